@@ -1,0 +1,28 @@
+/** Every bound and interval, with its unit in the name and its reason. */
+
+/** A path of a tree in UTF-8; PATH_MAX of Linux less room for a root. */
+export const MAX_PATH_BYTES = 4096
+/** A path component; NAME_MAX. */
+export const MAX_NAME_BYTES = 255
+/** Hyperbee batches and index batches: larger ones cost memory and gain nothing (measured 2 to 5 thousand). */
+export const BATCH_ENTRIES = 2000
+/** A first event acts at once; those that follow within this time are gathered. */
+export const GATHER_MS = 30
+/** Full rescan against lost events. */
+export const RESCAN_MS = 60 * 60 * 1000
+/** A file that changed while it was read is looked at again after this. */
+export const UNSTABLE_RETRY_MS = 500
+/** Something that came out of an exchange is looked at again after this (R35). */
+export const DISPLACED_RECHECK_MS = 2000
+/** Orderly stop. */
+export const CLOSE_TIMEOUT_MS = 5000
+/** One `want` asks for at most this many bytes. */
+export const MAX_WANT_BYTES = 4 * 1024 * 1024
+/** One `want` names at most this many objects. */
+export const MAX_WANT_OBJECTS = 4096
+/** Columns of a version vector; one per writer of a folder over its life. */
+export const MAX_WRITERS = 1024
+/** Dots of an entry. */
+export const MAX_DOTS = 256
+/** A symlink's text. */
+export const MAX_TARGET_BYTES = 4095

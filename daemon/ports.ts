@@ -1,0 +1,400 @@
+/**
+ * Everything a folder's cycle (folder.ts) sees of the world, as interfaces. disk/, index/, drive/ and net/ implement them; the
+ * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
+ */
+import type { Chunk, ContentList } from './sync/content.ts'
+import type { Entry, LiveEntry } from './sync/entry.ts'
+import type { ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
+
+// ------------------------------------------------------------------------------------------------ shared rows
+
+/** What lstat said after the last scan or apply; a scan compares with this and never with the entry (R36). */
+export interface SeenStat {
+  readonly ino: string
+  readonly size: number
+  /** Nanoseconds, decimal, as lstat gave them. */
+  readonly mtimeNs: string
+  readonly ctimeNs: string
+  /** Permission bits with file type, st_mode. */
+  readonly mode: number
+}
+
+/** One bad path; the rest goes on. `code` is an errno or one of: special-file, invalid-name, name-clash, mount, too-large. */
+export interface Problem {
+  readonly path: string
+  readonly code: string
+  readonly message: string
+}
+
+/** The index's row of one path: the entry that our own drive states, and what was seen on disk. */
+export interface Row {
+  readonly entry: Entry
+  /** Null where nothing of ours is on disk (tombstones). */
+  readonly seen: SeenStat | null
+  /** A directory that stands on disk but is published as a tombstone, because only ignored or special children keep it (R10). */
+  readonly shadow?: true
+  /** Left our drive when it became ignored; remote changes are not applied (R31). */
+  readonly ignored?: true
+  /** Why the merged entry could not be applied here (R39). */
+  readonly blocked?: { readonly code: string; readonly message: string }
+}
+
+/** What one drive of another device says of a path. */
+export interface RemoteRow {
+  readonly device: DeviceId
+  readonly drive: DriveKey
+  readonly generation: number
+  readonly entry: Entry
+}
+
+/** Where bytes of a content can be read on this device. */
+export interface Place {
+  /** `tree`: a path below the root. `history`: a name below `.p2psync/history/`. */
+  readonly area: 'tree' | 'history'
+  readonly path: string
+}
+
+// ------------------------------------------------------------------------------------------------ disk
+
+/** The folder's root as it stands; anything but `ready` halts the folder and writes no tombstone (invariant 4). */
+export type RootState =
+  | { readonly kind: 'ready'; readonly epoch: number }
+  | { readonly kind: 'halted'; readonly code: HaltCode; readonly message: string }
+
+export type HaltCode = 'root-missing' | 'root-unreadable' | 'root-not-directory' | 'marker-missing' | 'marker-foreign' | 'root-replaced'
+
+/** What a scan found on disk at one path, against the index rows it was given. Unchanged paths are not reported. */
+export type Finding =
+  | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat }
+  /** The parent was read successfully and this known live path was not in it. Descendants of a directory come as well, deepest first. */
+  | { readonly kind: 'absent'; readonly path: PathKey }
+  /** Changed while it was read: look again later. */
+  | { readonly kind: 'unstable'; readonly path: PathKey }
+  | { readonly kind: 'problem'; readonly path: PathKey; readonly problem: Problem }
+  /** The problem last reported for this path is gone. */
+  | { readonly kind: 'healed'; readonly path: PathKey }
+
+export type DiskNode =
+  | { readonly kind: 'file'; readonly mode: number; readonly size: number; readonly mtime: string; readonly content: ContentList }
+  | { readonly kind: 'directory'; readonly mode: number }
+  | { readonly kind: 'symlink'; readonly mtime: string; readonly target: string }
+
+/** The index as a scan needs it. */
+export interface KnownTree {
+  row(path: PathKey): Promise<Row | null>
+  /** Rows directly below a directory by name (tombstones included). */
+  children(directory: PathKey): Promise<ReadonlyMap<string, Row>>
+}
+
+export interface ScanRequest {
+  /** `all`: the whole tree. Otherwise paths that may have changed: each is looked at; a directory among them with its direct children; a new directory with everything below. */
+  readonly paths: 'all' | readonly PathKey[]
+  /** Read files again even where the stat is unchanged. */
+  readonly rehash?: boolean
+  /** True for a path that the ignore rules exclude: it is neither read nor reported. */
+  ignored(path: PathKey, isDirectory: boolean): boolean
+}
+
+/** What happens to what an apply displaces. Bytes never just vanish (invariant 1). */
+export type Displace =
+  | { readonly to: 'history' }
+  /** The same bytes are already held at this tree path (a conflict copy made by hard link): drop the second link if it is that inode, else history. */
+  | { readonly to: 'linked'; readonly at: PathKey }
+
+/**
+ * One atomic change on disk. `expect` is what the index saw at the path (null: nothing there); if the disk differs, nothing is
+ * done and the result is `changed`.
+ */
+export type ApplyOp =
+  /** The staged content `cid` takes the name, with mode and mtime; a displaced file or symlink goes to `displace`. */
+  | { readonly kind: 'file'; readonly path: PathKey; readonly expect: SeenStat | null; readonly cid: ContentId; readonly size: number; readonly mode: number; readonly mtime: string; readonly displace: Displace }
+  | { readonly kind: 'symlink'; readonly path: PathKey; readonly expect: SeenStat | null; readonly target: string; readonly mtime: string; readonly displace: Displace }
+  /** If a file or symlink stands there (`expect`), it is displaced. */
+  | { readonly kind: 'directory'; readonly path: PathKey; readonly expect: SeenStat | null; readonly mode: number; readonly displace: Displace }
+  /** File or symlink to `displace`; a directory is removed only if empty. */
+  | { readonly kind: 'remove'; readonly path: PathKey; readonly expect: SeenStat; readonly displace: Displace }
+  /** Sets mode and (files, symlinks) mtime of what is there; null leaves it. */
+  | { readonly kind: 'attributes'; readonly path: PathKey; readonly expect: SeenStat; readonly mode: number | null; readonly mtime: string | null }
+  /** A file or symlink at `path` also gets the free name `to` (hard link; else verified copy), with nothing displaced. */
+  | { readonly kind: 'link'; readonly path: PathKey; readonly expect: SeenStat; readonly to: PathKey }
+
+export type ApplyResult =
+  /** `seen`: lstat of the path afterwards (of `to` for link), null after remove. `kept`: the history name of what was displaced. */
+  | { readonly kind: 'done'; readonly seen: SeenStat | null; readonly kept: string | null }
+  /** The disk is not what `expect` says, before or at the exchange; look at these paths again. Bytes that came out unexpectedly stand at `stray`, an ordinary new tree path. */
+  | { readonly kind: 'changed'; readonly paths: readonly PathKey[]; readonly stray: PathKey | null }
+  /** `remove` of a directory that only ignored, special or mounted children keep (R10). */
+  | { readonly kind: 'kept-by-ignored' }
+  /** The staged content is not there (any more): fetch it again. */
+  | { readonly kind: 'not-staged' }
+  | { readonly kind: 'problem'; readonly problem: Problem }
+
+/** A content being put together beside the tree, on the same file system. */
+export interface StagedFile {
+  readonly cid: ContentId
+  /** Chunks not there yet, with their byte offsets; after a restart what was already there is found by hashing. */
+  missing(): readonly { readonly chunk: Chunk; readonly offset: number }[]
+  /** `data` must be the verified bytes of the chunk at `offset`. */
+  write(offset: number, data: Uint8Array): Promise<void>
+  /** All chunks are there: make it ready for `apply` (the fsync may be grouped with others until then). */
+  seal(): Promise<void>
+  /** Close the descriptor; keeps what is there for a later `stage`. */
+  release(): Promise<void>
+}
+
+/** The only code that touches a watched folder. Never follows a symlink below the root. */
+export interface Disk {
+  inspect(): Promise<RootState>
+  /** Raises the marker's epoch. */
+  setEpoch(epoch: number): Promise<void>
+  scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]>
+  /** Exactly `length` bytes at `offset`, or null if they cannot be had there now. Bytes are not verified. */
+  read(place: Place, offset: number, length: number): Promise<Buffer | null>
+  /** Throws P2psyncError-free system errors (ENOSPC …) as they are. */
+  stage(list: ContentList): Promise<StagedFile>
+  /** True if the content stands sealed in staging. */
+  isStaged(cid: ContentId): boolean
+  /** Drops staged contents not in the set. */
+  keepStaged(wanted: ReadonlySet<ContentId>): Promise<void>
+  /** Carries out the changes in order (independent ones may overlap); directories are fsynced before it returns. Never rejects. */
+  apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]>
+  /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
+  recover(): Promise<readonly PathKey[]>
+  /** The text of `.p2psyncignore` at the root and of conflict copies of it (R32). */
+  readIgnoreFiles(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** Hints, never truth. */
+export interface Watcher {
+  /** The scanner met these directories: watch them. Idempotent. */
+  watch(directories: readonly PathKey[]): void
+  close(): Promise<void>
+}
+
+// ------------------------------------------------------------------------------------------------ index
+
+/** Where the blocks of a content lie in our own drive's blobs core. */
+export interface BlobRange {
+  readonly blockOffset: number
+  readonly blockLength: number
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
+export interface OwnCheckpoint {
+  readonly drive: DriveKey
+  readonly generation: number
+  readonly writer: WriterId
+  /** The last counter taken by this writer. */
+  readonly counter: number
+  /** Length of the db core up to which the index agrees with the drive. */
+  readonly length: number
+  readonly epoch: number
+}
+
+export interface RemoteCheckpoint {
+  readonly device: DeviceId
+  readonly generation: number
+  readonly length: number
+  readonly fork: number
+}
+
+export interface Totals {
+  readonly files: number
+  readonly directories: number
+  readonly bytes: number
+}
+
+/** What an object id stands for on this device. */
+export type FoundObject =
+  | { readonly kind: 'bytes'; readonly data: Buffer }
+  | { readonly kind: 'chunk'; readonly length: number; readonly at: readonly { readonly place: Place; readonly offset: number }[] }
+
+export interface HistoryRow {
+  /** Name below `.p2psync/history/`. */
+  readonly name: string
+  readonly path: PathKey
+  readonly entry: LiveEntry
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly reason: 'replaced' | 'deleted' | 'conflict' | 'recovered'
+}
+
+/** One folder's part of the index; all methods are safe to call at once. */
+export interface FolderIndex extends KnownTree {
+  readonly own: OwnCheckpoint | null
+  readonly totals: Totals
+  remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null
+  rows(paths: readonly PathKey[]): Promise<readonly (Row | null)[]>
+  remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]>
+  /** Names directly below a directory of which any remote drive speaks (tombstones included). */
+  remoteChildren(directory: PathKey): Promise<ReadonlySet<string>>
+  /** All paths marked divergent, for a start: these must be reconciled again. */
+  divergent(): AsyncIterable<readonly { readonly device: DeviceId; readonly path: PathKey }[]>
+  /** Every own row, in no stated order, in batches. */
+  all(): AsyncIterable<readonly { readonly path: PathKey; readonly row: Row }[]>
+  /** Every row of one remote drive, in batches. */
+  allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]>
+  /** The list of a content held here (tree or history), or null. */
+  content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null>
+  places(cid: ContentId): Promise<readonly Place[]>
+  find(id: ObjectId): Promise<FoundObject | null>
+  history(path: PathKey | null): AsyncIterable<readonly HistoryRow[]>
+  batch(): IndexBatch
+  close(): Promise<void>
+}
+
+/** Gathers changes; nothing is visible before `flush`, which writes all of them in one atomic batch. */
+export interface IndexBatch {
+  /** Adjusts totals. */
+  putRow(path: PathKey, row: Row): void
+  delRow(path: PathKey): void
+  putRemote(path: PathKey, row: RemoteRow): void
+  delRemote(path: PathKey, drive: DriveKey): void
+  /** Forgets all rows and the checkpoint of a drive that is gone. */
+  dropRemote(drive: DriveKey): void
+  setDivergent(device: DeviceId, path: PathKey, divergent: boolean): void
+  /** Records a content and one place of it. Idempotent. `blob` null keeps what is known. */
+  putContent(list: ContentList, place: Place, blob: BlobRange | null): void
+  /** Removes one place; with the last one the content goes too. */
+  delPlace(cid: ContentId, place: Place): void
+  putHistory(row: HistoryRow): void
+  delHistory(name: string): void
+  setOwn(checkpoint: OwnCheckpoint): void
+  setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void
+  readonly size: number
+  flush(): Promise<void>
+}
+
+// ------------------------------------------------------------------------------------------------ drives
+
+/** One path's new statement. `entry` null: leave the drive without a tombstone (R31). */
+export interface Publication {
+  readonly path: PathKey
+  readonly entry: Entry | null
+  /** For files: the list, and where the blocks already are in this drive, if anywhere. */
+  readonly content: { readonly list: ContentList; readonly blob: BlobRange | null } | null
+}
+
+export type Published =
+  | { readonly kind: 'done'; readonly blob: BlobRange | null }
+  /** The bytes could not be read as the list says: the file changed or went. Nothing was published for this path. */
+  | { readonly kind: 'unreadable' }
+
+export interface DriveHead {
+  readonly key: DriveKey
+  readonly length: number
+  readonly fork: number
+  /** Tree hash at `length`, hex. */
+  readonly treeHash: string
+}
+
+/** Reads the bytes of one chunk of a path that is being published; null if they are not what the list says. */
+export type ReadChunk = (path: PathKey, chunk: Chunk, offset: number) => Promise<Buffer | null>
+
+/** Our own drive of one folder: single writer. */
+export interface OwnDrive {
+  readonly key: DriveKey
+  readonly generation: number
+  readonly writer: WriterId
+  /** Length of the db core. */
+  readonly length: number
+  /** Blobs are appended first, then all entries in one Hyperbee batch. Results in the order given. At most 5,000 at once. */
+  publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]>
+  /** Own statements from a length on, in order (crash between publish and index). */
+  replay(from: number): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry | null; readonly blob: BlobRange | null; readonly list: ContentList | null }[]>
+  head(): Promise<DriveHead>
+  close(): Promise<void>
+}
+
+export interface RemoteBatch {
+  /** `entry` null: the path left the drive: no opinion (R12). */
+  readonly changes: readonly { readonly path: PathKey; readonly entry: Entry | null }[]
+  /** Names and entries that are not valid; never applied. */
+  readonly invalid: readonly Problem[]
+  /** The drive is read up to here. */
+  readonly length: number
+  readonly fork: number
+}
+
+/** Another device's drive, replicated as far as peers offer it. */
+export interface RemoteDrive {
+  readonly device: DeviceId
+  readonly key: DriveKey
+  readonly generation: number
+  /** Length known to be signed by its writer; its blocks may still be on the way. */
+  readonly length: number
+  readonly fork: number
+  /** What changed after `since`, in batches of at most a few thousand; each path's last statement wins. `restart`: read all from 0 (fork changed). */
+  changes(since: { readonly length: number; readonly fork: number } | null, signal: AbortSignal): AsyncIterable<RemoteBatch>
+  close(): Promise<void>
+}
+
+/** The drives of the other devices for one folder; the set changes as group records arrive. */
+export interface RemoteDrives {
+  list(): readonly RemoteDrive[]
+}
+
+// ------------------------------------------------------------------------------------------------ peers
+
+export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted' | 'decision'
+
+/** What a device last told of a folder. */
+export interface FolderReport {
+  readonly state: FolderActivity
+  /** Local changes are known or suspected that the drive does not state yet. */
+  readonly dirty: boolean
+  /** Length of the device's own drive when it reported. */
+  readonly drive: DriveKey | null
+  readonly length: number
+  /** Paths it cannot apply (R39); at most a few hundred. */
+  readonly blocked: readonly string[]
+}
+
+export interface FolderPeer {
+  readonly device: DeviceId
+  /** Null until it has reported this folder: it may not have it. */
+  readonly report: FolderReport | null
+}
+
+/** Connected members, seen from one folder. */
+export interface FolderPeers {
+  connected(): readonly FolderPeer[]
+  /** Tells all connected members. Cheap; the latest wins. */
+  report(report: FolderReport): void
+  /**
+   * Asks one device for objects. `onObject` is called once per id as answers come, with null for a nack; bytes are NOT verified.
+   * Resolves when all are answered; rejects when the connection ends or the signal aborts.
+   */
+  want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void>
+  /** Asks a device to scan and settle now; resolves with its report once it is idle, or rejects. */
+  settle(device: DeviceId, signal: AbortSignal): Promise<FolderReport>
+}
+
+/** What the daemon's adapters call; each only marks work and wakes the cycle. */
+export interface FolderInbox {
+  /** `all`: events were lost or a rescan is due. */
+  localChanged(paths: 'all' | readonly PathKey[]): void
+  remoteChanged(drive: DriveKey | null): void
+  peersChanged(): void
+}
+
+// ------------------------------------------------------------------------------------------------ environment
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Runs once after `ms`; returns a canceller. */
+  after(ms: number, run: () => void): () => void
+}
+
+export interface Log {
+  child(fields: Readonly<Record<string, unknown>>): Log
+  error(fields: Readonly<Record<string, unknown>>, message: string): void
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void
+  info(fields: Readonly<Record<string, unknown>>, message: string): void
+  debug(fields: Readonly<Record<string, unknown>>, message: string): void
+}
+
+export type { Chunk, ChunkId, ContentId, ContentList, FolderId }

@@ -1,0 +1,122 @@
+/**
+ * Content lists: a file is cut into chunks, the list of chunks into pages of 1,024, and the content id is a hash over the page
+ * ids, so that a list proves itself and each chunk is proved by its list. This is the format; the cutter is in disk/chunk.ts.
+ *
+ *     page   = for each chunk: id (32 bytes) · length (u32 LE)
+ *     pageId = SHA-256('p2psync/page/1\0' · page)
+ *     header = size class (u8) · size (u64 LE) · page count (u32 LE) · page ids (32 bytes each)
+ *     cid    = SHA-256('p2psync/content/1\0' · header)
+ */
+import { sha256 } from '../../base/sha256.ts'
+import type { ChunkId, ContentId, ObjectId } from './ids.ts'
+
+export interface Chunk {
+  readonly id: ChunkId
+  /** Bytes, 1 to the class's maximum. */
+  readonly length: number
+}
+
+/** 0: chunks of 32/128/512 KiB (min/average/max). 1: 256 KiB/1 MiB/4 MiB, for files of 16 GiB and more. */
+export type SizeClass = 0 | 1
+
+export interface ContentList {
+  readonly cid: ContentId
+  readonly sizeClass: SizeClass
+  /** Bytes; the sum of the chunk lengths. */
+  readonly size: number
+  readonly chunks: readonly Chunk[]
+}
+
+export interface ContentHeader {
+  readonly sizeClass: SizeClass
+  readonly size: number
+  readonly pages: readonly ObjectId[]
+}
+
+export const PAGE_CHUNKS = 1024
+export const LARGE_CLASS_FROM_BYTES = 16 * 1024 ** 3
+export const MAX_CHUNK_BYTES: Readonly<Record<SizeClass, number>> = { 0: 512 * 1024, 1: 4 * 1024 * 1024 }
+
+const PAGE_DOMAIN = Buffer.from('p2psync/page/1\0')
+const CONTENT_DOMAIN = Buffer.from('p2psync/content/1\0')
+const ROW_BYTES = 36
+const HEADER_BYTES = 13
+
+/** The list of a file's chunks, in order; computes its content id. */
+export function contentList(sizeClass: SizeClass, chunks: readonly Chunk[]): ContentList {
+  let size = 0
+  for (const chunk of chunks) size += chunk.length
+  const pages = encodePages(chunks).map(pageId)
+  return { cid: contentId(encodeHeader({ sizeClass, size, pages })), sizeClass, size, chunks }
+}
+
+export function sizeClassOf(size: number): SizeClass {
+  return size >= LARGE_CLASS_FROM_BYTES ? 1 : 0
+}
+
+export function contentId(header: Uint8Array): ContentId {
+  return toId(sha256(CONTENT_DOMAIN, header)) as ContentId
+}
+
+export function pageId(page: Uint8Array): ObjectId {
+  return toId(sha256(PAGE_DOMAIN, page)) as ObjectId
+}
+
+export function chunkId(data: Uint8Array): ChunkId {
+  return toId(sha256(data)) as ChunkId
+}
+
+/** The pages of a list, each at most 1,024 rows. Empty content has none. */
+export function encodePages(chunks: readonly Chunk[]): Buffer[] {
+  const pages: Buffer[] = []
+  for (let start = 0; start < chunks.length; start += PAGE_CHUNKS) {
+    const rows = chunks.slice(start, start + PAGE_CHUNKS)
+    const page = Buffer.allocUnsafe(rows.length * ROW_BYTES)
+    rows.forEach((chunk, i) => {
+      page.write(chunk.id, i * ROW_BYTES, 'base64url')
+      page.writeUInt32LE(chunk.length, i * ROW_BYTES + 32)
+    })
+    pages.push(page)
+  }
+  return pages
+}
+
+export function encodeHeader(header: ContentHeader): Buffer {
+  const out = Buffer.allocUnsafe(HEADER_BYTES + header.pages.length * 32)
+  out.writeUInt8(header.sizeClass, 0)
+  out.writeBigUInt64LE(BigInt(header.size), 1)
+  out.writeUInt32LE(header.pages.length, 9)
+  header.pages.forEach((id, i) => out.write(id, HEADER_BYTES + i * 32, 'base64url'))
+  return out
+}
+
+/** Null for anything that is not exactly a header within the format's limits. The caller has checked its hash. */
+export function decodeHeader(bytes: Uint8Array): ContentHeader | null {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (data.length < HEADER_BYTES) return null
+  const sizeClass = data.readUInt8(0)
+  const size = data.readBigUInt64LE(1)
+  const count = data.readUInt32LE(9)
+  if ((sizeClass !== 0 && sizeClass !== 1) || size > BigInt(Number.MAX_SAFE_INTEGER)) return null
+  if (data.length !== HEADER_BYTES + count * 32) return null
+  const pages: ObjectId[] = []
+  for (let i = 0; i < count; i++) pages.push(toId(data.subarray(HEADER_BYTES + i * 32, HEADER_BYTES + (i + 1) * 32)))
+  return { sizeClass, size: Number(size), pages }
+}
+
+/** Null for anything that is not exactly a page of chunks allowed in that class. The caller has checked its hash. */
+export function decodePage(bytes: Uint8Array, sizeClass: SizeClass): Chunk[] | null {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (data.length === 0 || data.length % ROW_BYTES !== 0 || data.length > PAGE_CHUNKS * ROW_BYTES) return null
+  const chunks: Chunk[] = []
+  for (let at = 0; at < data.length; at += ROW_BYTES) {
+    const length = data.readUInt32LE(at + 32)
+    if (length === 0 || length > MAX_CHUNK_BYTES[sizeClass]) return null
+    chunks.push({ id: toId(data.subarray(at, at + 32)) as string as ChunkId, length })
+  }
+  return chunks
+}
+
+function toId(digest: Uint8Array): ObjectId {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('base64url') as ObjectId
+}
