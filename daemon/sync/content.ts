@@ -100,7 +100,7 @@ export function decodeHeader(bytes: Uint8Array): ContentHeader | null {
   if ((sizeClass !== 0 && sizeClass !== 1) || size > BigInt(Number.MAX_SAFE_INTEGER)) return null
   if (data.length !== HEADER_BYTES + count * 32) return null
   const pages: ObjectId[] = []
-  for (let i = 0; i < count; i++) pages.push(toId(data.subarray(HEADER_BYTES + i * 32, HEADER_BYTES + (i + 1) * 32)))
+  for (let i = 0; i < count; i++) pages.push(toId(data.subarray(HEADER_BYTES + i * 32, HEADER_BYTES + (i + 1) * 32)) as ObjectId)
   return { sizeClass, size: Number(size), pages }
 }
 
@@ -112,11 +112,11 @@ export function decodePage(bytes: Uint8Array, sizeClass: SizeClass): Chunk[] | n
   for (let at = 0; at < data.length; at += ROW_BYTES) {
     const length = data.readUInt32LE(at + 32)
     if (length === 0 || length > MAX_CHUNK_BYTES[sizeClass]) return null
-    chunks.push({ id: toId(data.subarray(at, at + 32)) as string as ChunkId, length })
+    chunks.push({ id: toId(data.subarray(at, at + 32)) as ChunkId, length })
   }
   return chunks
 }
 
-function toId(digest: Uint8Array): ObjectId {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('base64url') as ObjectId
+function toId(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('base64url')
 }
