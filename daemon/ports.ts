@@ -93,6 +93,8 @@ export interface ScanRequest {
   readonly rehash?: boolean
   /** True for a path that the ignore rules exclude: it is neither read nor reported. */
   ignored(path: PathKey, isDirectory: boolean): boolean
+  /** Called with each directory that this scan is about to read (unchanged ones too, the root as ''), so that it can be watched first. */
+  onDirectory?(directory: PathKey): void
 }
 
 /** What happens to what an apply displaces. Bytes never just vanish (invariant 1). */
