@@ -1,0 +1,19 @@
+/** The runner's own reading of results. */
+import test from 'brittle'
+import { readTap } from './tap.ts'
+
+test('top-level tests are counted, assertions are not', (t) => {
+  const tap = readTap('TAP version 13\n# a\n    ok 1 - x\n    not ok 2 - y\nnot ok 1 - a # time = 1ms\n# b\nok 2 - b\n\n1..2\n')
+  t.alike(tap, { passed: 1, failed: 1, skipped: [], complete: true })
+})
+
+test('skipped and later tests are neither passed nor failed', (t) => {
+  const tap = readTap('ok 1 - s # SKIP\nok 2 - later # TODO\nok 3 - good # time = 1ms\n1..3\n')
+  t.alike(tap, { passed: 1, failed: 0, skipped: ['s', 'later'], complete: true })
+})
+
+test('a missing plan or one that disagrees is incomplete', (t) => {
+  t.is(readTap('ok 1 - a\n').complete, false)
+  t.is(readTap('ok 1 - a\n1..2\n').complete, false)
+  t.is(readTap('').complete, false)
+})
