@@ -1,0 +1,41 @@
+/** Small files that must be whole or absent after a power cut: written beside, fsynced, renamed, the directory fsynced. */
+import { randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Synchronous on purpose: no interleaving of two writers in this process, and the files are small. Makes the parent directory
+ * (0700) if missing. A failed write leaves the old file as it was.
+ */
+export function writeDurably(path: string, data: string | Uint8Array, mode = 0o600): void {
+  const directory = dirname(path)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    writeAndSync(draft, typeof data === 'string' ? Buffer.from(data) : data, mode)
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
+  syncDirectory(directory)
+}
+
+function writeAndSync(path: string, data: Uint8Array, mode: number): void {
+  const fd = openSync(path, 'wx', mode)
+  try {
+    for (let at = 0; at < data.length; ) at += writeSync(fd, data, at)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
