@@ -1,0 +1,304 @@
+/**
+ * Real daemons as processes, real folders, a private DHT on 127.0.0.1. A `Device` is one installation with its own home; everything
+ * it starts is ended when its test or this process ends.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Assert } from 'brittle'
+import createTestnet from 'hyperdht/testnet'
+import { Client } from '../../rpc/client.ts'
+import type { Method, Params, Result } from '../../rpc/schema.ts'
+import { waitFor } from './tree.ts'
+
+const built = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+export const daemonMain = join(built, 'daemon', 'main.js')
+const cliMain = join(built, 'cli', 'main.js')
+const START_TIMEOUT_MS = 15_000
+const STOP_TIMEOUT_MS = 5_000
+const PAIR_TIMEOUT_MS = 30_000
+
+/** Processes of this one; none survives it, however it ends. */
+const running = new Set<ChildProcess>()
+/** Logs of the running daemons, shown if a test breaks. */
+const logs = new Map<string, string>()
+process.on('exit', (code) => {
+  for (const child of running) child.kill('SIGKILL')
+  if (code !== 0) for (const [name, path] of logs) console.log(`--- daemon of ${name}\n${tail(path)}`)
+})
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** The JSON document on standard output, or on standard error if it failed; undefined if there is none. */
+  readonly json: unknown
+}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  /** The body if it is JSON, else empty. */
+  readonly body: { readonly result?: unknown; readonly error?: { readonly code: number; readonly message: string } }
+}
+
+export interface World {
+  /** `host:port` of a DHT node on 127.0.0.1. */
+  readonly bootstrap: string
+  /** Where this test's homes and folders are; short, for the socket path. */
+  readonly root: string
+}
+
+/** A private DHT and an empty directory for one test. */
+export async function createWorld(t: Assert): Promise<World> {
+  const root = await t.tmp()
+  const testnet = await createTestnet(3)
+  t.teardown(() => testnet.destroy(), { order: 1000, force: true })
+  const node = testnet.bootstrap[0]
+  if (node === undefined) throw new Error('the testnet has no node')
+  return { bootstrap: `${node.host}:${node.port}`, root }
+}
+
+/** Started devices, in one group if `paired`. */
+export async function createDevices(t: Assert, names: readonly string[]): Promise<Device[]> {
+  const world = await createWorld(t)
+  const devices = names.map((name) => new Device(t, world, name))
+  await Promise.all(devices.map((device) => device.start()))
+  return devices
+}
+
+/** Devices in one group that all have the folder `docs` at `device.path()`. */
+export async function createGroup(t: Assert, names: readonly string[]): Promise<Device[]> {
+  const devices = await createDevices(t, names)
+  const [first, ...others] = devices
+  if (first === undefined) return devices
+  await first.add()
+  for (const other of others) {
+    await pair(first, other)
+    await other.add()
+  }
+  return devices
+}
+
+/** Two devices that share `docs`. */
+export async function createPair(t: Assert): Promise<[Device, Device]> {
+  const [a, b] = await createGroup(t, ['a', 'b'])
+  if (a === undefined || b === undefined) throw new Error('unreachable')
+  return [a, b]
+}
+
+/** `invite` on one, `join` on the other; both then list each other. */
+export async function pair(host: Device, guest: Device): Promise<void> {
+  const { invite } = await host.call('invites.create', {})
+  await guest.call('invites.join', { code: invite, timeoutMs: PAIR_TIMEOUT_MS })
+  await waitConnected(host, guest)
+}
+
+/** Both report each other as connected. */
+export async function waitConnected(a: Device, b: Device): Promise<void> {
+  await waitFor(`${a.name} and ${b.name} are connected`, async () => (await a.isConnectedTo(b)) && (await b.isConnectedTo(a)), PAIR_TIMEOUT_MS)
+}
+
+export class Device {
+  readonly name: string
+  readonly home: string
+  readonly #root: string
+  readonly #bootstrap: string
+  #child: ChildProcess | null = null
+  #id: string | null = null
+  readonly #environment: Readonly<Record<string, string>>
+
+  constructor(t: Assert, world: World, name: string, environment: Readonly<Record<string, string>> = {}) {
+    this.name = name
+    this.#root = join(world.root, name)
+    this.#bootstrap = world.bootstrap
+    this.#environment = environment
+    this.home = join(this.#root, 'home')
+    t.teardown(() => this.kill9(), { force: true })
+  }
+
+  get socket(): string {
+    return join(this.home, 'p2psync.sock')
+  }
+
+  /** A path in this device's `docs`. */
+  path(...parts: readonly string[]): string {
+    return join(this.#root, 'docs', ...parts)
+  }
+
+  /** A path beside `docs`. */
+  beside(...parts: readonly string[]): string {
+    return join(this.#root, ...parts)
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid
+    if (pid === undefined) throw new Error(`${this.name} is not running`)
+    return pid
+  }
+
+  /** Resolves when the daemon answers. */
+  async start(): Promise<void> {
+    await mkdir(this.home, { recursive: true })
+    const log = openSync(this.#logPath, 'a')
+    const child = spawn(process.execPath, [daemonMain], { env: this.environment(), stdio: ['ignore', log, log] })
+    closeSync(log)
+    running.add(child)
+    child.on('exit', () => running.delete(child))
+    logs.set(this.name, this.#logPath)
+    this.#child = child
+    try {
+      await waitFor(`${this.name} answers`, () => this.#answers(child), START_TIMEOUT_MS)
+    } catch (error) {
+      throw new Error(`${this.name} did not start:\n${this.log()}`, { cause: error })
+    }
+  }
+
+  /** SIGTERM; the daemon must exit with 0 within 5 s. */
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    const ended = exitOf(child)
+    const started = Date.now()
+    child.kill('SIGTERM')
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS + 2_000)
+    const { code, signal } = await ended
+    clearTimeout(late)
+    this.#child = null
+    const ms = Date.now() - started
+    if (code !== 0 || ms > STOP_TIMEOUT_MS) throw new Error(`${this.name} stopped with ${code ?? signal} after ${ms} ms:\n${this.log()}`)
+  }
+
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start()
+  }
+
+  async kill9(): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    const ended = exitOf(child)
+    child.kill('SIGKILL')
+    await ended
+    this.#child = null
+    logs.delete(this.name)
+  }
+
+  environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      HOME: this.#root,
+      P2PSYNC_HOME: this.home,
+      P2PSYNC_BOOTSTRAP: this.#bootstrap,
+      P2PSYNC_LAN: 'off',
+      P2PSYNC_TEST: '1',
+      P2PSYNC_AUTOSTART: 'off',
+      NO_COLOR: '1',
+      ...this.#environment
+    }
+  }
+
+  cli(...args: readonly string[]): Promise<CliResult> {
+    return this.cliIn(this.#root, ...args)
+  }
+
+  cliIn(cwd: string, ...args: readonly string[]): Promise<CliResult> {
+    const child = spawn(process.execPath, [cliMain, ...args], { cwd, env: this.environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+    running.add(child)
+    child.on('exit', () => running.delete(child))
+    return collect(child)
+  }
+
+  call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+    return new Client(this.socket).call(method, params)
+  }
+
+  /** A plain HTTP request on the daemon's socket. */
+  request(method: string, path: string, body?: string): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+      const sent = request({ socketPath: this.socket, method, path, headers }, (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (part: string) => (text += part))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text, body: (parse(text) ?? {}) as Answer['body'] }))
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
+  }
+
+  /** Watches `docs` of this device, made if missing; gives the folder's id. */
+  async add(path = this.path(), options: Partial<Params<'folders.add'>> = {}): Promise<string> {
+    await mkdir(path, { recursive: true })
+    const { folder } = await this.call('folders.add', { path, ...options })
+    return folder.id
+  }
+
+  async id(): Promise<string> {
+    this.#id ??= (await this.call('status.get', {})).device.id
+    return this.#id
+  }
+
+  async isConnectedTo(other: Device): Promise<boolean> {
+    const id = await other.id()
+    return (await this.call('status.get', {})).devices.some((device) => device.id === id && device.connected)
+  }
+
+  /** Writes a file of `docs`, with its parents. */
+  async write(path: string, data: string | Uint8Array): Promise<void> {
+    await mkdir(dirname(this.path(path)), { recursive: true })
+    await writeFile(this.path(path), data)
+  }
+
+  read(path: string): Promise<string> {
+    return readFile(this.path(path), 'utf8')
+  }
+
+  /** What the daemon printed, the end of it. */
+  log(): string {
+    return tail(this.#logPath)
+  }
+
+  get #logPath(): string {
+    return join(this.#root, 'daemon.log')
+  }
+
+  async #answers(child: ChildProcess): Promise<boolean> {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${this.name} exited with ${child.exitCode ?? child.signalCode}`)
+    return this.call('daemon.status', {}).then(
+      (status) => status.pid === child.pid,
+      () => false
+    )
+  }
+}
+
+function tail(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8').slice(-6_000) : '(no log)'
+}
+
+function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve({ code: child.exitCode, signal: child.signalCode })
+  return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+}
+
+function collect(child: ChildProcess): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    let stdout = ''
+    let stderr = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr, json: parse(stdout) ?? parse(stderr) }))
+  })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
