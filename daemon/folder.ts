@@ -1,0 +1,489 @@
+/**
+ * One folder's cycle: the only place that acts. Watchers, peers, timers and calls mark work and wake it; it scans, publishes,
+ * pulls, reconciles and applies, one step after the other, until nothing is left. It sees ports only.
+ */
+import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
+import { messageOf, P2psyncError } from '../base/errors.ts'
+import { Resource } from '../base/resource.ts'
+import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
+import { Fetcher } from './folder/fetcher.ts'
+import { applyRules } from './folder/apply-rules.ts'
+import { scanAndPublish } from './folder/local.ts'
+import { reconcileAndApply } from './folder/merge.ts'
+import { isBehind, pullAll } from './folder/pull.ts'
+import { recoverIndex } from './folder/recover.ts'
+import { Rules } from './folder/rules.ts'
+import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
+import { Tally, type Need } from './folder/tally.ts'
+import { Work } from './folder/work.ts'
+import type { FolderActivity, FolderInbox, FolderReport, Problem, Totals } from './ports.ts'
+import type { DeviceId, PathKey } from './sync/ids.ts'
+
+export interface FolderOptions extends FolderPorts {
+  readonly paused?: boolean
+  readonly rescanMs?: number
+  /** Other devices have this folder: the first scan waits a bounded time for their metadata (R12). */
+  readonly expectOthers?: boolean
+  onState?(folder: Folder): void
+  onChanges?(changes: readonly PathChange[]): void
+}
+
+export interface FolderStatus {
+  readonly state: FolderActivity
+  readonly reason: { readonly code: string; readonly message: string } | null
+  readonly totals: Totals
+  readonly need: Need
+  readonly problems: readonly Problem[]
+  readonly devices: readonly { readonly device: DeviceId; readonly need: Need; readonly inSync: boolean }[]
+  readonly receivedBytes: number
+}
+
+/** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
+const SLICE_PATHS = 1000
+/** The root is looked at again after this when it is not ours, and blocked paths are tried again. */
+const RECHECK_MS = 5_000
+const RETRY_BLOCKED_MS = 30_000
+/** R12: how long a first scan waits for the metadata of drives that can be reached; without a connection, the shorter one. */
+const FIRST_METADATA_MS = 15_000
+const FIRST_CONNECTION_MS = 3_000
+/** A pull never holds the cycle longer than this: blocks on the way come with a later one. */
+const PULL_MS = 60_000
+/** A device that could not settle is asked again after this. */
+const SETTLE_RETRY_MS = 500
+const MAX_REPORTED_BLOCKED = 200
+
+export class Folder extends Resource implements FolderInbox {
+  readonly #options: FolderOptions
+  readonly #work = new Work()
+  readonly #tally = new Tally()
+  readonly #rules = new Rules()
+  readonly #abort = new AbortController()
+  readonly #timers = new Map<string, () => void>()
+  readonly #waiters = new Set<() => void>()
+  #context: FolderContext | null = null
+  #running: Promise<void> | null = null
+  #again = false
+  #scanning = false
+  #paused: boolean
+  #halted: { readonly code: string; readonly message: string } | null = null
+  #firstScanDone = false
+  #lastRunAt = 0
+  #lastReport = ''
+
+  constructor(options: FolderOptions) {
+    super()
+    this.#options = options
+    this.#paused = options.paused === true
+  }
+
+  get id() {
+    return this.#options.id
+  }
+
+  // ------------------------------------------------------------------------------------------- lifecycle
+
+  protected async onOpen(): Promise<void> {
+    const { index, own } = this.#options
+    const checkpoint = index.own ?? { drive: own.key, generation: own.generation, writer: own.writer, counter: 0, length: 0, epoch: 0 }
+    this.#context = this.#makeContext(new Counter(checkpoint))
+    await recoverIndex(this.#context, checkpoint)
+    await this.#loadDivergent()
+    this.#firstScanDone = index.own !== null && index.own.length > 0
+    this.#work.markPull()
+    this.#work.markRules()
+    this.#work.markScan('all')
+    this.#every('rescan', this.#options.rescanMs ?? RESCAN_MS, () => this.#work.markScan('all'))
+    this.#every('retry', RETRY_BLOCKED_MS, () => this.#retryBlocked())
+    this.wake()
+  }
+
+  protected async onClose(): Promise<void> {
+    this.#abort.abort()
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    await this.#running
+    this.#notify()
+    await this.#options.watcher.close()
+    await this.#options.disk.close()
+  }
+
+  #makeContext(counter: Counter): FolderContext {
+    const { disk, index, peers, log } = this.#options
+    const signal = this.#abort.signal
+    const fetcher = new Fetcher({
+      disk,
+      index,
+      peers,
+      log,
+      signal,
+      staged: (paths) => this.#mark(() => this.#work.markDirty(paths)),
+      failed: (paths, problem) => this.#mark(() => this.#stagingFailed(paths, problem))
+    })
+    return {
+      ports: this.#options,
+      work: this.#work,
+      tally: this.#tally,
+      rules: this.#rules,
+      fetcher,
+      problems: new Map(),
+      blocked: new Map(),
+      refusals: new Map(),
+      followers: new Map(),
+      signal,
+      counter,
+      wake: () => this.wake(),
+      changed: (changes) => this.#options.onChanges?.(changes)
+    }
+  }
+
+  async #loadDivergent(): Promise<void> {
+    for await (const rows of this.#options.index.divergent()) {
+      this.#work.markDirty(rows.map((row) => row.path))
+      const paths = rows.map((row) => row.path)
+      const [own, remote] = await Promise.all([this.#options.index.rows(paths), this.#options.index.remoteRows(paths)])
+      for (const [i, row] of rows.entries()) {
+        const theirs = (remote[i] ?? []).filter((statement) => statement.device === row.device).sort((a, b) => b.generation - a.generation)[0]
+        this.#tally.compare(row.device, row.path, own[i]?.entry ?? null, theirs?.entry ?? null)
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------- inbox
+
+  localChanged(paths: 'all' | readonly PathKey[]): void {
+    this.#mark(() => this.#work.markScan(paths))
+  }
+
+  remoteChanged(): void {
+    this.#mark(() => this.#work.markPull())
+  }
+
+  peersChanged(): void {
+    this.#mark(() => {
+      this.#context?.fetcher.peersChanged()
+      if (this.#options.remotes.list().some((drive) => this.#context !== null && isBehind(this.#context, drive))) this.#work.markPull()
+    })
+  }
+
+  #mark(mark: () => void): void {
+    if (this.#abort.signal.aborted) return
+    mark()
+    this.#notify()
+    this.wake()
+  }
+
+  #stagingFailed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void {
+    for (const path of paths) {
+      this.#context?.blocked.set(path, { ...problem, path })
+      this.#context?.problems.set(path, { ...problem, path })
+    }
+  }
+
+  #retryBlocked(): void {
+    const context = this.#context
+    if (context === null || context.blocked.size === 0) return
+    this.#work.markDirty(context.blocked.keys())
+  }
+
+  // ------------------------------------------------------------------------------------------- the cycle
+
+  /** Starts the cycle unless it runs; the first event acts at once, those that follow are gathered. */
+  wake(): void {
+    if (this.#abort.signal.aborted || this.#context === null || this.#paused) return
+    if (this.#running !== null) {
+      this.#again = true
+      return
+    }
+    const wait = this.#lastRunAt + GATHER_MS - this.#options.clock.now()
+    if (wait > 0 && this.#work.localDoubt) this.#once('gather', wait, () => this.#start())
+    else this.#start()
+  }
+
+  #start(): void {
+    if (this.#running !== null || this.#abort.signal.aborted || this.#paused) return
+    this.#running = this.#run()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => {
+        this.#running = null
+        this.#lastRunAt = this.#options.clock.now()
+        this.#report()
+        this.#notify()
+        if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
+      })
+  }
+
+  #resume(): void {
+    this.#again = false
+    this.wake()
+  }
+
+  /** A cycle that threw met something nobody foresaw for one path or port: said aloud, tried again later. */
+  #failed(error: unknown): void {
+    if (this.#abort.signal.aborted) return
+    this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
+    this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
+    this.#halted = null
+    this.#work.markScan('all')
+    this.#work.markPull()
+    this.#lastRunAt = this.#options.clock.now() + RECHECK_MS
+  }
+
+  async #run(): Promise<void> {
+    const context = this.#context as FolderContext
+    this.#again = false
+    if (!(await this.#rootReady())) return
+    this.#report()
+    while (!this.#work.empty && !this.#stopped) await this.#step(context)
+    if (!this.#stopped) await this.#tidy(context)
+  }
+
+  get #stopped(): boolean {
+    return this.#abort.signal.aborted || this.#paused || this.#halted !== null
+  }
+
+  async #step(context: FolderContext): Promise<void> {
+    if (this.#work.takeRules()) await applyRules(context)
+    const scan = this.#firstScanAllowed() ? this.#work.takeScan() : null
+    if (scan !== null) return await this.#scan(context, scan)
+    if (!this.#firstScanDone) return await this.#firstMetadata(context)
+    if (this.#work.takePull()) await pullAll(context, this.#pullSignal())
+    const dirty = this.#work.takeDirty(SLICE_PATHS)
+    if (dirty !== null) await reconcileAndApply(context, dirty)
+    this.#options.onState?.(this)
+  }
+
+  async #scan(context: FolderContext, scan: NonNullable<ReturnType<Work['takeScan']>>): Promise<void> {
+    this.#scanning = true
+    this.#options.onState?.(this)
+    try {
+      const { unstable } = await scanAndPublish(context, scan)
+      if (unstable.length > 0) this.#once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
+      await this.#rootReady()
+    } finally {
+      this.#scanning = false
+    }
+  }
+
+  #pullSignal(): AbortSignal {
+    return AbortSignal.any([this.#abort.signal, AbortSignal.timeout(PULL_MS)])
+  }
+
+  #firstScanAllowed(): boolean {
+    return this.#firstScanDone
+  }
+
+  /** R12: before the very first publication, what reachable drives say is read, so that equal files are recognised. */
+  async #firstMetadata(context: FolderContext): Promise<void> {
+    const { clock, remotes, peers } = this.#options
+    const start = clock.now()
+    while (this.#options.expectOthers === true && !this.#stopped) {
+      await pullAll(context, this.#pullSignal())
+      const drives = remotes.list()
+      if (drives.length > 0 && drives.every((drive) => drive.length > 0 && !isBehind(context, drive))) break
+      const limit = peers.connected().length > 0 ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
+      const left = start + limit - clock.now()
+      if (left <= 0) break
+      await this.#nextNotice(left)
+    }
+    this.#firstScanDone = true
+  }
+
+  async #rootReady(): Promise<boolean> {
+    const state = await this.#options.disk.inspect()
+    if (state.kind === 'halted') {
+      this.#halted = { code: state.code, message: state.message }
+      this.#once('recheck', RECHECK_MS, () => this.#start())
+      return false
+    }
+    if (this.#halted !== null) {
+      this.#halted = null
+      this.#work.markRules()
+      this.#work.markScan('all')
+    }
+    return true
+  }
+
+  /** Nothing is wanted any more: staged leftovers go. */
+  async #tidy(context: FolderContext): Promise<void> {
+    context.problems.delete('')
+    if (context.fetcher.open > 0 || this.#work.dirtyCount > 0) return
+    await this.#options.disk.keepStaged(context.fetcher.stagedContents())
+  }
+
+  // ------------------------------------------------------------------------------------------- control
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true
+    await this.#running
+    this.#report()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#work.markRules()
+    this.#work.markScan('all')
+    this.#work.markPull()
+    this.#report()
+    this.wake()
+  }
+
+  /** Full scan now; resolves when it and what follows from it is done, or the folder cannot. */
+  async scan(rehash: boolean, signal: AbortSignal): Promise<void> {
+    this.#retryBlocked()
+    this.#mark(() => this.#work.markScan('all', rehash))
+    await this.settled(signal)
+  }
+
+  /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. */
+  async settled(signal: AbortSignal): Promise<void> {
+    while (!this.#abort.signal.aborted && !this.#paused && this.#halted === null && (this.#running !== null || !this.#work.empty)) {
+      if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
+      await this.nextNotice(signal)
+    }
+  }
+
+  /** Full scan here, then scan and settle on each connected device, until all trees are equal (R38). */
+  async sync(signal: AbortSignal): Promise<SyncOutcome> {
+    return await syncWithPeers(this, this.#options.peers, signal)
+  }
+
+  /** Another device asks to scan and settle. */
+  async settleForPeer(signal: AbortSignal): Promise<FolderReport> {
+    await this.scan(false, signal)
+    return this.report()
+  }
+
+  // ------------------------------------------------------------------------------------------- telling
+
+  get activity(): FolderActivity {
+    if (this.#paused) return 'paused'
+    if (this.#halted !== null) return 'halted'
+    if (this.#scanning || this.#work.localDoubt || !this.#firstScanDone) return 'scanning'
+    return this.#busy ? 'syncing' : 'idle'
+  }
+
+  get #busy(): boolean {
+    const context = this.#context
+    if (context === null || this.#running !== null || !this.#work.empty) return true
+    const unavailable = context.fetcher.unavailable
+    return context.fetcher.open > unavailable
+  }
+
+  report(): FolderReport {
+    const { own } = this.#options
+    return {
+      state: this.activity,
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone,
+      drive: own.key,
+      length: own.length,
+      blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED)
+    }
+  }
+
+  #report(): void {
+    const report = this.report()
+    const text = JSON.stringify(report)
+    if (text !== this.#lastReport) {
+      this.#lastReport = text
+      this.#options.peers.report(report)
+    }
+    this.#options.onState?.(this)
+  }
+
+  status(): FolderStatus {
+    const context = this.#context
+    const blocked = context?.blocked ?? new Map<PathKey, Problem>()
+    return {
+      state: this.activity,
+      reason: this.#halted,
+      totals: this.#options.index.totals,
+      need: this.#tally.need(blocked),
+      problems: [...(context?.problems.values() ?? [])],
+      devices: this.#devices().map((device) => ({ device, need: this.#tally.deviceNeed(device), inSync: this.inSyncWith(device) })),
+      receivedBytes: context?.fetcher.receivedBytes ?? 0
+    }
+  }
+
+  #devices(): DeviceId[] {
+    return [...new Set(this.#options.remotes.list().map((drive) => drive.device))]
+  }
+
+  /** R37: their tree equals ours at every path that is not blocked, and they reported nothing dirty at the drive length we read. */
+  inSyncWith(device: DeviceId): boolean {
+    const report = this.#options.peers.connected().find((peer) => peer.device === device)?.report ?? this.#lastReports.get(device) ?? null
+    if (report === null || this.#context === null || this.report().dirty || !this.#work.empty) return false
+    if (this.#options.peers.connected().some((peer) => peer.device === device)) this.#lastReports.set(device, report)
+    const known = report.drive === null ? null : this.#options.index.remoteCheckpoint(report.drive)
+    if (report.dirty || known === null || known.length !== report.length) return false
+    const excused = new Set<string>([...this.#context.blocked.keys(), ...report.blocked])
+    for (const path of this.#tally.divergentPaths(device)) if (!excused.has(path)) return false
+    return true
+  }
+
+  readonly #lastReports = new Map<DeviceId, FolderReport>()
+
+  /** Paths that keep this device from being equal only because someone cannot apply them. */
+  blockedWith(device: DeviceId): string[] {
+    return [...this.#tally.divergentPaths(device)]
+  }
+
+  /** Other devices have this folder too. */
+  get hasOthers(): boolean {
+    return this.#options.remotes.list().length > 0
+  }
+
+  noteSettleFailure(device: DeviceId, reason: string): void {
+    this.#options.log.debug({ device, reason }, 'a device did not settle')
+    this.#once('settle-retry', SETTLE_RETRY_MS, () => this.#notify())
+  }
+
+  // ------------------------------------------------------------------------------------------- waiting
+
+  /** Resolves at the next sign of life of this folder: work marked, a cycle ended, a device reported. */
+  nextNotice(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiters.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#waiters.add(done)
+      signal.addEventListener('abort', done)
+      if (signal.aborted || this.#abort.signal.aborted) done()
+    })
+  }
+
+  async #nextNotice(ms: number): Promise<void> {
+    const end = new AbortController()
+    const cancel = this.#options.clock.after(ms, () => end.abort())
+    await this.nextNotice(end.signal)
+    cancel()
+  }
+
+  #notify(): void {
+    for (const waiter of [...this.#waiters]) waiter()
+  }
+
+  #once(name: string, ms: number, run: () => void): void {
+    if (this.#timers.has(name) || this.#abort.signal.aborted) return
+    this.#timers.set(
+      name,
+      this.#options.clock.after(ms, () => {
+        this.#timers.delete(name)
+        run()
+      })
+    )
+  }
+
+  #every(name: string, ms: number, mark: () => void): void {
+    this.#once(name, ms, () => {
+      this.#mark(mark)
+      this.#every(name, ms, mark)
+    })
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Publishes statements in our own drive and writes what belongs to them into the index, in the order that a crash can bear: the
+ * drive first, then the index with the drive's length; a drive that is longer than the checkpoint is replayed at the next start.
+ */
+import { BATCH_ENTRIES } from '../../base/limits.ts'
+import type { BlobRange, HistoryRow, IndexBatch, Publication, Published, ReadChunk, Row } from '../ports.ts'
+import { chunkId, type ContentList } from '../sync/content.ts'
+import type { Entry } from '../sync/entry.ts'
+import type { ContentId, PathKey } from '../sync/ids.ts'
+import { newestPerDevice, type FolderContext, type PathChange } from './context.ts'
+
+/** A path's new statement and row. */
+export interface Change {
+  readonly path: PathKey
+  readonly before: Row | null
+  /** Null: leave the drive without a tombstone, keep the row (R31). */
+  readonly entry: Entry | null
+  readonly row: Row
+  /** For files. */
+  readonly list: ContentList | null
+  /** History name of what an apply displaced. */
+  readonly kept: { readonly name: string; readonly reason: HistoryRow['reason'] } | null
+  readonly from: PathChange['from']
+}
+
+/** @returns the paths whose bytes were not what their list says: nothing was published for them; look at them again. */
+export async function commit(context: FolderContext, changes: readonly Change[]): Promise<readonly PathKey[]> {
+  const unreadable: PathKey[] = []
+  for (let start = 0; start < changes.length; start += BATCH_ENTRIES) {
+    unreadable.push(...(await commitBatch(context, changes.slice(start, start + BATCH_ENTRIES))))
+  }
+  return unreadable
+}
+
+async function commitBatch(context: FolderContext, changes: readonly Change[]): Promise<PathKey[]> {
+  const { own, index, clock } = context.ports
+  const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
+  const published = await own.publish(
+    changes.map((change, i) => publication(change, blobs[i] ?? null)),
+    reader(context)
+  )
+  const batch = index.batch()
+  const done: Change[] = []
+  const unreadable: PathKey[] = []
+  for (const [i, change] of changes.entries()) {
+    const result = published[i] as Published
+    if (result.kind === 'unreadable') unreadable.push(change.path)
+    else {
+      done.push(change)
+      await record(context, batch, change, result.blob, clock.now())
+    }
+  }
+  await compareWithDevices(context, batch, done)
+  batch.setOwn(context.counter.commit(own.length))
+  await batch.flush()
+  for (const change of done) settled(context, change)
+  context.changed(done.map((change) => ({ path: change.path, kind: change.row.entry.kind, from: change.from })))
+  return unreadable
+}
+
+function publication(change: Change, blob: BlobRange | null): Publication {
+  return { path: change.path, entry: change.entry, content: change.list === null ? null : { list: change.list, blob } }
+}
+
+async function knownBlob(context: FolderContext, change: Change): Promise<BlobRange | null> {
+  if (change.list === null || change.entry === null) return null
+  return (await context.ports.index.content(change.list.cid))?.blob ?? null
+}
+
+/** The bytes of a chunk as they are in the tree at this moment, or null if they are other bytes. */
+function reader(context: FolderContext): ReadChunk {
+  return async (path, chunk, offset) => {
+    const data = await context.ports.disk.read({ area: 'tree', path }, offset, chunk.length)
+    return data !== null && chunkId(data) === chunk.id ? data : null
+  }
+}
+
+async function record(context: FolderContext, batch: IndexBatch, change: Change, blob: BlobRange | null, now: number): Promise<void> {
+  batch.putRow(change.path, change.row)
+  const old = cidOf(change.before)
+  if (change.kept !== null) await recordHistory(context, batch, change, change.kept, now)
+  if (change.list !== null) batch.putContent(change.list, { area: 'tree', path: change.path }, blob)
+  if (old !== null && old !== change.list?.cid) batch.delPlace(old, { area: 'tree', path: change.path })
+}
+
+async function recordHistory(context: FolderContext, batch: IndexBatch, change: Change, kept: NonNullable<Change['kept']>, now: number): Promise<void> {
+  const entry = change.before?.entry
+  if (entry === undefined || entry.kind === 'tombstone') return
+  batch.putHistory({ name: kept.name, path: change.path, entry, at: now, reason: kept.reason })
+  if (entry.kind !== 'file') return
+  const content = await context.ports.index.content(entry.cid)
+  if (content !== null) batch.putContent(content.list, { area: 'history', path: kept.name }, null)
+}
+
+function cidOf(row: Row | null): ContentId | null {
+  return row?.entry.kind === 'file' ? row.entry.cid : null
+}
+
+async function compareWithDevices(context: FolderContext, batch: IndexBatch, changes: readonly Change[]): Promise<void> {
+  const drives = context.ports.remotes.list()
+  if (drives.length === 0) return
+  const rows = await context.ports.index.remoteRows(changes.map((change) => change.path))
+  const devices = new Set(drives.map((drive) => drive.device))
+  for (const [i, change] of changes.entries()) {
+    const newest = newestPerDevice(rows[i] ?? [])
+    for (const device of devices) {
+      const theirs = newest.find((row) => row.device === device)?.entry ?? null
+      batch.setDivergent(device, change.path, context.tally.compare(device, change.path, change.entry, theirs))
+    }
+  }
+}
+
+function settled(context: FolderContext, change: Change): void {
+  if (change.from === 'remote') context.tally.settle(change.path)
+  context.problems.delete(change.path)
+  context.blocked.delete(change.path)
+  context.refusals.delete(change.path)
+  const waiting = context.followers.get(change.path)
+  if (waiting === undefined) return
+  context.followers.delete(change.path)
+  context.work.markDirty(waiting)
+}

@@ -1,0 +1,87 @@
+/** What the steps of a folder's cycle share: the ports, the marked work, and what is kept in memory between cycles. */
+import type { Clock, Disk, FolderIndex, FolderPeers, Log, OwnDrive, OwnCheckpoint, Problem, RemoteDrives, RemoteRow, Watcher } from '../ports.ts'
+import type { Dot, Entry } from '../sync/entry.ts'
+import type { DeviceId, FolderId, PathKey } from '../sync/ids.ts'
+import type { Fetcher } from './fetcher.ts'
+import type { Rules } from './rules.ts'
+import type { Tally } from './tally.ts'
+import type { Work } from './work.ts'
+
+export interface FolderPorts {
+  readonly id: FolderId
+  readonly disk: Disk
+  readonly watcher: Watcher
+  readonly index: FolderIndex
+  readonly own: OwnDrive
+  readonly remotes: RemoteDrives
+  readonly peers: FolderPeers
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A path changed here: by a user, or by an apply. For event streams. */
+export interface PathChange {
+  readonly path: PathKey
+  readonly kind: Entry['kind']
+  readonly from: 'local' | 'remote'
+}
+
+export interface FolderContext {
+  readonly ports: FolderPorts
+  readonly work: Work
+  readonly tally: Tally
+  readonly rules: Rules
+  readonly fetcher: Fetcher
+  /** Last known problem by path; only for `status`. */
+  readonly problems: Map<string, Problem>
+  /** Paths whose target cannot be applied for now (R39). */
+  readonly blocked: Map<PathKey, Problem>
+  /** How often in a row the disk was not as the index says when a path was to be changed. */
+  readonly refusals: Map<PathKey, number>
+  /** Paths to reconcile again once the key's path is done. */
+  readonly followers: Map<PathKey, Set<PathKey>>
+  readonly signal: AbortSignal
+  readonly counter: Counter
+  wake(): void
+  changed(changes: readonly PathChange[]): void
+}
+
+/** The own writer's counter (R1): taken in memory, committed with the rows that use it. */
+export class Counter {
+  #checkpoint: OwnCheckpoint
+  #next: number
+
+  constructor(checkpoint: OwnCheckpoint) {
+    this.#checkpoint = checkpoint
+    this.#next = checkpoint.counter
+  }
+
+  /** R3: only for a change that a scan found, or a user's decision. */
+  readonly take = (): Dot => {
+    this.#next++
+    return [this.#checkpoint.writer, this.#next]
+  }
+
+  /** After a replay of our own drive. */
+  restore(checkpoint: OwnCheckpoint): void {
+    this.#checkpoint = checkpoint
+    this.#next = checkpoint.counter
+  }
+
+  /** The checkpoint to write with the next rows. */
+  commit(length: number): OwnCheckpoint {
+    this.#checkpoint = { ...this.#checkpoint, counter: this.#next, length }
+    return this.#checkpoint
+  }
+}
+
+/** R14: of each device the statement of its newest generation that has one. */
+export function newestPerDevice(rows: readonly RemoteRow[]): RemoteRow[] {
+  if (rows.length < 2) return [...rows]
+  const newest = new Map<DeviceId, RemoteRow>()
+  for (const row of rows) {
+    const known = newest.get(row.device)
+    if (known === undefined || row.generation > known.generation) newest.set(row.device, row)
+  }
+  return [...newest.values()]
+}

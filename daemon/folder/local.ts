@@ -1,0 +1,117 @@
+/** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
+import type { Finding, Row } from '../ports.ts'
+import type { ContentList } from '../sync/content.ts'
+import { localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
+import type { Entry } from '../sync/entry.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { mergeEntries } from '../sync/merge.ts'
+import { commit, type Change } from './commit.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
+import { isIgnoreFile } from './rules.ts'
+import type { ScanWork } from './work.ts'
+
+/** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more. */
+export async function scanAndPublish(context: FolderContext, work: ScanWork): Promise<{ readonly unstable: readonly PathKey[] }> {
+  const { disk, index, watcher } = context.ports
+  const unstable: PathKey[] = []
+  const request = {
+    paths: work.paths,
+    rehash: work.rehash,
+    ignored: context.rules.ignored,
+    onDirectory: (directory: PathKey) => watcher.watch([directory])
+  }
+  for await (const findings of disk.scan(request, index, context.signal)) {
+    if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') break
+    for (const path of await publishFindings(context, findings)) unstable.push(path)
+    if (context.signal.aborted) break
+  }
+  return { unstable }
+}
+
+async function publishFindings(context: FolderContext, findings: readonly Finding[]): Promise<readonly PathKey[]> {
+  const unstable: PathKey[] = []
+  const states: Extract<Finding, { kind: 'present' | 'absent' }>[] = []
+  for (const finding of findings) {
+    if (finding.kind === 'present' || finding.kind === 'absent') states.push(finding)
+    else if (finding.kind === 'unstable') unstable.push(finding.path)
+    else if (finding.kind === 'problem') context.problems.set(finding.path, finding.problem)
+    else heal(context, finding.path)
+  }
+  if (states.length > 0) unstable.push(...(await publishStates(context, states)))
+  return unstable
+}
+
+function heal(context: FolderContext, path: PathKey): void {
+  context.problems.delete(path)
+  if (context.blocked.delete(path)) context.work.markDirty([path])
+}
+
+async function publishStates(context: FolderContext, states: readonly Extract<Finding, { kind: 'present' | 'absent' }>[]): Promise<readonly PathKey[]> {
+  const { index } = context.ports
+  const paths = states.map((state) => state.path)
+  const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+  const changes: Change[] = []
+  const restamps: { path: PathKey; row: Row }[] = []
+  for (const [i, state] of states.entries()) {
+    const before = rows[i] ?? null
+    const statements = newestPerDevice(remotes[i] ?? []).map((row) => row.entry)
+    const decided = decide(context, state, before, statements)
+    const seen = state.kind === 'present' ? state.seen : null
+    if (decided.kind !== 'same') changes.push({ path: state.path, before, entry: decided.entry, row: { entry: decided.entry, seen }, list: listOf(state), kept: null, from: 'local' })
+    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...before, seen } })
+    context.problems.delete(state.path)
+  }
+  await restamp(context, restamps)
+  const unreadable = await commit(context, changes)
+  afterLocal(context, changes)
+  return unreadable
+}
+
+/**
+ * A row that left the drive as ignored counts as a local change when it is looked at again (R31). A found state that equals what
+ * others state and is not older is theirs, taken over without a counter: a crash after an apply heals so, and a first join (R12).
+ */
+function decide(context: FolderContext, state: Extract<Finding, { kind: 'present' | 'absent' }>, before: Row | null, statements: readonly Entry[]): LocalChange {
+  const found: LocalNode | null = state.kind === 'present' ? state.node : null
+  const own = before?.entry ?? null
+  const { take } = context.counter
+  if (before?.ignored === true) {
+    const fresh = localChange({ own: null, found, merged: null, take })
+    if (fresh.kind !== 'change' || own === null) return fresh
+    return { kind: 'change', entry: { ...fresh.entry, vv: { ...own.vv, ...fresh.entry.vv } } }
+  }
+  return localChange({ own, found, merged: adoptable(own, found, statements), take })
+}
+
+/** The merge of our own statement with those that state exactly what was found; null if that merge is a conflict (R8: no shortcut). */
+function adoptable(own: Entry | null, found: LocalNode | null, statements: readonly Entry[]): Entry | null {
+  const equal = statements.filter((entry) => statesNode(entry, found))
+  if (equal.length === 0) return null
+  const { merged, losers } = mergeEntries(own === null ? equal : [own, ...equal])
+  return losers.length === 0 ? merged : null
+}
+
+function statesNode(entry: Entry, found: LocalNode | null): boolean {
+  if (found === null) return entry.kind === 'tombstone'
+  if (found.kind === 'file') return entry.kind === 'file' && entry.cid === found.content.cid
+  if (found.kind === 'symlink') return entry.kind === 'symlink' && entry.target === found.target
+  return entry.kind === 'directory'
+}
+
+function listOf(state: Extract<Finding, { kind: 'present' | 'absent' }>): ContentList | null {
+  return state.kind === 'present' && state.node.kind === 'file' ? state.node.content : null
+}
+
+async function restamp(context: FolderContext, rows: readonly { path: PathKey; row: Row }[]): Promise<void> {
+  if (rows.length === 0) return
+  const batch = context.ports.index.batch()
+  for (const { path, row } of rows) batch.putRow(path, row)
+  await batch.flush()
+}
+
+/** Others may state something of these paths that is not applied yet. */
+function afterLocal(context: FolderContext, changes: readonly Change[]): void {
+  if (context.ports.remotes.list().length > 0) context.work.markDirty(changes.map((change) => change.path))
+  if (changes.some((change) => isIgnoreFile(change.path))) context.work.markRules()
+}
+

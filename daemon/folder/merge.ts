@@ -1,0 +1,274 @@
+/**
+ * Statements → disk: reconciles marked paths, carries out the plan level by level, and publishes what was reached. A step whose
+ * content is not here yet is left to the fetcher; its path is marked again when the content is staged.
+ */
+import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '../ports.ts'
+import type { ContentList } from '../sync/content.ts'
+import { assertNever } from '../../base/errors.ts'
+import type { Entry, FileEntry } from '../sync/entry.ts'
+import { treeEqual } from '../sync/entry-compare.ts'
+import type { DeviceId, PathKey } from '../sync/ids.ts'
+import { plan } from '../sync/plan.ts'
+import { reconcile, type Step } from '../sync/reconcile.ts'
+import { commit, type Change } from './commit.ts'
+import type { FolderContext } from './context.ts'
+import { isIgnoreFile } from './rules.ts'
+import { LoadedView } from './view.ts'
+
+/** The closure of one slice grows with each answer; more rounds than a path can have components is a bug. */
+const MAX_LOAD_ROUNDS = 10_000
+
+export async function reconcileAndApply(context: FolderContext, dirty: ReadonlySet<PathKey>): Promise<void> {
+  const view = new LoadedView(context)
+  await view.load([...dirty], [])
+  const steps = plan(await resolve(dirty, view))
+  for (const path of dirty) context.tally.settle(path)
+  for (const step of steps) {
+    const { path, own, target } = step.resolution
+    if (treeEqual(own, target)) context.tally.settle(path)
+    else context.tally.expect(path, target)
+  }
+  await new Execution(context, view, steps).run()
+}
+
+async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {
+  for (let round = 0; round < MAX_LOAD_ROUNDS; round++) {
+    const outcome = reconcile(dirty, view)
+    if (outcome.kind === 'resolved') return outcome.resolutions
+    await view.load(outcome.paths, outcome.directories)
+  }
+  throw new Error('reconcile asked for more than a tree can hold')
+}
+
+/** In a row, before a path counts as busy. */
+const MAX_REFUSALS = 5
+
+type Outcome = 'done' | 'stopped'
+
+class Execution {
+  readonly #context: FolderContext
+  readonly #view: LoadedView
+  #left: readonly Step[]
+  readonly #outcomes = new Map<PathKey, Outcome>()
+  #unpublished: Change[] = []
+  readonly #justDone = new Map<PathKey, Entry>()
+
+  constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
+    this.#context = context
+    this.#view = view
+    this.#left = steps
+  }
+
+  async run(): Promise<void> {
+    while (this.#left.length > 0 && !this.#context.signal.aborted) {
+      const ready = this.#takeReady()
+      if (ready.length === 0) break
+      // R8: the copies are stated before what replaces their content is.
+      if (ready.some((step) => step.resolution.copies.length > 0)) await this.#publish()
+      await this.#level(ready.filter((step) => this.#follows(step)))
+    }
+    await this.#publish()
+    for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
+  }
+
+  /** Steps all of whose predecessors are done; those with a stopped one are stopped too and follow it later. */
+  #takeReady(): Step[] {
+    const ready: Step[] = []
+    const left: Step[] = []
+    for (const step of this.#left) {
+      const stopper = step.after.find((path) => this.#outcomes.get(path) === 'stopped')
+      if (stopper !== undefined) this.#stop(step, stopper)
+      else if (step.after.every((path) => this.#outcomes.get(path) === 'done')) ready.push(step)
+      else left.push(step)
+    }
+    const progressed = left.length < this.#left.length
+    this.#left = left
+    return ready.length === 0 && progressed && left.length > 0 ? this.#takeReady() : ready
+  }
+
+  /** False once a copy that was thought published was not (its bytes changed meanwhile). */
+  #follows(step: Step): boolean {
+    const stopper = step.after.find((path) => this.#outcomes.get(path) === 'stopped')
+    if (stopper !== undefined) this.#stop(step, stopper)
+    return stopper === undefined
+  }
+
+  #stop(step: Step, follows: PathKey | null): void {
+    const { path } = step.resolution
+    this.#outcomes.set(path, 'stopped')
+    if (follows === null) return
+    const { followers } = this.#context
+    let waiting = followers.get(follows)
+    if (waiting === undefined) followers.set(follows, (waiting = new Set()))
+    waiting.add(path)
+  }
+
+  async #level(steps: readonly Step[]): Promise<void> {
+    const work: { step: Step; op: ApplyOp }[] = []
+    for (const step of steps) {
+      const op = this.#prepare(step)
+      if (op === 'nothing') this.#adopt(step, await this.#knownList(step.resolution.target))
+      else if (op === 'wait') this.#stop(step, null)
+      else work.push({ step, op })
+    }
+    if (work.length === 0) return
+    const results = await this.#context.ports.disk.apply(work.map((item) => item.op), this.#context.rules.ignored)
+    for (const [i, { step, op }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult)
+  }
+
+  /** The disk operation of a step; `nothing` if the disk is already right; `wait` if it cannot be done yet. */
+  #prepare(step: Step): ApplyOp | 'nothing' | 'wait' {
+    const { resolution, action } = step
+    const { path, target } = resolution
+    const row = this.#view.row(path)
+    if (action.kind === 'adopt') return 'nothing'
+    if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone')) return 'nothing'
+    const expect = row?.seen ?? null
+    if (row !== null && row.entry.kind !== 'tombstone' && expect === null) return this.#lookFirst(path)
+    const displace = this.#displace(step)
+    switch (action.kind) {
+      case 'preserve': {
+        const from = this.#view.row(action.from)?.seen ?? null
+        return from === null ? this.#lookFirst(action.from) : { kind: 'link', path: action.from, expect: from, to: path }
+      }
+      case 'attributes':
+        return expect === null ? this.#lookFirst(path) : { kind: 'attributes', path, expect, mode: action.mode, mtime: action.mtime }
+      case 'remove':
+        return expect === null ? 'nothing' : { kind: 'remove', path, expect, displace }
+      case 'directory':
+        if (target.kind !== 'directory') throw new Error('a directory step without a directory')
+        if (row?.shadow === true && expect !== null) return { kind: 'attributes', path, expect, mode: target.mode, mtime: null }
+        return { kind: 'directory', path, expect, mode: target.mode, displace }
+      case 'symlink':
+        if (target.kind !== 'symlink') throw new Error('a symlink step without a symlink')
+        return { kind: 'symlink', path, expect, target: target.target, mtime: target.mtime, displace }
+      case 'write':
+        if (target.kind !== 'file') throw new Error('a write step without a file')
+        return this.#prepareWrite(step, target, expect, displace)
+      default:
+        return assertNever(action)
+    }
+  }
+
+  #prepareWrite(step: Step, target: FileEntry, expect: Row['seen'], displace: Displace): ApplyOp | 'wait' {
+    const { path } = step.resolution
+    const { fetcher, ports } = this.#context
+    if (fetcher.listOf(target.cid) === null || !ports.disk.isStaged(target.cid)) {
+      fetcher.request({ path, entry: target, sources: this.#sources(step, target) })
+      return 'wait'
+    }
+    return { kind: 'file', path, expect, cid: target.cid, size: target.size, mode: target.mode, mtime: target.mtime, displace }
+  }
+
+  /** Devices whose drives name this content here, or at the path that a conflict copy comes from. */
+  #sources(step: Step, target: FileEntry): readonly DeviceId[] {
+    const { path, copyOf } = step.resolution
+    const rows = [...this.#view.remotes(path), ...(copyOf === null ? [] : this.#view.remotes(copyOf))]
+    return [...new Set(rows.filter((row) => row.entry.kind === 'file' && row.entry.cid === target.cid).map((row) => row.device))]
+  }
+
+  #displace(step: Step): Displace {
+    const own = step.resolution.own
+    const copy = step.resolution.copies.find((path) => holdsContent(this.#justDone.get(path) ?? this.#view.row(path)?.entry ?? null, own))
+    return copy === undefined ? { to: 'history' } : { to: 'linked', at: copy }
+  }
+
+  /** The index has not seen what is on disk there: scan, then come back. */
+  #lookFirst(path: PathKey): 'wait' {
+    this.#context.work.markScan([path])
+    this.#context.work.markDirty([path])
+    return 'wait'
+  }
+
+  async #knownList(entry: Entry): Promise<ContentList | null> {
+    if (entry.kind !== 'file') return null
+    return (await this.#context.ports.index.content(entry.cid))?.list ?? this.#context.fetcher.listOf(entry.cid)
+  }
+
+  #adopt(step: Step, list: ContentList | null): void {
+    const { path, target } = step.resolution
+    const before = this.#view.row(path)
+    if (target.kind === 'file' && list === null) {
+      this.#lookFirst(path)
+      this.#stop(step, null)
+      return
+    }
+    const row: Row = { entry: target, seen: target.kind === 'tombstone' && before?.shadow !== true ? null : (before?.seen ?? null), ...(before?.shadow === true && target.kind === 'tombstone' ? { shadow: true } : {}) }
+    this.#done(step, { path, before, entry: target, row, list, kept: null, from: 'remote' })
+  }
+
+  async #finish(step: Step, op: ApplyOp, result: ApplyResult): Promise<void> {
+    const { path, target } = step.resolution
+    const before = this.#view.row(path)
+    switch (result.kind) {
+      case 'done': {
+        const list = await this.#knownList(target)
+        const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }
+        this.#done(step, { path, before, entry: target, row: { entry: target, seen: result.seen }, list, kept, from: 'remote' })
+        return
+      }
+      case 'kept-by-ignored':
+        this.#done(step, { path, before, entry: target, row: { entry: target, seen: before?.seen ?? null, shadow: true }, list: null, kept: null, from: 'remote' })
+        return
+      case 'changed':
+        this.#refused(path, [...result.paths, ...(result.stray === null ? [] : [result.stray])])
+        this.#stop(step, null)
+        return
+      case 'not-staged':
+        this.#context.work.markDirty([path])
+        this.#stop(step, null)
+        return
+      case 'problem':
+        this.#block(path, result.problem)
+        this.#stop(step, null)
+        return
+      default:
+        assertNever(result)
+    }
+  }
+
+  /** R13: the path is scanned and reconciled again; one that never agrees waits for the next retry instead of spinning. */
+  #refused(path: PathKey, paths: readonly PathKey[]): void {
+    const { refusals, work } = this.#context
+    const count = (refusals.get(path) ?? 0) + 1
+    refusals.set(path, count)
+    work.markScan([path, ...paths])
+    if (count < MAX_REFUSALS) work.markDirty([path])
+    else this.#block(path, { path, code: 'busy', message: `cannot change ${path}: it keeps changing; it is tried again later` })
+  }
+
+  #block(path: PathKey, problem: Problem): void {
+    this.#context.blocked.set(path, problem)
+    this.#context.problems.set(path, problem)
+  }
+
+  #done(step: Step, change: Change): void {
+    this.#outcomes.set(change.path, 'done')
+    this.#unpublished.push(change)
+    this.#justDone.set(change.path, change.row.entry)
+    if (isIgnoreFile(change.path)) this.#context.work.markRules()
+    if (step.action.kind === 'write' && change.row.entry.kind === 'file') this.#context.fetcher.consumed(change.row.entry.cid)
+  }
+
+  async #publish(): Promise<void> {
+    if (this.#unpublished.length === 0) return
+    const changes = this.#unpublished
+    this.#unpublished = []
+    const unreadable = await commit(this.#context, changes)
+    for (const path of unreadable) {
+      this.#outcomes.set(path, 'stopped')
+      this.#context.work.markScan([path])
+      this.#context.work.markDirty([path])
+    }
+  }
+}
+
+function holdsContent(copy: Entry | null, own: Entry | null): boolean {
+  if (copy === null || own === null) return false
+  if (copy.kind === 'file') return own.kind === 'file' && own.cid === copy.cid
+  return copy.kind === 'symlink' && own.kind === 'symlink' && own.target === copy.target
+}
+
+function reasonOf(target: Entry): HistoryRow['reason'] {
+  return target.kind === 'tombstone' ? 'deleted' : 'replaced'
+}

@@ -1,0 +1,67 @@
+/** Other devices' drives → index: their new statements are written down, and their paths marked for the cycle to reconcile. */
+import type { RemoteBatch, RemoteDrive } from '../ports.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
+import { compareVersions } from '../sync/version.ts'
+import type { Entry } from '../sync/entry.ts'
+import type { PathKey } from '../sync/ids.ts'
+
+/** Reads every drive that grew, as far as its blocks can be had now. */
+export async function pullAll(context: FolderContext, signal: AbortSignal): Promise<void> {
+  for (const drive of context.ports.remotes.list()) {
+    if (signal.aborted) return
+    if (isBehind(context, drive)) await pullDrive(context, drive, signal)
+  }
+}
+
+/** True if the drive states more than the index has. */
+export function isBehind(context: FolderContext, drive: RemoteDrive): boolean {
+  const known = context.ports.index.remoteCheckpoint(drive.key)
+  return drive.length > 0 && (known === null || known.length < drive.length || known.fork !== drive.fork)
+}
+
+async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: AbortSignal): Promise<void> {
+  const { index, log } = context.ports
+  const known = index.remoteCheckpoint(drive.key)
+  try {
+    for await (const batch of drive.changes(known, signal)) {
+      await takeIn(context, drive, batch)
+      if (signal.aborted) return
+    }
+  } catch (error) {
+    if (signal.aborted) return
+    log.warn({ device: drive.device, error: String(error) }, 'a drive could not be read to its end; it is tried again when it grows or a device connects')
+  }
+}
+
+async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBatch): Promise<void> {
+  const { index } = context.ports
+  const { device, key, generation } = drive
+  const paths = read.changes.map((change) => change.path)
+  const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+  const batch = index.batch()
+  for (const [i, change] of read.changes.entries()) {
+    if (change.entry === null) batch.delRemote(change.path, key)
+    else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
+    const others = (remotes[i] ?? []).filter((row) => row.drive !== key && row.device === device)
+    const current = change.entry === null ? others : [...others, { device, drive: key, generation, entry: change.entry }]
+    const own = rows[i] ?? null
+    if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
+    const theirs = newestPerDevice(current)[0]?.entry ?? null
+    batch.setDivergent(device, change.path, context.tally.compare(device, change.path, own?.entry ?? null, theirs))
+    if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
+  }
+  batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })
+  await batch.flush()
+  for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
+  context.work.markDirty(paths)
+}
+
+/** Counts it before it is reconciled, so that progress shows the whole from the start. */
+function expect(context: FolderContext, path: PathKey, own: Entry | null, theirs: Entry): void {
+  if (own === null && theirs.kind === 'tombstone') return
+  context.tally.expect(path, theirs)
+}
+
+function isNews(own: Entry | null, theirs: Entry): boolean {
+  return own === null || compareVersions(theirs.vv, own.vv) === 'dominates'
+}

@@ -1,0 +1,74 @@
+/** `p2psync sync` (R38): scan here, ask each connected device to scan and settle, wait until all trees are equal. */
+import type { Folder } from '../folder.ts'
+import type { FolderPeers } from '../ports.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { DeviceId } from '../sync/ids.ts'
+
+export interface SyncOutcome {
+  readonly outcome: 'in-sync' | 'blocked' | 'timeout' | 'no-peers' | 'halted' | 'decision'
+  readonly blocked: readonly string[]
+  readonly devices: readonly DeviceId[]
+  readonly paused: readonly DeviceId[]
+}
+
+/** `signal` is the time-out. Never rejects for what the user can be told. */
+export async function syncWithPeers(folder: Folder, peers: FolderPeers, signal: AbortSignal): Promise<SyncOutcome> {
+  const asked = new Map<DeviceId, 'asked' | 'settled'>()
+  const end = new AbortController()
+  const stop = AbortSignal.any([signal, end.signal])
+  try {
+    await folder.scan(false, signal)
+    for (;;) {
+      const active = activePeers(peers)
+      for (const device of active) ask(folder, peers, device, asked, stop)
+      const outcome = judge(folder, peers, active, asked)
+      if (outcome !== null) return outcome
+      if (signal.aborted) return result(folder, peers, 'timeout', active)
+      await folder.nextNotice(stop)
+    }
+  } catch {
+    return result(folder, peers, 'timeout', activePeers(peers))
+  } finally {
+    end.abort()
+  }
+}
+
+function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Map<DeviceId, 'asked' | 'settled'>, signal: AbortSignal): void {
+  if (asked.has(device)) return
+  asked.set(device, 'asked')
+  peers.settle(device, signal).then(
+    () => {
+      asked.set(device, 'settled')
+      folder.peersChanged()
+    },
+    (error: unknown) => {
+      // The device went or refused; asked again at the next sign of it while time is left.
+      asked.delete(device)
+      if (!signal.aborted) folder.noteSettleFailure(device, messageOf(error))
+    }
+  )
+}
+
+function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: ReadonlyMap<DeviceId, string>): SyncOutcome | null {
+  const activity = folder.activity
+  if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
+  if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
+  if (active.some((device) => asked.get(device) !== 'settled')) return null
+  if (!active.every((device) => folder.inSyncWith(device))) return null
+  const blocked = result(folder, peers, 'in-sync', active).blocked
+  return result(folder, peers, blocked.length > 0 ? 'blocked' : 'in-sync', active)
+}
+
+function activePeers(peers: FolderPeers): DeviceId[] {
+  return peers
+    .connected()
+    .filter((peer) => peer.report !== null && peer.report.state !== 'paused')
+    .map((peer) => peer.device)
+}
+
+function result(folder: Folder, peers: FolderPeers, outcome: SyncOutcome['outcome'], active: readonly DeviceId[]): SyncOutcome {
+  const paused = peers.connected().filter((peer) => peer.report?.state === 'paused').map((peer) => peer.device)
+  const blocked = [...new Set(active.flatMap((device) => folder.blockedWith(device)))].sort()
+  const final = outcome === 'timeout' && active.length === 0 && paused.length === 0 && folder.hasOthers ? 'no-peers' : outcome
+  return { outcome: final, blocked, devices: active, paused }
+}

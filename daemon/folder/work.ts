@@ -1,0 +1,94 @@
+/**
+ * The work a folder's cycle has before it: what may have changed on disk, whether drives grew, which paths must be reconciled.
+ * Watchers, peers, timers and RPC only mark here; the cycle takes.
+ */
+import type { PathKey } from '../sync/ids.ts'
+
+export interface ScanWork {
+  readonly paths: 'all' | readonly PathKey[]
+  readonly rehash: boolean
+}
+
+/** Above this many hinted paths one full scan is cheaper than looking at each. */
+const MAX_HINTED_PATHS = 20_000
+const IGNORE_FILE = '.p2psyncignore' as PathKey
+
+export class Work {
+  #all = false
+  #rehash = false
+  #pull = false
+  #rules = false
+  readonly #paths = new Set<PathKey>()
+  readonly #dirty = new Set<PathKey>()
+
+  get empty(): boolean {
+    return !this.localDoubt && !this.#pull && !this.#rules && this.#dirty.size === 0
+  }
+
+  /** Something on disk may differ from what our drive states. */
+  get localDoubt(): boolean {
+    return this.#all || this.#paths.size > 0
+  }
+
+  get pullDue(): boolean {
+    return this.#pull
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size
+  }
+
+  markScan(paths: 'all' | Iterable<PathKey>, rehash = false): void {
+    if (rehash) this.#rehash = true
+    if (paths === 'all') this.#all = true
+    else for (const path of paths) this.#paths.add(path)
+    if (this.#paths.size > MAX_HINTED_PATHS) this.#all = true
+  }
+
+  /** The ignore file may have changed. */
+  markRules(): void {
+    this.#rules = true
+  }
+
+  takeRules(): boolean {
+    const due = this.#rules
+    this.#rules = false
+    return due
+  }
+
+  markPull(): void {
+    this.#pull = true
+  }
+
+  markDirty(paths: Iterable<PathKey>): void {
+    for (const path of paths) this.#dirty.add(path)
+  }
+
+  takeScan(): ScanWork | null {
+    if (!this.localDoubt) return null
+    const work: ScanWork = { paths: this.#all ? 'all' : [...this.#paths], rehash: this.#rehash }
+    this.#all = false
+    this.#rehash = false
+    this.#paths.clear()
+    return work
+  }
+
+  takePull(): boolean {
+    const due = this.#pull
+    this.#pull = false
+    return due
+  }
+
+  /** At most `limit` paths; the ignore file alone and first, because its rules apply to all others (R32). */
+  takeDirty(limit: number): ReadonlySet<PathKey> | null {
+    if (this.#dirty.size === 0) return null
+    if (this.#dirty.delete(IGNORE_FILE)) return new Set([IGNORE_FILE])
+    const taken = new Set<PathKey>()
+    for (const path of this.#dirty) {
+      if (taken.size >= limit) break
+      taken.add(path)
+    }
+    for (const path of taken) this.#dirty.delete(path)
+    return taken
+  }
+}
