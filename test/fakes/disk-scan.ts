@@ -1,0 +1,157 @@
+/** The fake disk's scan: as the port says, on a `FakeTree`. One walk per request. */
+import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../../daemon/ports.ts'
+import { chunkId, contentList, type Chunk, type ContentList } from '../../daemon/sync/content.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import type { DiskStore } from './disk-store.ts'
+import type { Life } from './life.ts'
+import { joinPath, statOf, type DirectoryNode, type FakeNode, type FileNode } from './tree.ts'
+
+/** Small, so that small contents have several chunks. */
+const CHUNK_BYTES = 8
+/** How far below a looked-at directory the walk goes; `all` is everything. */
+type Depth = 'all' | number
+
+/** A fake cutter: every 8 bytes. */
+export function cut(data: Buffer): ContentList {
+  const chunks: Chunk[] = []
+  for (let at = 0; at < data.length; at += CHUNK_BYTES) {
+    const piece = data.subarray(at, at + CHUNK_BYTES)
+    chunks.push({ id: chunkId(piece), length: piece.length })
+  }
+  return contentList(0, chunks)
+}
+
+/** Truncated to what Node can restore. */
+export function microseconds(ns: bigint): string {
+  return String((ns / 1000n) * 1000n)
+}
+
+export class ScanWalk {
+  readonly #store: DiskStore
+  readonly #life: Life
+  readonly #request: ScanRequest
+  readonly #known: KnownTree
+  readonly #problems: Map<string, Problem>
+
+  constructor(store: DiskStore, life: Life, request: ScanRequest, known: KnownTree, problems: Map<string, Problem>) {
+    this.#store = store
+    this.#life = life
+    this.#request = request
+    this.#known = known
+    this.#problems = problems
+  }
+
+  async *run(): AsyncGenerator<Finding> {
+    const { paths } = this.#request
+    if (paths === 'all') return yield* this.#directory('' as PathKey, 'all')
+    for (const path of [...new Set(paths)].sort()) yield* this.#look(path)
+  }
+
+  /** The topmost thing on the way to the path that is new, gone or no directory speaks for all below it. */
+  async *#look(path: PathKey): AsyncGenerator<Finding> {
+    if (path === '') return yield* this.#directory(path, 1)
+    const names = path.split('/')
+    for (let depth = 1; depth <= names.length; depth++) {
+      const at = names.slice(0, depth).join('/') as PathKey
+      const parent = names.slice(0, depth - 1).join('/') as PathKey
+      if (this.#store.denied.has(parent)) return yield this.#problem(parent, 'EACCES')
+      const node = this.#store.tree.node(at)
+      const row = await this.#known.row(at)
+      const last = depth === names.length
+      if (this.#request.ignored(at, node === null ? !last || row?.entry.kind === 'directory' : node.kind === 'directory')) return
+      if (node === null) return yield* this.#absent(at, row)
+      if (last) return yield* this.#present(at, row, 1)
+      if (node.kind !== 'directory' || row?.entry.kind !== 'directory') return yield* this.#present(at, row, 'all')
+    }
+  }
+
+  async *#directory(directory: PathKey, depth: Depth): AsyncGenerator<Finding> {
+    this.#request.onDirectory?.(directory)
+    await this.#life.step()
+    const node = this.#store.tree.node(directory)
+    if (node?.kind !== 'directory') return yield { kind: 'unstable', path: directory }
+    if (this.#store.denied.has(directory) || (directory === '' && this.#store.halted !== null)) return yield this.#problem(directory, 'EACCES')
+    yield* this.#healed(directory)
+    const names = [...node.children.keys()].sort()
+    const rows = await this.#known.children(directory)
+    for (const name of names) {
+      const path = joinPath(directory, name) as PathKey
+      yield* this.#present(path, rows.get(name) ?? null, depth === 'all' ? 'all' : depth - 1)
+    }
+    for (const [name, row] of rows) {
+      if (!names.includes(name)) yield* this.#absent(joinPath(directory, name) as PathKey, row)
+    }
+  }
+
+  async *#present(path: PathKey, row: Row | null, depth: Depth): AsyncGenerator<Finding> {
+    const node = this.#store.tree.node(path)
+    if (node === null) return yield { kind: 'unstable', path }
+    if (this.#request.ignored(path, node.kind === 'directory')) return
+    if (node.kind === 'special') return yield this.#problem(path, 'special-file')
+    if (node.kind === 'directory') return yield* this.#presentDirectory(path, node, row, depth)
+    if (node.kind === 'file' && this.#store.denied.has(path)) return yield this.#problem(path, 'EACCES')
+    yield* this.#presentLeaf(path, node, row)
+    if (row?.entry.kind === 'directory' || row?.shadow) yield* this.#absentBelow(path)
+  }
+
+  async *#presentDirectory(path: PathKey, node: DirectoryNode, row: Row | null, depth: Depth): AsyncGenerator<Finding> {
+    const seen = statOf(node)
+    if (this.#directoryIsNews(path, node, row)) yield { kind: 'present', path, node: { kind: 'directory', mode: node.mode }, seen }
+    const known = row?.entry.kind === 'directory' && row.ignored !== true
+    if (!known) yield* this.#directory(path, 'all')
+    else if (depth === 'all' || depth > 0) yield* this.#directory(path, depth)
+    else yield* this.#healed(path)
+  }
+
+  #directoryIsNews(path: PathKey, node: DirectoryNode, row: Row | null): boolean {
+    if (row?.shadow) return [...node.children].some(([name, child]) => child.kind !== 'special' && !this.#request.ignored(joinPath(path, name) as PathKey, child.kind === 'directory'))
+    if (row === null || row.ignored || row.seen === null || row.entry.kind !== 'directory') return true
+    return row.seen.ino !== String(node.ino) || row.seen.mode !== statOf(node).mode
+  }
+
+  async *#presentLeaf(path: PathKey, node: Exclude<FakeNode, { kind: 'directory' | 'special' }>, row: Row | null): AsyncGenerator<Finding> {
+    const seen = statOf(node)
+    const unchanged = row !== null && !row.ignored && row.entry.kind === node.kind && row.seen !== null && sameStat(row.seen, seen)
+    if (unchanged && this.#request.rehash !== true) return yield* this.#healed(path)
+    if (node.kind === 'symlink') {
+      yield { kind: 'present', path, node: { kind: 'symlink', mtime: microseconds(node.mtimeNs), target: node.target }, seen }
+      return yield* this.#healed(path)
+    }
+    yield* this.#hash(path, node, seen)
+    yield* this.#healed(path)
+  }
+
+  /** Reads twice: what changes in between is unstable. */
+  async *#hash(path: PathKey, node: FileNode, seen: ReturnType<typeof statOf>): AsyncGenerator<Finding> {
+    const data = Buffer.from(node.data)
+    await this.#life.step()
+    const after = this.#store.tree.node(path)
+    if (after === null || !sameStat(statOf(after), seen)) return yield { kind: 'unstable', path }
+    yield { kind: 'present', path, node: { kind: 'file', mode: node.mode, size: data.length, mtime: microseconds(node.mtimeNs), content: cut(data) }, seen }
+  }
+
+  async *#absent(path: PathKey, row: Row | null): AsyncGenerator<Finding> {
+    yield* this.#healed(path)
+    if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
+    if (row.entry.kind === 'directory' || row.shadow) yield* this.#absentBelow(path)
+    if (row.entry.kind !== 'tombstone' || row.seen !== null) yield { kind: 'absent', path }
+  }
+
+  async *#absentBelow(directory: PathKey): AsyncGenerator<Finding> {
+    for (const [name, row] of await this.#known.children(directory)) yield* this.#absent(joinPath(directory, name) as PathKey, row)
+  }
+
+  #problem(path: PathKey, code: string): Finding {
+    const problem: Problem = { path, code, message: `cannot read ${path}: ${code}` }
+    this.#problems.set(path, problem)
+    return { kind: 'problem', path, problem }
+  }
+
+  *#healed(path: PathKey): Generator<Finding> {
+    if (this.#problems.delete(path)) yield { kind: 'healed', path }
+  }
+}
+
+export function sameStat(a: ReturnType<typeof statOf>, b: ReturnType<typeof statOf>): boolean {
+  return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.mode === b.mode
+}

@@ -1,0 +1,150 @@
+/** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
+import type { ApplyOp, ApplyResult, Disk, Finding, KnownTree, Place, Problem, RootState, ScanRequest, StagedFile } from '../../daemon/ports.ts'
+import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
+import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
+import { Applier } from './disk-apply.ts'
+import { ScanWalk } from './disk-scan.ts'
+import type { DiskStore, StagedContent } from './disk-store.ts'
+import type { Life } from './life.ts'
+import { FakeFsError, joinPath, parentOf, nameOf } from './tree.ts'
+
+const IGNORE_FILE = '.p2psyncignore'
+const FINDINGS_BATCH = 4
+
+export class FakeDisk implements Disk {
+  readonly #store: DiskStore
+  readonly #life: Life
+  readonly #problems = new Map<string, Problem>()
+  readonly #applier: Applier
+
+  constructor(store: DiskStore, life: Life) {
+    this.#store = store
+    this.#life = life
+    this.#applier = new Applier({ store, life, strayPath: (path) => this.#strayPath(path) })
+  }
+
+  async inspect(): Promise<RootState> {
+    await this.#life.step()
+    return this.#store.halted ?? { kind: 'ready', epoch: this.#store.epoch }
+  }
+
+  async setEpoch(epoch: number): Promise<void> {
+    await this.#life.step()
+    this.#store.epoch = epoch
+  }
+
+  async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]> {
+    let batch: Finding[] = []
+    for await (const finding of new ScanWalk(this.#store, this.#life, request, known, this.#problems).run()) {
+      if (signal.aborted) return
+      batch.push(finding)
+      if (batch.length < FINDINGS_BATCH) continue
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
+  }
+
+  async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
+    await this.#life.step()
+    const node = place.area === 'tree' ? this.#store.tree.node(place.path) : (this.#store.history.get(place.path) ?? null)
+    if (node?.kind !== 'file' || this.#store.denied.has(place.path) || offset + length > node.data.length) return null
+    return Buffer.from(node.data.subarray(offset, offset + length))
+  }
+
+  async stage(list: ContentList): Promise<StagedFile> {
+    await this.#life.step()
+    if (this.#store.full) throw new FakeFsError('ENOSPC', `staging of ${list.size} bytes`)
+    let staged = this.#store.staging.get(list.cid)
+    if (staged === undefined) this.#store.staging.set(list.cid, (staged = { list, data: Buffer.alloc(list.size), have: new Set(), sealed: false }))
+    return new FakeStagedFile(staged, this.#life)
+  }
+
+  isStaged(cid: ContentId): boolean {
+    return this.#store.staging.get(cid)?.sealed === true
+  }
+
+  async keepStaged(wanted: ReadonlySet<ContentId>): Promise<void> {
+    await this.#life.step()
+    for (const cid of [...this.#store.staging.keys()]) if (!wanted.has(cid)) this.#store.staging.delete(cid)
+  }
+
+  async apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]> {
+    const results: ApplyResult[] = []
+    for (const op of ops) results.push(await this.#applier.apply(op, ignored))
+    return results
+  }
+
+  async recover(): Promise<readonly PathKey[]> {
+    await this.#life.step()
+    const paths: PathKey[] = []
+    for (const displaced of [...this.#store.limbo]) {
+      this.#store.keep(displaced)
+      paths.push(displaced.path as PathKey)
+    }
+    return paths
+  }
+
+  async readIgnoreFiles(): Promise<readonly string[]> {
+    await this.#life.step()
+    const texts: string[] = []
+    for (const [name, node] of this.#store.tree.root.children) {
+      const isOne = name === IGNORE_FILE || name.startsWith(`${IGNORE_FILE}.sync-conflict-`)
+      if (isOne && node.kind === 'file') texts.push(node.data.toString())
+    }
+    return texts
+  }
+
+  async close(): Promise<void> {
+    await this.#life.step()
+  }
+
+  #strayPath(path: PathKey): PathKey {
+    for (let n = 0; ; n++) {
+      const name = `${nameOf(path)}.sync-conflict-${'abcdefghijklmnopqrstuvwxyz234567'.charAt(n % 32).repeat(10)}`
+      const at = joinPath(parentOf(path), name)
+      if (this.#store.tree.node(at) === null) return at as PathKey
+    }
+  }
+}
+
+class FakeStagedFile implements StagedFile {
+  readonly cid: ContentId
+  readonly #staged: StagedContent
+  readonly #life: Life
+
+  constructor(staged: StagedContent, life: Life) {
+    this.cid = staged.list.cid
+    this.#staged = staged
+    this.#life = life
+  }
+
+  missing(): readonly { readonly chunk: ContentList['chunks'][number]; readonly offset: number }[] {
+    let offset = 0
+    const rows = this.#staged.list.chunks.map((chunk) => {
+      const row = { chunk, offset }
+      offset += chunk.length
+      return row
+    })
+    return rows.filter((row) => !this.#staged.have.has(row.offset))
+  }
+
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    await this.#life.step()
+    const wanted = this.missing().find((row) => row.offset === offset)
+    if (wanted === undefined) return
+    if (chunkId(data) !== wanted.chunk.id) throw new Error(`bytes that were not verified were staged at ${offset}`)
+    this.#staged.data.set(data, offset)
+    this.#staged.have.add(offset)
+  }
+
+  async seal(): Promise<void> {
+    await this.#life.step()
+    if (this.missing().length > 0) throw new Error('sealed with chunks missing')
+    this.#staged.sealed = true
+  }
+
+  async release(): Promise<void> {
+    await this.#life.step()
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Drives as append-only logs: one per device and generation. A reader sees a prefix that ends where the writer signed, which is
+ * where one `publish` ended.
+ */
+import { createHash } from 'node:crypto'
+import type { BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives } from '../../daemon/ports.ts'
+import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
+import type { Entry } from '../../daemon/sync/entry.ts'
+import type { DeviceId, DriveKey, PathKey, WriterId } from '../../daemon/sync/ids.ts'
+import type { Life } from './life.ts'
+
+const CHANGES_BATCH = 3
+
+export interface DriveBlock {
+  readonly path: PathKey
+  readonly entry: Entry | null
+  readonly list: ContentList | null
+  readonly blob: BlobRange | null
+}
+
+/** The log itself; outlives daemons. Block 0 is a header, as in a Hyperbee. */
+export class DriveLog {
+  readonly device: DeviceId
+  readonly key: DriveKey
+  readonly generation: number
+  readonly writer: WriterId
+  readonly blocks: DriveBlock[] = []
+  /** Lengths that were signed, growing. */
+  readonly signed: number[] = []
+  blobBlocks = 0
+  blobBytes = 0
+  #onAppend: () => void = () => undefined
+
+  constructor(device: DeviceId, generation = 1) {
+    this.device = device
+    this.generation = generation
+    this.key = digest(`drive/${device}/${generation}`) as DriveKey
+    this.writer = createHash('sha256').update(Buffer.from(this.key, 'hex')).digest('hex').slice(0, 16) as WriterId
+  }
+
+  get length(): number {
+    return this.blocks.length === 0 ? 0 : this.blocks.length + 1
+  }
+
+  set onAppend(run: () => void) {
+    this.#onAppend = run
+  }
+
+  append(blocks: readonly DriveBlock[]): void {
+    if (blocks.length === 0) return
+    this.blocks.push(...blocks)
+    this.signed.push(this.length)
+    this.#onAppend()
+  }
+
+  /** What the first `length` blocks state. */
+  statements(length = this.length): Map<PathKey, Entry> {
+    const stated = new Map<PathKey, Entry>()
+    for (const block of this.blocks.slice(0, Math.max(0, length - 1))) {
+      if (block.entry === null) stated.delete(block.path)
+      else stated.set(block.path, block.entry)
+    }
+    return stated
+  }
+
+  head(length = this.length): DriveHead {
+    return { key: this.key, length, fork: 0, treeHash: digest(`${this.key}/${length}`) }
+  }
+}
+
+export class FakeOwnDrive implements OwnDrive {
+  readonly #log: DriveLog
+  readonly #life: Life
+
+  constructor(log: DriveLog, life: Life) {
+    this.#log = log
+    this.#life = life
+  }
+
+  get key(): DriveKey {
+    return this.#log.key
+  }
+
+  get generation(): number {
+    return this.#log.generation
+  }
+
+  get writer(): WriterId {
+    return this.#log.writer
+  }
+
+  get length(): number {
+    return this.#log.length
+  }
+
+  async publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]> {
+    if (changes.length > 5000) throw new Error('more than 5,000 publications at once')
+    const results: Published[] = []
+    const blocks: DriveBlock[] = []
+    for (const change of changes) {
+      const result = await this.#put(change, read)
+      results.push(result)
+      if (result.kind === 'done') blocks.push({ path: change.path, entry: change.entry, list: change.content?.list ?? null, blob: result.blob })
+    }
+    await this.#life.step()
+    this.#log.append(blocks)
+    await this.#life.step()
+    return results
+  }
+
+  async *replay(from: number): AsyncIterable<readonly DriveBlock[]> {
+    await this.#life.step()
+    const blocks = this.#log.blocks.slice(Math.max(0, from - 1))
+    if (blocks.length > 0) yield blocks
+  }
+
+  async head(): Promise<DriveHead> {
+    await this.#life.step()
+    return this.#log.head()
+  }
+
+  async close(): Promise<void> {
+    await this.#life.step()
+  }
+
+  async #put({ path, entry, content }: Publication, read: ReadChunk): Promise<Published> {
+    if (entry?.kind === 'file' && content === null) throw new Error(`a file without its list: ${path}`)
+    if (content === null || content.blob !== null) return { kind: 'done', blob: content?.blob ?? null }
+    let offset = 0
+    for (const chunk of content.list.chunks) {
+      const data = await read(path, chunk, offset)
+      if (data === null || data.length !== chunk.length || chunkId(data) !== chunk.id) return { kind: 'unreadable' }
+      offset += chunk.length
+    }
+    return { kind: 'done', blob: this.#blob(content.list) }
+  }
+
+  #blob(list: ContentList): BlobRange {
+    const range = { blockOffset: this.#log.blobBlocks, blockLength: list.chunks.length, byteOffset: this.#log.blobBytes, byteLength: list.size }
+    this.#log.blobBlocks += range.blockLength
+    this.#log.blobBytes += range.byteLength
+    return range
+  }
+}
+
+/** How much of another device's log has reached this device; outlives daemons. */
+export interface Replica {
+  readonly log: DriveLog
+  length: number
+}
+
+export class FakeRemoteDrive implements RemoteDrive {
+  readonly #replica: Replica
+  readonly #life: Life
+
+  constructor(replica: Replica, life: Life) {
+    this.#replica = replica
+    this.#life = life
+  }
+
+  get device(): DeviceId {
+    return this.#replica.log.device
+  }
+
+  get key(): DriveKey {
+    return this.#replica.log.key
+  }
+
+  get generation(): number {
+    return this.#replica.log.generation
+  }
+
+  get length(): number {
+    return this.#replica.length
+  }
+
+  get fork(): number {
+    return 0
+  }
+
+  async *changes(since: { readonly length: number; readonly fork: number } | null, signal: AbortSignal): AsyncIterable<RemoteBatch> {
+    await this.#life.step()
+    const { length, log } = this.#replica
+    const from = since === null || since.fork !== this.fork ? 0 : since.length
+    if (from >= length) return
+    const last = new Map<PathKey, Entry | null>()
+    for (const block of log.blocks.slice(Math.max(0, from - 1), length - 1)) last.set(block.path, block.entry)
+    const changes = [...last].map(([path, entry]) => ({ path, entry }))
+    for (let start = 0; start < changes.length; start += CHANGES_BATCH) {
+      await this.#life.step()
+      if (signal.aborted) return
+      const end = start + CHANGES_BATCH >= changes.length
+      yield { changes: changes.slice(start, start + CHANGES_BATCH), invalid: [], length: end ? length : from, fork: this.fork }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#life.step()
+  }
+}
+
+export class FakeRemoteDrives implements RemoteDrives {
+  readonly #drives: readonly RemoteDrive[]
+
+  constructor(drives: readonly RemoteDrive[]) {
+    this.#drives = drives
+  }
+
+  list(): readonly RemoteDrive[] {
+    return this.#drives
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,229 @@
+/** A `FolderIndex` over an `IndexStore`: everything in memory, a batch visible at its flush and not before. */
+import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
+import { encodeHeader, encodePages, pageId, type ContentList } from '../../daemon/sync/content.ts'
+import type { Entry } from '../../daemon/sync/entry.ts'
+import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../../daemon/sync/ids.ts'
+import type { IndexStore, StoredContent } from './index-store.ts'
+import type { Life } from './life.ts'
+import { joinPath, nameOf, parentOf } from './tree.ts'
+
+const BATCH_ROWS = 3
+
+export class FakeIndex implements FolderIndex {
+  readonly #store: IndexStore
+  readonly #life: Life
+
+  constructor(store: IndexStore, life: Life) {
+    this.#store = store
+    this.#life = life
+  }
+
+  get own(): OwnCheckpoint | null {
+    return this.#store.own
+  }
+
+  get totals(): Totals {
+    let [files, directories, bytes] = [0, 0, 0]
+    for (const { entry } of this.#store.rows.values()) {
+      if (entry.kind === 'directory') directories++
+      else if (entry.kind !== 'tombstone') files++
+      if (entry.kind === 'file') bytes += entry.size
+    }
+    return { files, directories, bytes }
+  }
+
+  remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null {
+    return this.#store.checkpoints.get(drive) ?? null
+  }
+
+  async row(path: PathKey): Promise<Row | null> {
+    await this.#life.step()
+    return this.#store.rows.get(path) ?? null
+  }
+
+  async rows(paths: readonly PathKey[]): Promise<readonly (Row | null)[]> {
+    await this.#life.step()
+    return paths.map((path) => this.#store.rows.get(path) ?? null)
+  }
+
+  async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
+    await this.#life.step()
+    const children = new Map<string, Row>()
+    for (const name of this.#store.rowNames.get(directory) ?? []) children.set(name, this.#store.rows.get(joinPath(directory, name) as PathKey) as Row)
+    return children
+  }
+
+  async remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]> {
+    await this.#life.step()
+    return paths.map((path) => [...this.#store.remotes.values()].flatMap((rows) => rows.get(path) ?? []))
+  }
+
+  async remoteChildren(directory: PathKey): Promise<ReadonlySet<string>> {
+    await this.#life.step()
+    const names = new Set<string>()
+    for (const rows of this.#store.remotes.values()) {
+      for (const path of rows.keys()) if (path !== '' && parentOf(path) === directory) names.add(nameOf(path))
+    }
+    return names
+  }
+
+  divergent(): AsyncIterable<readonly { readonly device: DeviceId; readonly path: PathKey }[]> {
+    return this.#batches([...this.#store.divergent.values()])
+  }
+
+  all(): AsyncIterable<readonly { readonly path: PathKey; readonly row: Row }[]> {
+    return this.#batches([...this.#store.rows].map(([path, row]) => ({ path, row })))
+  }
+
+  allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]> {
+    return this.#batches([...(this.#store.remotes.get(drive) ?? [])].map(([path, row]) => ({ path, entry: row.entry })))
+  }
+
+  async content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
+    await this.#life.step()
+    const content = this.#store.contents.get(cid)
+    return content === undefined ? null : { list: content.list, blob: content.blob }
+  }
+
+  async places(cid: ContentId): Promise<readonly Place[]> {
+    await this.#life.step()
+    return [...(this.#store.contents.get(cid)?.places.values() ?? [])]
+  }
+
+  async find(id: ObjectId): Promise<FoundObject | null> {
+    await this.#life.step()
+    return this.#findHeader(id) ?? this.#findChunk(id) ?? this.#findPage(id)
+  }
+
+  history(path: PathKey | null): AsyncIterable<readonly HistoryRow[]> {
+    return this.#batches([...this.#store.history.values()].filter((row) => path === null || row.path === path))
+  }
+
+  batch(): IndexBatch {
+    return new FakeBatch(this.#store, this.#life)
+  }
+
+  async close(): Promise<void> {
+    await this.#life.step()
+  }
+
+  #findHeader(id: ObjectId): FoundObject | null {
+    const content = this.#store.contents.get(id as string as ContentId)
+    if (content === undefined) return null
+    const pages = encodePages(content.list.chunks).map(pageId)
+    return { kind: 'bytes', data: encodeHeader({ sizeClass: content.list.sizeClass, size: content.list.size, pages }) }
+  }
+
+  #findPage(id: ObjectId): FoundObject | null {
+    for (const content of this.#store.contents.values()) {
+      const page = encodePages(content.list.chunks).find((bytes) => pageId(bytes) === id)
+      if (page !== undefined) return { kind: 'bytes', data: page }
+    }
+    return null
+  }
+
+  #findChunk(id: ObjectId): FoundObject | null {
+    const holders = this.#store.chunks.get(id as string as ChunkId)
+    if (holders === undefined || holders.size === 0) return null
+    const at: { place: Place; offset: number }[] = []
+    let length = 0
+    for (const cid of holders) {
+      const content = this.#store.contents.get(cid) as StoredContent
+      let offset = 0
+      for (const chunk of content.list.chunks) {
+        if (chunk.id === (id as string)) {
+          length = chunk.length
+          for (const place of content.places.values()) at.push({ place, offset })
+        }
+        offset += chunk.length
+      }
+    }
+    return { kind: 'chunk', length, at }
+  }
+
+  async *#batches<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
+    for (let start = 0; start < items.length; start += BATCH_ROWS) {
+      await this.#life.step()
+      yield items.slice(start, start + BATCH_ROWS)
+    }
+  }
+}
+
+class FakeBatch implements IndexBatch {
+  readonly #store: IndexStore
+  readonly #life: Life
+  #changes: (() => void)[] | null = []
+
+  constructor(store: IndexStore, life: Life) {
+    this.#store = store
+    this.#life = life
+  }
+
+  get size(): number {
+    return this.#changes?.length ?? 0
+  }
+
+  putRow(path: PathKey, row: Row): void {
+    this.#add(() => this.#store.putRow(path, row))
+  }
+
+  delRow(path: PathKey): void {
+    this.#add(() => this.#store.delRow(path))
+  }
+
+  putRemote(path: PathKey, row: RemoteRow): void {
+    this.#add(() => this.#store.putRemote(path, row))
+  }
+
+  delRemote(path: PathKey, drive: DriveKey): void {
+    this.#add(() => this.#store.remotes.get(drive)?.delete(path))
+  }
+
+  dropRemote(drive: DriveKey): void {
+    this.#add(() => this.#store.dropRemote(drive))
+  }
+
+  setDivergent(device: DeviceId, path: PathKey, divergent: boolean): void {
+    this.#add(() => this.#store.setDivergent(device, path, divergent))
+  }
+
+  putContent(list: ContentList, place: Place, blob: BlobRange | null): void {
+    this.#add(() => this.#store.putContent(list, place, blob))
+  }
+
+  delPlace(cid: ContentId, place: Place): void {
+    this.#add(() => this.#store.delPlace(cid, place))
+  }
+
+  putHistory(row: HistoryRow): void {
+    this.#add(() => this.#store.history.set(row.name, row))
+  }
+
+  delHistory(name: string): void {
+    this.#add(() => this.#store.history.delete(name))
+  }
+
+  setOwn(checkpoint: OwnCheckpoint): void {
+    this.#add(() => {
+      this.#store.own = checkpoint
+    })
+  }
+
+  setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void {
+    this.#add(() => this.#store.checkpoints.set(drive, checkpoint))
+  }
+
+  async flush(): Promise<void> {
+    const changes = this.#changes
+    if (changes === null) throw new Error('a batch was flushed twice')
+    this.#changes = null
+    await this.#life.step()
+    for (const change of changes) change()
+    await this.#life.step()
+  }
+
+  #add(change: () => void): void {
+    if (this.#changes === null) throw new Error('a batch was changed after its flush')
+    this.#changes.push(change)
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * One run of a device's daemon. Every asynchronous step of a fake passes through `step`; after `kill` none of them goes on, which
+ * is what kill -9 does: what was written stays written, nothing more happens.
+ */
+import type { Clock } from '../../daemon/ports.ts'
+
+export interface LifeOptions {
+  readonly clock: Clock
+  /** Added to the device's idea of the time. */
+  readonly skewMs?: number
+  /** How long the next step takes; 0 for not at all. */
+  readonly pace?: () => number
+}
+
+export class Life {
+  readonly #options: LifeOptions
+  #dead = false
+  #steps = 0
+  #killAt: { readonly step: number; readonly then: () => void } | null = null
+
+  constructor(options: LifeOptions) {
+    this.#options = options
+  }
+
+  get dead(): boolean {
+    return this.#dead
+  }
+
+  /** The clock as the device sees it; its timers die with it. */
+  get clock(): Clock {
+    const { clock, skewMs = 0 } = this.#options
+    return {
+      now: () => clock.now() + skewMs,
+      after: (ms, run) =>
+        clock.after(ms, () => {
+          if (!this.#dead) run()
+        })
+    }
+  }
+
+  kill(): void {
+    this.#dead = true
+  }
+
+  /** Dies in the middle of the `steps`-th next step. */
+  killAfter(steps: number, then: () => void): void {
+    this.#killAt = { step: this.#steps + steps, then }
+  }
+
+  /** Lets others go first; never resolves once dead. */
+  step(): Promise<void> {
+    this.#steps++
+    if (this.#killAt !== null && this.#steps >= this.#killAt.step) this.#dieNow(this.#killAt.then)
+    if (this.#dead) return new Promise(() => undefined)
+    const ms = this.#options.pace?.() ?? 0
+    if (ms === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#options.clock.after(ms, () => {
+      if (!this.#dead) resolve()
+    }))
+  }
+
+  #dieNow(then: () => void): void {
+    this.#killAt = null
+    this.#dead = true
+    this.#options.clock.after(0, then)
+  }
+}
+
+/** A life that goes on, with no delays: for contract tests. */
+export function calmLife(clock: Clock): Life {
+  return new Life({ clock })
+}
