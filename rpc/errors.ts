@@ -67,11 +67,12 @@ function rpcCodeOf(code: ErrorCode): number {
   return code === 'INTERNAL' ? INTERNAL_ERROR : OPERATION_FAILED
 }
 
-/** What a client makes of an error object; one it does not understand is INTERNAL with its message. */
+/** What a client makes of an error object of JSON-RPC or REST; one it does not understand is INTERNAL with its message. */
 export function fromRpcError(error: { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown }): P2psyncError {
   const message = typeof error.message === 'string' ? error.message : 'the daemon answered with an error that has no message'
   const data = error.data
-  const ours = typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string' ? data.code : null
+  const rest = typeof error.code === 'string' ? error.code : null
+  const ours = typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string' ? data.code : rest
   // SAFETY: a newer daemon may send a code that this version does not list; it is only compared and printed.
   return new P2psyncError((ours ?? 'INTERNAL') as ErrorCode, message)
 }
