@@ -1,0 +1,246 @@
+/**
+ * The links between devices. Each message takes a seeded time; one direction of one link keeps its order, different links do not.
+ * A partition drops what is under way. Drives travel along links too, from whoever has more of one to whoever has less.
+ */
+import type { Clock, FolderReport } from '../../daemon/ports.ts'
+import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
+import type { Replica } from './drive.ts'
+import type { Random } from './random.ts'
+
+/** What a device answers with while its daemon runs. */
+export interface Node {
+  readonly device: DeviceId
+  /** Every drive this device knows of, its own included. */
+  readonly replicas: ReadonlyMap<DriveKey, Replica>
+  readonly running: boolean
+  /** Its latest report, for devices that connect later. */
+  readonly report: FolderReport | null
+  answer(id: ObjectId): Promise<Buffer | null>
+  settle(): Promise<FolderReport>
+  linked(device: DeviceId): void
+  unlinked(device: DeviceId): void
+  reported(device: DeviceId, report: FolderReport): void
+  replicated(drive: DriveKey): void
+}
+
+export interface NetworkOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Longest time of one message, in milliseconds. */
+  readonly maxDelayMs?: number
+  /** Chance that an answer is a nack although the bytes are there. */
+  readonly nackChance?: number
+  /** Chance that an answer's bytes are wrong. */
+  readonly lieChance?: number
+  readonly trace?: (line: string) => void
+}
+
+interface Link {
+  readonly a: Node
+  readonly b: Node
+  /** No message of an earlier time in the same direction may come later than this. */
+  readonly lastAt: Map<DeviceId, number>
+  readonly breaks: Set<() => void>
+  up: boolean
+}
+
+export class FakeNetwork {
+  readonly #options: NetworkOptions
+  readonly #nodes = new Map<DeviceId, Node>()
+  readonly #links = new Map<string, Link>()
+  readonly #cut = new Set<string>()
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+  }
+
+  /** A device is there; it is connected to the others as far as nothing is cut. */
+  add(node: Node): void {
+    this.#nodes.set(node.device, node)
+    for (const other of this.#nodes.values()) if (other !== node) this.#tryLink(node, other)
+  }
+
+  /** Its daemon stopped or died. */
+  remove(device: DeviceId): void {
+    for (const link of [...this.#links.values()]) if (link.a.device === device || link.b.device === device) this.#drop(link)
+    this.#nodes.delete(device)
+  }
+
+  cut(a: DeviceId, b: DeviceId): void {
+    this.#cut.add(linkKey(a, b))
+    const link = this.#links.get(linkKey(a, b))
+    if (link !== undefined) this.#drop(link)
+  }
+
+  mend(a: DeviceId, b: DeviceId): void {
+    this.#cut.delete(linkKey(a, b))
+    const [one, other] = [this.#nodes.get(a), this.#nodes.get(b)]
+    if (one !== undefined && other !== undefined) this.#tryLink(one, other)
+  }
+
+  isLinked(a: DeviceId, b: DeviceId): boolean {
+    return this.#links.get(linkKey(a, b))?.up === true
+  }
+
+  peersOf(device: DeviceId): DeviceId[] {
+    return [...this.#nodes.keys()].filter((other) => this.isLinked(device, other))
+  }
+
+  report(from: DeviceId, report: FolderReport): void {
+    for (const to of this.peersOf(from)) this.#send(from, to, (node) => node.reported(from, report))
+  }
+
+  /** A device's own drive, or what it holds of another, grew. */
+  grew(device: DeviceId): void {
+    for (const other of this.peersOf(device)) this.#offerDrives(device, other)
+  }
+
+  /** Rejects when the link goes or the signal aborts. */
+  want(from: DeviceId, to: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
+    let left = ids.length
+    return this.#request(from, to, signal, (reply) => {
+      if (left === 0) reply(() => true)
+      for (const id of ids) {
+        this.#answer(to, id, (data) =>
+          reply(() => {
+            onObject(id, data)
+            return --left === 0
+          })
+        )
+      }
+    })
+  }
+
+  async settle(from: DeviceId, to: DeviceId, signal: AbortSignal): Promise<FolderReport> {
+    let report: FolderReport | null = null
+    await this.#request(from, to, signal, (reply) => {
+      const node = this.#nodes.get(to)
+      node?.settle().then(
+        (told) => reply(() => {
+          report = told
+          return true
+        }),
+        () => undefined
+      )
+    })
+    if (report === null) throw new Error('settled without a report')
+    return report
+  }
+
+  #answer(to: DeviceId, id: ObjectId, give: (data: Buffer | null) => void): void {
+    const { random, nackChance = 0, lieChance = 0 } = this.#options
+    const node = this.#nodes.get(to)
+    if (node === undefined) return
+    node.answer(id).then(
+      (data) => {
+        if (data === null || random.chance(nackChance)) return give(null)
+        const copy = Buffer.from(data)
+        if (copy.length > 0 && random.chance(lieChance)) copy.writeUInt8(copy.readUInt8(0) ^ 1, 0)
+        give(copy)
+      },
+      () => undefined
+    )
+  }
+
+  /** `ask` runs at the other end; what it replies with runs here, until one says that it was the last. */
+  #request(from: DeviceId, to: DeviceId, signal: AbortSignal, ask: (reply: (last: () => boolean) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const link = this.#links.get(linkKey(from, to))
+      if (link === undefined || !link.up || signal.aborted) return reject(new Error('not connected'))
+      const stop = (error: Error | null): void => {
+        link.breaks.delete(broken)
+        signal.removeEventListener('abort', aborted)
+        if (error === null) resolve()
+        else reject(error)
+      }
+      const broken = (): void => stop(new Error('the connection ended'))
+      const aborted = (): void => stop(new Error('aborted'))
+      link.breaks.add(broken)
+      signal.addEventListener('abort', aborted, { once: true })
+      this.#send(from, to, () =>
+        ask((last) =>
+          this.#send(to, from, () => {
+            if (link.breaks.has(broken) && last()) stop(null)
+          })
+        )
+      )
+    })
+  }
+
+  #tryLink(a: Node, b: Node): void {
+    const key = linkKey(a.device, b.device)
+    if (this.#cut.has(key) || this.#links.has(key)) return
+    const link: Link = { a, b, lastAt: new Map(), breaks: new Set(), up: false }
+    this.#links.set(key, link)
+    this.#options.clock.after(this.#delay(), () => this.#linkUp(link))
+  }
+
+  #linkUp(link: Link): void {
+    const { a, b } = link
+    if (this.#links.get(linkKey(a.device, b.device)) !== link) return
+    link.up = true
+    this.#options.trace?.(`link ${short(a.device)} ${short(b.device)} up`)
+    a.linked(b.device)
+    b.linked(a.device)
+    for (const [from, to] of [[a, b], [b, a]] as const) {
+      const { report } = from
+      if (report !== null) this.#send(from.device, to.device, (node) => node.reported(from.device, report))
+      this.#offerDrives(from.device, to.device)
+    }
+  }
+
+  #drop(link: Link): void {
+    const { a, b } = link
+    this.#links.delete(linkKey(a.device, b.device))
+    if (!link.up) return
+    link.up = false
+    this.#options.trace?.(`link ${short(a.device)} ${short(b.device)} down`)
+    a.unlinked(b.device)
+    b.unlinked(a.device)
+    for (const broken of [...link.breaks]) broken()
+  }
+
+  #offerDrives(from: DeviceId, to: DeviceId): void {
+    for (const [key, replica] of this.#nodes.get(from)?.replicas ?? []) {
+      const theirs = this.#nodes.get(to)?.replicas.get(key)
+      if (theirs !== undefined && theirs.log.device !== to && theirs.length < replica.length) this.#send(from, to, () => this.#deliver(from, to, key))
+    }
+  }
+
+  /** Some signed length of what the other has; the rest comes with a later message. */
+  #deliver(from: DeviceId, to: DeviceId, key: DriveKey): void {
+    const [source, target] = [this.#nodes.get(from)?.replicas.get(key), this.#nodes.get(to)?.replicas.get(key)]
+    if (source === undefined || target === undefined || source.length <= target.length) return
+    const lengths = source.log.signed.filter((length) => length > target.length && length <= source.length)
+    target.length = this.#options.random.chance(0.3) ? this.#options.random.pick(lengths) : source.length
+    this.#options.trace?.(`drive ${short(source.log.device)} ${short(from)}>${short(to)} ${target.length}`)
+    this.#nodes.get(to)?.replicated(key)
+    if (target.length < source.length) this.#send(from, to, () => this.#deliver(from, to, key))
+    this.grew(to)
+  }
+
+  #send(from: DeviceId, to: DeviceId, run: (node: Node) => void): void {
+    const link = this.#links.get(linkKey(from, to))
+    if (link === undefined || !link.up) return
+    const { clock } = this.#options
+    const at = Math.max(clock.now() + this.#delay(), link.lastAt.get(to) ?? 0)
+    link.lastAt.set(to, at)
+    clock.after(at - clock.now(), () => {
+      const node = this.#nodes.get(to)
+      if (link.up && node !== undefined) run(node)
+    })
+  }
+
+  #delay(): number {
+    const { random, maxDelayMs = 20 } = this.#options
+    return random.chance(0.1) ? random.below(maxDelayMs * 20 + 1) : random.below(maxDelayMs + 1)
+  }
+}
+
+function linkKey(a: string, b: string): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`
+}
+
+function short(device: string): string {
+  return device.slice(0, 4)
+}
