@@ -1,6 +1,7 @@
 /**
  * Runs the built test files, each in a process of its own with an empty home and no way to the outside, and ends with the line
- * `N passed, N failed`. Arguments: parts of file names; only files that contain one of them are run.
+ * `N passed, N failed`. Arguments: parts of file names; only files that contain one of them are run, and none that contains a
+ * part given with a leading `!`.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
@@ -34,7 +35,7 @@ const builtTests = dirname(fileURLToPath(import.meta.url))
 await main(process.argv.slice(2))
 
 async function main(filters: readonly string[]): Promise<void> {
-  const wanted = testFiles().filter((file) => filters.length === 0 || filters.some((part) => file.includes(part)))
+  const wanted = testFiles().filter((file) => isWanted(file, filters))
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
   await runAll(wanted.filter((file) => !isEndToEnd(file)), UNIT_JOBS, counts)
   await runAll(wanted.filter(isEndToEnd), 1, counts)
@@ -54,6 +55,12 @@ function testFiles(): string[] {
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => file.split(sep).join('/').replace(/\.ts$/, '.js'))
     .sort()
+}
+
+function isWanted(file: string, filters: readonly string[]): boolean {
+  const only = filters.filter((part) => !part.startsWith('!'))
+  if (filters.some((part) => part.startsWith('!') && file.includes(part.slice(1)))) return false
+  return only.length === 0 || only.some((part) => file.includes(part))
 }
 
 function isEndToEnd(file: string): boolean {

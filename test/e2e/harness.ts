@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Assert } from 'brittle'
 import createTestnet from 'hyperdht/testnet'
-import { Client } from '../../rpc/client.ts'
+import { createClient } from '../../rpc/client.ts'
 import type { Method, Params, Result } from '../../rpc/schema.ts'
 import { waitFor } from './tree.ts'
 
@@ -213,7 +213,7 @@ export class Device {
   }
 
   call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
-    return new Client(this.socket).call(method, params)
+    return createClient(this.socket).call(method, params)
   }
 
   /** A plain HTTP request on the daemon's socket. */
