@@ -8,7 +8,6 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Assert } from 'brittle'
 import createTestnet from 'hyperdht/testnet'
 import { createClient } from '../../rpc/client.ts'
 import type { Method, Params, Result } from '../../rpc/schema.ts'
@@ -45,6 +44,12 @@ export interface Answer {
   readonly body: { readonly result?: unknown; readonly error?: { readonly code: number; readonly message: string } }
 }
 
+/** What owns devices: a brittle test, or the bench. */
+export interface Scope {
+  tmp(): Promise<string>
+  teardown(run: () => unknown, options?: { order?: number; force?: boolean }): void
+}
+
 export interface World {
   /** `host:port` of a DHT node on 127.0.0.1. */
   readonly bootstrap: string
@@ -53,7 +58,7 @@ export interface World {
 }
 
 /** A private DHT and an empty directory for one test. */
-export async function createWorld(t: Assert): Promise<World> {
+export async function createWorld(t: Scope): Promise<World> {
   const root = await t.tmp()
   const testnet = await createTestnet(3)
   t.teardown(() => testnet.destroy(), { order: 1000, force: true })
@@ -63,7 +68,7 @@ export async function createWorld(t: Assert): Promise<World> {
 }
 
 /** Started devices, in one group if `paired`. */
-export async function createDevices(t: Assert, names: readonly string[]): Promise<Device[]> {
+export async function createDevices(t: Scope, names: readonly string[]): Promise<Device[]> {
   const world = await createWorld(t)
   const devices = names.map((name) => new Device(t, world, name))
   await Promise.all(devices.map((device) => device.start()))
@@ -71,7 +76,7 @@ export async function createDevices(t: Assert, names: readonly string[]): Promis
 }
 
 /** Devices in one group that all have the folder `docs` at `device.path()`. */
-export async function createGroup(t: Assert, names: readonly string[]): Promise<Device[]> {
+export async function createGroup(t: Scope, names: readonly string[]): Promise<Device[]> {
   const devices = await createDevices(t, names)
   const [first, ...others] = devices
   if (first === undefined) return devices
@@ -84,7 +89,7 @@ export async function createGroup(t: Assert, names: readonly string[]): Promise<
 }
 
 /** Two devices that share `docs`. */
-export async function createPair(t: Assert): Promise<[Device, Device]> {
+export async function createPair(t: Scope): Promise<[Device, Device]> {
   const [a, b] = await createGroup(t, ['a', 'b'])
   if (a === undefined || b === undefined) throw new Error('unreachable')
   return [a, b]
@@ -111,7 +116,7 @@ export class Device {
   #id: string | null = null
   readonly #environment: Readonly<Record<string, string>>
 
-  constructor(t: Assert, world: World, name: string, environment: Readonly<Record<string, string>> = {}) {
+  constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}) {
     this.name = name
     this.#root = join(world.root, name)
     this.#bootstrap = world.bootstrap

@@ -8,7 +8,9 @@ import { errnoOf } from '../../base/errors.ts'
 /** Path below the root → one line that says everything that is synced about it. */
 export type Tree = ReadonlyMap<string, string>
 
-const POLL_MS = 50
+/** Hashing trees is work that the daemons under test should not have to share the machine with. */
+const TREE_POLL_MS = 50
+const POLL_MS = 20
 
 /** Kinds, permission bits, sizes, mtimes (µs), link targets and, if `content`, the SHA-256 of every file. */
 export async function treeOf(root: string, content = true): Promise<Tree> {
@@ -42,7 +44,7 @@ export async function waitEqual(roots: readonly string[], timeoutMs = 20_000, re
     if (found.kind === 'equal' && (await ready())) return found.tree
     last = found.kind === 'equal' ? [`equal, but not as expected: ${[...found.tree.keys()].slice(0, 40).join(' ')}`] : found.lines
     if (Date.now() > deadline) throw new Error(`not equal after ${timeoutMs} ms, ${last.length} differences:\n${last.slice(0, 20).join('\n')}`)
-    await pause(POLL_MS)
+    await pause(TREE_POLL_MS)
   }
 }
 
