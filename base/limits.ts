@@ -26,3 +26,9 @@ export const MAX_WRITERS = 1024
 export const MAX_DOTS = 256
 /** A symlink's text. */
 export const MAX_TARGET_BYTES = 4095
+/** One entry's value in a drive: 1,024 writers, 256 dots and an escaped symlink text fit. */
+export const MAX_ENTRY_BYTES = 64 * 1024
+/** Statements in one `publish`: one Hyperbee batch, held in memory until it is flushed. */
+export const MAX_PUBLISH_ENTRIES = 5000
+/** A reader of another device's drive waits this long for a block on its way; then it goes on with other work. */
+export const DRIVE_STALL_MS = 500

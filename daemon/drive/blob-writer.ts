@@ -1,0 +1,133 @@
+/**
+ * Appends contents to a drive's blobs core: one chunk, one block; the blocks of a content are contiguous, and after them come the
+ * pages of its list (only if it has more than one chunk: a single one is named in the entry). Blocks are read ahead and appended
+ * many at once, both bounded in bytes, so that a file of any size needs the same memory.
+ */
+import type Hypercore from 'hypercore'
+import type { BlobRange, ReadChunk } from '../ports.ts'
+import { PAGE_CHUNKS, encodePages, type Chunk, type ContentList } from '../sync/content.ts'
+import type { PathKey } from '../sync/ids.ts'
+
+/** One append of this size costs no more a byte than a larger one. */
+const APPEND_BYTES = 8 * 1024 * 1024
+const APPEND_BLOCKS = 8192
+const READ_AHEAD_BYTES = 8 * 1024 * 1024
+const READ_AHEAD_CHUNKS = 64
+
+export interface BlobJob {
+  readonly path: PathKey
+  readonly list: ContentList
+}
+
+interface PendingRead {
+  readonly job: number
+  readonly index: number
+  readonly chunk: Chunk
+  readonly data: Promise<Buffer | null>
+}
+
+/** How many blocks hold the list of a content of `chunks` chunks. */
+export function pageCount(chunks: number): number {
+  return chunks < 2 ? 0 : Math.ceil(chunks / PAGE_CHUNKS)
+}
+
+/** @returns for each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
+export async function appendBlobs(core: Hypercore, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
+  const writer = new BlobWriter(core)
+  const failed = new Set<number>()
+  for await (const { job, index, chunk, data } of readAhead(jobs, read, failed)) {
+    if (failed.has(job)) continue
+    if (index === 0) writer.begin(job)
+    if (data === null || data.length !== chunk.length) {
+      failed.add(job)
+      writer.abandon()
+      continue
+    }
+    await writer.add(data)
+    const { chunks } = (jobs[job] as BlobJob).list
+    if (index === chunks.length - 1) await writer.finish(chunks)
+  }
+  await writer.flush()
+  return jobs.map((_, job) => writer.ranges.get(job) ?? null)
+}
+
+/** Chunks of all jobs in order, several reads at once. */
+async function* readAhead(jobs: readonly BlobJob[], read: ReadChunk, failed: ReadonlySet<number>) {
+  const queue: PendingRead[] = []
+  let bytes = 0
+  for (const pending of requests(jobs, read, failed)) {
+    queue.push(pending)
+    bytes += pending.chunk.length
+    while (bytes > READ_AHEAD_BYTES || queue.length > READ_AHEAD_CHUNKS) {
+      const first = queue.shift() as PendingRead
+      bytes -= first.chunk.length
+      yield { ...first, data: await first.data }
+    }
+  }
+  for (const pending of queue) yield { ...pending, data: await pending.data }
+}
+
+function* requests(jobs: readonly BlobJob[], read: ReadChunk, failed: ReadonlySet<number>): Generator<PendingRead> {
+  for (const [job, { path, list }] of jobs.entries()) {
+    let offset = 0
+    for (const [index, chunk] of list.chunks.entries()) {
+      if (failed.has(job)) break
+      // A reader that throws is a chunk that cannot be read.
+      yield { job, index, chunk, data: read(path, chunk, offset).catch(() => null) }
+      offset += chunk.length
+    }
+  }
+}
+
+class BlobWriter {
+  readonly ranges = new Map<number, BlobRange>()
+  readonly #core: Hypercore
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  /** Totals of the core, what is pending included. */
+  #blocks: number
+  #bytes: number
+  #current = { job: -1, blockOffset: 0, byteOffset: 0 }
+
+  constructor(core: Hypercore) {
+    this.#core = core
+    this.#blocks = core.length
+    this.#bytes = core.byteLength
+  }
+
+  begin(job: number): void {
+    this.#current = { job, blockOffset: this.#blocks, byteOffset: this.#bytes }
+  }
+
+  /** Takes back the blocks of the current content that are not appended yet. */
+  abandon(): void {
+    while (this.#pending.length > 0 && this.#blocks > this.#current.blockOffset) {
+      const block = this.#pending.pop() as Buffer
+      this.#blocks--
+      this.#bytes -= block.length
+      this.#pendingBytes -= block.length
+    }
+  }
+
+  async add(block: Buffer): Promise<void> {
+    this.#pending.push(block)
+    this.#pendingBytes += block.length
+    this.#blocks++
+    this.#bytes += block.length
+    if (this.#pendingBytes >= APPEND_BYTES || this.#pending.length >= APPEND_BLOCKS) await this.flush()
+  }
+
+  async finish(chunks: readonly Chunk[]): Promise<void> {
+    const { job, blockOffset, byteOffset } = this.#current
+    this.ranges.set(job, { blockOffset, blockLength: this.#blocks - blockOffset, byteOffset, byteLength: this.#bytes - byteOffset })
+    if (pageCount(chunks.length) > 0) for (const page of encodePages(chunks)) await this.add(page)
+  }
+
+  async flush(): Promise<void> {
+    if (this.#pending.length === 0) return
+    const blocks = this.#pending
+    this.#pending = []
+    this.#pendingBytes = 0
+    await this.#core.append(blocks)
+  }
+}

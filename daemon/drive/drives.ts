@@ -1,0 +1,208 @@
+/**
+ * All drives of a daemon, over all folders: our own, and those of the other devices as they appear in the group's records. It
+ * decides nothing about who may have what: the caller attaches a drive to a connection, core by core, once it is allowed.
+ */
+import type { Duplex } from 'node:stream'
+import Hypercore from 'hypercore'
+import Hyperdrive from 'hyperdrive'
+import { Resource } from '../../base/resource.ts'
+import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
+import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
+import { Own, writerIdOf } from './own.ts'
+import { Remote } from './remote.ts'
+import type { Store } from './store.ts'
+
+export interface OwnDriveOptions {
+  readonly folder: FolderId
+  /** 32 bytes: the folder key, which encrypts both cores. */
+  readonly folderKey: Buffer
+  /** The key pair derives from store, folder and generation: never give one again after its drive was lost or rolled back. */
+  readonly generation: number
+  /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
+  readonly writer?: WriterId
+}
+
+export interface RemoteDriveOptions {
+  readonly folder: FolderId
+  readonly folderKey: Buffer
+  readonly device: DeviceId
+  readonly driveKey: DriveKey
+  readonly generation: number
+  /** Called often; must only mark work. */
+  readonly onGrow: (drive: DriveKey) => void
+}
+
+/** A Noise secret stream, or the protomux instance on it. */
+export type Connection = object
+
+interface OpenOwn {
+  readonly drive: Own
+  readonly folder: FolderId
+  readonly generation: number
+  /** Someone may be told of the blobs core, so its appends are synced before (R16). */
+  offered: boolean
+}
+
+export class Drives extends Resource {
+  readonly #store: Store
+  readonly #own = new Map<DriveKey, OpenOwn>()
+  readonly #remote = new Map<DriveKey, { readonly drive: Remote; readonly folder: FolderId }>()
+  readonly #offers = new Set<Duplex>()
+  #lock: Promise<unknown> = Promise.resolve()
+
+  constructor(store: Store) {
+    super()
+    this.#store = store
+  }
+
+  /** Idempotent for one folder and generation. */
+  openOwn(options: OwnDriveOptions): Promise<Own> {
+    return this.#exclusive(() => this.#openOwn(options))
+  }
+
+  /** Idempotent for one drive key. */
+  openRemote(options: RemoteDriveOptions): Promise<RemoteDrive> {
+    return this.#exclusive(() => this.#openRemote(options))
+  }
+
+  /** The open drives of other devices for one folder, as they are at the time of each `list()`. */
+  remotes(folder: FolderId): RemoteDrives {
+    return { list: () => [...this.#remote.values()].filter((open) => open.folder === folder).map((open) => open.drive) }
+  }
+
+  /** Closes one drive, ours or another's; its data stays. */
+  closeDrive(key: DriveKey): Promise<void> {
+    return this.#exclusive(async () => {
+      await (this.#own.get(key) ?? this.#remote.get(key))?.drive.close()
+      this.#own.delete(key)
+      this.#remote.delete(key)
+    })
+  }
+
+  /** Closes all drives of a folder. */
+  async closeFolder(folder: FolderId): Promise<void> {
+    const all = [...this.#own, ...this.#remote].filter(([, open]) => open.folder === folder)
+    await Promise.all(all.map(([key]) => this.closeDrive(key)))
+  }
+
+  /**
+   * What is known of an open drive. With `length` the tree hash is the one at that length, for comparing two copies at their
+   * common length (R17). Null: not open, or its tree is not here so far.
+   */
+  async head(key: DriveKey, length?: number): Promise<DriveHead | null> {
+    const core = this.#core(key)
+    if (core === null) return null
+    const at = length ?? core.length
+    if (at > core.length) return null
+    const hash = await Hypercore.treeHashFromStorage(core, at).catch(() => null)
+    return hash === null ? null : { key, length: at, fork: core.fork, treeHash: hash.toString('hex') }
+  }
+
+  /**
+   * Replicates the db core of an open drive on this connection, in both directions. Both ends must call it, in any order.
+   * Idempotent. False if the drive is not open.
+   */
+  replicate(key: DriveKey, connection: Connection): boolean {
+    const core = this.#core(key)
+    if (core === null) return false
+    attach(core, connection)
+    return true
+  }
+
+  /** No more replication of this drive on this connection. */
+  unreplicate(key: DriveKey, connection: Connection): void {
+    const core = this.#core(key)
+    const mux = muxOf(connection)
+    if (core === null || mux === null) return
+    for (const peer of [...core.core.replicator.peers]) if (peer.protomux === mux) peer.channel.close()
+    core.core.replicator.detachFrom(mux)
+  }
+
+  /**
+   * A replication stream of a whole own drive, metadata and bytes, for a stock Hyperdrive reader that the user admitted: pipe it
+   * to `reader.replicate(true)` and back. Null if the drive is not open.
+   */
+  async offer(key: DriveKey): Promise<Duplex | null> {
+    const open = this.#own.get(key)
+    if (open === undefined) return null
+    open.offered = true
+    await this.#store.sync()
+    const stream = Hypercore.createProtocolStream(false)
+    stream.on('error', () => undefined) // A reader that goes away is no event.
+    stream.once('close', () => this.#offers.delete(stream))
+    this.#offers.add(stream)
+    for (const core of [open.drive.db, open.drive.blobs]) attach(core, stream.noiseStream.userData)
+    return stream
+  }
+
+  protected onOpen(): Promise<void> {
+    return this.#store.open()
+  }
+
+  /** Closes the drives, not the store. */
+  protected async onClose(): Promise<void> {
+    await this.#lock
+    for (const stream of this.#offers) stream.destroy()
+    await Promise.all([...this.#remote.values(), ...this.#own.values()].map((open) => open.drive.close()))
+    this.#remote.clear()
+    this.#own.clear()
+  }
+
+  async #openOwn({ folder, folderKey, generation, writer }: OwnDriveOptions): Promise<Own> {
+    const known = [...this.#own.values()].find((open) => open.folder === folder && open.generation === generation)
+    if (known !== undefined) return known.drive
+    const drive = new Hyperdrive(this.#store.corestore.namespace(ownNamespace(folder, generation)), { encryptionKey: folderKey })
+    await drive.ready()
+    const key = drive.key.toString('hex') as DriveKey
+    const blobs = (await drive.getBlobs()).core
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key) }), folder, generation, offered: false }
+    this.#store.makeDurable(drive.core)
+    this.#store.makeDurable(blobs, () => open.offered)
+    this.#own.set(key, open)
+    return open.drive
+  }
+
+  async #openRemote({ folder, folderKey, device, driveKey, generation, onGrow }: RemoteDriveOptions): Promise<RemoteDrive> {
+    const known = this.#remote.get(driveKey)
+    if (known !== undefined) return known.drive
+    if (this.#own.has(driveKey)) throw new Error('our own drive is not another device’s')
+    const core = this.#store.corestore.get({ key: Buffer.from(driveKey, 'hex'), encryptionKey: folderKey })
+    await core.ready()
+    core.core.replicator.setInflightRange(...INFLIGHT_BLOCKS)
+    const drive = new Remote({ core, device, generation, onGrow: () => onGrow(driveKey) })
+    this.#remote.set(driveKey, { drive, folder })
+    return drive
+  }
+
+  #core(key: DriveKey): Hypercore | null {
+    return (this.#own.get(key) ?? this.#remote.get(key))?.drive.db ?? null
+  }
+
+  #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    if (this.closing) return Promise.reject(new Error('the drives are closed'))
+    const result = this.#lock.then(run)
+    this.#lock = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** Requests under way at once, least and most: what Hyperbee sets, because its blocks are small. */
+const INFLIGHT_BLOCKS = [256, 512] as const
+
+/** Part of the format of the state directory: another namespace is another drive. */
+function ownNamespace(folder: FolderId, generation: number): Buffer {
+  const number = Buffer.alloc(8)
+  number.writeBigUInt64BE(BigInt(generation))
+  return Buffer.concat([Buffer.from('p2psync/drive/1\0'), Buffer.from(folder, 'hex'), number])
+}
+
+function attach(core: Hypercore, connection: Connection): void {
+  const mux = muxOf(connection) ?? Hypercore.createProtocolStream(connection).noiseStream.userData
+  if (!core.core.replicator.attached(mux)) core.replicate(mux)
+}
+
+/** Null for a stream that has no multiplexer yet. */
+function muxOf(connection: Connection): object | null {
+  if ('isProtomux' in connection) return connection
+  return 'userData' in connection && typeof connection.userData === 'object' ? connection.userData : null
+}

@@ -1,0 +1,214 @@
+/**
+ * Our own drive of one folder: a stock, encrypted Hyperdrive of which we are the single writer. It appends only: never truncates,
+ * never clears, so its fork stays 0 and no nonce is used twice.
+ */
+import type { Batch } from 'hyperbee'
+import type Hyperdrive from 'hyperdrive'
+import Hypercore from 'hypercore'
+import { P2psyncError } from '../../base/errors.ts'
+import { BATCH_ENTRIES, MAX_PUBLISH_ENTRIES } from '../../base/limits.ts'
+import { sha256 } from '../../base/sha256.ts'
+import type { BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk } from '../ports.ts'
+import { contentList, decodePage, sizeClassOf, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
+import type { Entry, FileEntry } from '../sync/entry.ts'
+import type { ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
+import { appendBlobs, pageCount, type BlobJob } from './blob-writer.ts'
+import { encodeKey } from './drive-path.ts'
+import { decodeEntry, encodeEntry } from './entry-codec.ts'
+import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
+
+const BINARY = { keyEncoding: 'binary', valueEncoding: 'binary' } as const
+
+/** A row of `replay`. */
+export interface Replayed {
+  readonly path: PathKey
+  readonly entry: Entry | null
+  readonly blob: BlobRange | null
+  readonly list: ContentList | null
+}
+
+/** The id of the writer whose first drive has this key (R1). */
+export function writerIdOf(drive: DriveKey): WriterId {
+  return Buffer.from(sha256(Buffer.from(drive, 'hex'))).toString('hex', 0, 8) as WriterId
+}
+
+export interface OwnOptions {
+  readonly drive: Hyperdrive
+  readonly blobs: Hypercore
+  readonly generation: number
+  readonly writer: WriterId
+}
+
+export class Own implements OwnDrive {
+  readonly key: DriveKey
+  readonly generation: number
+  readonly writer: WriterId
+  readonly #drive: Hyperdrive
+  readonly #blobs: Hypercore
+  #last: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  /** The drive is open. See Drives.openOwn. */
+  constructor({ drive, blobs, generation, writer }: OwnOptions) {
+    this.key = drive.key.toString('hex') as DriveKey
+    this.generation = generation
+    this.writer = writer
+    this.#drive = drive
+    this.#blobs = blobs
+  }
+
+  get length(): number {
+    return this.#drive.core.length
+  }
+
+  get db(): Hypercore {
+    return this.#drive.core
+  }
+
+  get blobs(): Hypercore {
+    return this.#blobs
+  }
+
+  publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]> {
+    if (this.#closing !== null) return Promise.reject(closedError())
+    if (changes.length > MAX_PUBLISH_ENTRIES) return Promise.reject(new Error(`at most ${MAX_PUBLISH_ENTRIES} changes are published at once`))
+    const result = this.#last.then(() => this.#publish(changes, read))
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+
+  /** Rows are in the order written; a path that changes its keyspace shows as null first. Errors: STORE_DAMAGED. */
+  async *replay(from: number): AsyncGenerator<readonly Replayed[]> {
+    const end = this.length
+    for (let at = Math.max(FIRST_STATEMENT, from); at < end; ) {
+      if (this.#closing !== null) throw closedError()
+      const blocks = await readBlocks(this.db, at, Math.min(end, at + BATCH_ENTRIES))
+      if (blocks.length === 0) throw this.#damaged(`block ${at} is missing`)
+      const rows: Replayed[] = []
+      for (const [i, block] of blocks.entries()) {
+        const event = decodeBlock(block, at + i)
+        if (event.kind === 'invalid') throw this.#damaged(event.problem.message)
+        if (event.kind === 'statement') rows.push({ ...event, list: await this.#listOf(event.entry, event.blob) })
+      }
+      yield rows
+      at += blocks.length
+    }
+  }
+
+  async head(): Promise<DriveHead> {
+    if (this.#closing !== null) throw closedError()
+    const { length, fork } = this.db
+    return { key: this.key, length, fork, treeHash: (await Hypercore.treeHashFromStorage(this.db, length)).toString('hex') }
+  }
+
+  /** Waits for a publish under way. */
+  close(): Promise<void> {
+    this.#closing ??= this.#last.then(() => this.#drive.close())
+    return this.#closing
+  }
+
+  async #publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]> {
+    const ranges = await this.#store(changes, read)
+    const batch = this.#drive.db.batch(BINARY)
+    try {
+      for (const [i, change] of changes.entries()) await state(batch, change, ranges[i] as BlobRange | null | 'unreadable')
+      await batch.flush()
+    } catch (error) {
+      await batch.close()
+      throw error
+    }
+    return ranges.map((blob) => (blob === 'unreadable' ? { kind: 'unreadable' } : { kind: 'done', blob }))
+  }
+
+  /** Sees to it that the blocks of every content are in the blobs core. Equal contents of one call are appended once. */
+  async #store(changes: readonly Publication[], read: ReadChunk): Promise<(BlobRange | null | 'unreadable')[]> {
+    const known = await Promise.all(changes.map((change) => this.#known(change)))
+    const jobs: BlobJob[] = []
+    const jobOf = new Map<ContentId, number>()
+    for (const [i, { path, content }] of changes.entries()) {
+      if (known[i] !== undefined || content === null || jobOf.has(content.list.cid)) continue
+      jobOf.set(content.list.cid, jobs.push({ path, list: content.list }) - 1)
+    }
+    const ranges = await appendBlobs(this.#blobs, jobs, read)
+    const results: (BlobRange | null | 'unreadable')[] = []
+    for (const [i, { path, content }] of changes.entries()) {
+      const job = content === null ? undefined : jobOf.get(content.list.cid)
+      if (known[i] !== undefined) results.push(known[i] as BlobRange | null)
+      else if (content === null || job === undefined) results.push('unreadable')
+      else if (ranges[job] !== null || jobs[job]?.path === path) results.push(ranges[job] ?? 'unreadable')
+      else results.push((await appendBlobs(this.#blobs, [{ path, list: content.list }], read))[0] ?? 'unreadable')
+    }
+    return results
+  }
+
+  /** The range to state, if no block must be appended for it; undefined otherwise. */
+  async #known({ path, entry, content }: Publication): Promise<BlobRange | null | undefined> {
+    if (entry === null || entry.kind !== 'file' || entry.size === 0) return null
+    if (content === null) return (await this.#blobNow(path, entry)) ?? undefined
+    if (content.list.cid !== entry.cid || content.list.size !== entry.size) throw new Error('the list of a publication is that of its entry')
+    return content.blob !== null && this.#holds(content.blob, content.list) ? content.blob : undefined
+  }
+
+  #holds(blob: BlobRange, list: ContentList): boolean {
+    const blocks = list.chunks.length
+    const end = blob.blockOffset + blocks + pageCount(blocks)
+    return blob.blockLength === blocks && blob.byteLength === list.size && end <= this.#blobs.length
+  }
+
+  /** For a change of attributes that brings no list: the blocks which the drive states for the same content now. */
+  async #blobNow(path: PathKey, entry: FileEntry): Promise<BlobRange | null> {
+    const node = await this.#drive.db.get(encodeKey('files', path), BINARY)
+    const now = node === null ? null : decodeEntry('files', node.value)
+    return now?.entry.kind === 'file' && now.entry.cid === entry.cid ? now.blob : null
+  }
+
+  /** The list of a published file, read back from the drive; null if its pages are not what the entry says. */
+  async #listOf(entry: Entry | null, blob: BlobRange | null): Promise<ContentList | null> {
+    if (entry === null || entry.kind !== 'file' || blob === null) return null
+    if (entry.size === 0) return contentList(0, [])
+    if (entry.chunk !== undefined) return contentList(sizeClassOf(entry.size), [{ id: entry.chunk, length: entry.size }])
+    const from = blob.blockOffset + blob.blockLength
+    const pages = await readBlocks(this.#blobs, from, from + pageCount(blob.blockLength))
+    return readList(pages, sizeClassOf(entry.size), entry.cid)
+  }
+
+  #damaged(what: string): P2psyncError {
+    return new P2psyncError('STORE_DAMAGED', `cannot read our own drive ${this.key.slice(0, 12)}: ${what}`)
+  }
+}
+
+/** Leaves each path with its statement as its last event, and with no other one in the other keyspace. */
+async function state(batch: Batch, change: Publication, blob: BlobRange | null | 'unreadable'): Promise<void> {
+  if (blob === 'unreadable') return
+  const { path, entry } = change
+  if (path === '') throw new Error('the root of a folder has no entry')
+  if (entry === null) {
+    await batch.del(encodeKey('p2psync', path))
+    await batch.del(encodeKey('files', path))
+    return
+  }
+  const { keyspace, value } = encodeEntry(nameChunk(entry, change.content?.list ?? null), blob)
+  await batch.del(encodeKey(keyspace === 'files' ? 'p2psync' : 'files', path))
+  await batch.put(encodeKey(keyspace, path), value)
+}
+
+/** Content of one chunk is stated by that chunk. */
+function nameChunk(entry: Entry, list: ContentList | null): Entry {
+  if (entry.kind !== 'file' || list === null || list.chunks.length !== 1) return entry
+  return { ...entry, chunk: (list.chunks[0] as Chunk).id }
+}
+
+function readList(pages: readonly Buffer[], sizeClass: SizeClass, cid: ContentId): ContentList | null {
+  const chunks: Chunk[] = []
+  for (const page of pages) {
+    const rows = decodePage(page, sizeClass)
+    if (rows === null) return null
+    for (const row of rows) chunks.push(row)
+  }
+  const list = contentList(sizeClass, chunks)
+  return list.cid === cid ? list : null
+}
+
+function closedError(): Error {
+  return new Error('the drive is closed')
+}

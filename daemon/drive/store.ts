@@ -1,0 +1,152 @@
+/**
+ * The one database of a daemon: a Corestore over a hypercore-storage, and in the same RocksDB a column family for the index, so
+ * that one log holds both and a crash leaves one prefix of both. A stock Corestore refuses this directory, which is right.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import Corestore from 'corestore'
+import type Hypercore from 'hypercore'
+import HypercoreStorage, { type CoreStorage } from 'hypercore-storage'
+import Rache from 'rache'
+import RocksDB from 'rocksdb-native'
+import { P2psyncError, errnoOf, messageOf } from '../../base/errors.ts'
+import { CLOSE_TIMEOUT_MS } from '../../base/limits.ts'
+import { Resource } from '../../base/resource.ts'
+import { LogSync } from './log-sync.ts'
+
+export interface StoreOptions {
+  /** Made if it is missing, mode 0700. */
+  readonly path: string
+  /** 32 bytes, kept by the caller in a file of its own (R44): the own drives' keys derive from it, so a lost database loses none. */
+  readonly primaryKey: Buffer
+}
+
+const INDEX_FAMILY = 'p2psync-index'
+const INDEX_WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+/** Hyperbee blocks in memory over all drives; its own default is 65,536 for each drive. */
+const CACHED_BEE_BLOCKS = 16_384
+
+/** One per state directory. Errors of `open`: STORE_LOCKED, STORE_DAMAGED. */
+export class Store extends Resource {
+  readonly path: string
+  readonly #primaryKey: Buffer
+  #storage: HypercoreStorage | null = null
+  #index: RocksDB | null = null
+  #corestore: Corestore | null = null
+  #log: LogSync | null = null
+  readonly #durable = new WeakMap<CoreStorage, () => boolean>()
+
+  constructor(options: StoreOptions) {
+    super()
+    if (options.primaryKey.length !== 32) throw new Error('the primary key of a store has 32 bytes')
+    this.path = options.path
+    this.#primaryKey = options.primaryKey
+  }
+
+  get corestore(): Corestore {
+    return present(this.#corestore)
+  }
+
+  /** The index's column family. */
+  get index(): RocksDB {
+    return present(this.#index)
+  }
+
+  /** Resolves when everything written to cores and index before this call is on disk. Callers at the same time share one fdatasync. */
+  sync(): Promise<void> {
+    return this.#log === null || this.closing ? Promise.reject(new Error('the store is closed')) : this.#log.sync()
+  }
+
+  /**
+   * From now on an append to this core of our own is on disk before any peer is told of it (R16): Hypercore announces a block
+   * after its transaction, which here ends with the sync. `when` is asked at each append.
+   */
+  makeDurable(core: Hypercore, when: () => boolean = () => true): void {
+    const storage = core.state.storage
+    const wrapped = this.#durable.has(storage)
+    this.#durable.set(storage, when)
+    if (wrapped) return
+    const write = storage.write.bind(storage)
+    storage.write = () => {
+      const transaction = write()
+      const flush = transaction.flush.bind(transaction)
+      const setHead = transaction.setHead.bind(transaction)
+      let appends = false
+      transaction.setHead = (head) => {
+        appends = true
+        setHead(head)
+      }
+      transaction.flush = async () => {
+        const flushed = await flush()
+        if (appends && flushed && this.#durable.get(storage)?.() === true) await this.sync()
+        return flushed
+      }
+      return transaction
+    }
+  }
+
+  protected async onOpen(): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o700 })
+    const storage = new HypercoreStorage(this.path)
+    this.#storage = storage
+    // Column families must be named before the database opens, in this same tick.
+    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: INDEX_WRITE_BUFFER_BYTES }))
+    try {
+      this.#corestore = new Corestore(storage, {
+        primaryKey: this.#primaryKey,
+        unsafe: true,
+        globalCache: new Rache({ maxSize: CACHED_BEE_BLOCKS })
+      })
+      await this.#corestore.ready()
+    } catch (error) {
+      throw openError(error, this.path)
+    }
+    this.#log = new LogSync(join(this.path, 'db'))
+  }
+
+  /** Bounded: what is written is in RocksDB's log anyway, so a peer that never answers cannot keep the daemon from stopping. */
+  protected async onClose(): Promise<void> {
+    const log = this.#log
+    if (log === null) return this.#release()
+    await log.sync().catch(() => undefined)
+    await log.close()
+    await atMost(CLOSE_TIMEOUT_MS / 2, this.#closeDatabase())
+  }
+
+  async #closeDatabase(): Promise<void> {
+    await this.#index?.flush()
+    await this.#storage?.db.flush()
+    await this.#index?.close()
+    await this.#corestore?.close()
+  }
+
+  /** After a failed open. */
+  async #release(): Promise<void> {
+    if (this.#storage === null) return
+    await atMost(CLOSE_TIMEOUT_MS / 2, this.#storage.close().catch(() => undefined))
+  }
+}
+
+function present<T>(part: T | null): T {
+  if (part === null) throw new Error('the store is not open')
+  return part
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer))
+}
+
+function openError(cause: unknown, path: string): P2psyncError {
+  const message = messageOf(cause)
+  if (/could not be locked|lock hold by current process|While lock file/i.test(message)) {
+    return new P2psyncError('STORE_LOCKED', `cannot open the store ${path}: another p2psync daemon uses it; stop that one first (p2psync stop)`, { cause })
+  }
+  if (errnoOf(cause) === 'DEVICE_FILE') {
+    return new P2psyncError('STORE_DAMAGED', `cannot use the store ${path}: it was copied, moved or restored from a backup (${message})`, { cause })
+  }
+  return new P2psyncError('STORE_DAMAGED', `cannot open the store ${path}: ${message}`, { cause })
+}

@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperdrive from 'hyperdrive'
+import type { Own, Replayed } from '../../daemon/drive/own.ts'
+import { writerIdOf } from '../../daemon/drive/own.ts'
+import type { Drives } from '../../daemon/drive/drives.ts'
+import type { ReadChunk } from '../../daemon/ports.ts'
+import type { DriveKey } from '../../daemon/sync/ids.ts'
+import { Contents, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, symlink, tombstone } from './fixtures.ts'
+
+const own = (drives: Drives, generation = 1): Promise<Own> => drives.openOwn({ folder: FOLDER, folderKey: FOLDER_KEY, generation })
+
+/** An unmodified Hyperdrive in a store of its own, given the two keys and a replication stream. */
+async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {
+  const store = new Corestore(join(await t.tmp(), 'reader'))
+  const reader = new Hyperdrive(store, drive.key, { encryptionKey: FOLDER_KEY })
+  await reader.ready()
+  const ours = await drives.offer(drive.key)
+  if (ours === null) throw new Error('the drive is open')
+  const theirs = store.replicate(true)
+  theirs.on('error', () => undefined)
+  ours.pipe(theirs).pipe(ours)
+  t.teardown(async () => {
+    theirs.destroy()
+    await store.close()
+  })
+  await reader.update({ wait: true })
+  return reader
+}
+
+async function listing(reader: Hyperdrive): Promise<string[]> {
+  const names: string[] = []
+  for await (const entry of reader.list('/')) names.push(entry.key)
+  return names.sort()
+}
+
+async function replayed(drive: Own, from: number): Promise<Replayed[]> {
+  const rows: Replayed[] = []
+  for await (const batch of drive.replay(from)) rows.push(...batch)
+  return rows
+}
+
+test('a stock reader sees exactly the live tree, byte for byte', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const large = randomBytes(1_500_000)
+  const small = Buffer.from('hello')
+  const odd = 'a\\b/100%5C %25 %20/ü\u{1f600}.txt'
+  await drive.publish(
+    [
+      file('large.bin', contents.list(large, 1000), 1),
+      file('small.txt', contents.list(small), 2, 0o755),
+      file('empty', contents.list(Buffer.alloc(0)), 3),
+      directory('dir', 4),
+      file('dir/copy.txt', contents.list(small), 5),
+      symlink('link', '../elsewhere\\x', 6),
+      tombstone('never', 7),
+      file(odd, contents.list(Buffer.from('odd')), 8),
+      file('turned', contents.list(small), 9),
+      file('left', contents.list(small), 10)
+    ],
+    contents.read
+  )
+  await drive.publish([tombstone('turned', 11), gone('left'), file('dir', contents.list(Buffer.from('now a file')), 12), tombstone('dir/copy.txt', 13)], contents.read)
+
+  const reader = await stockReader(t, drives, drive)
+  const names = await listing(reader)
+  t.alike(names, ['/a%5Cb/100%255C %2525 %20/ü\u{1f600}.txt', '/dir', '/empty', '/large.bin', '/link', '/small.txt'])
+  t.alike(await reader.get('/large.bin'), large)
+  t.alike(await reader.get('/small.txt'), small)
+  t.alike(await reader.get('/empty'), Buffer.alloc(0))
+  t.alike(await reader.get('/dir'), Buffer.from('now a file'))
+  t.alike(await reader.get(names[0] as string), Buffer.from('odd'))
+  t.is((await reader.entry('/small.txt'))?.value.executable, true)
+  t.is((await reader.entry('/link'))?.value.linkname, '../elsewhere\\x')
+  t.is(await reader.entry('/turned'), null)
+})
+
+test('a chunk that cannot be read spoils its own path only', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const bad = contents.list(randomBytes(5000), 1000)
+  contents.forget(bad, 3)
+  const good = randomBytes(3000)
+  const read: ReadChunk = (path, chunk, offset) => (path === 'throws' ? Promise.reject(new Error('EIO')) : contents.read(path, chunk, offset))
+  const results = await drive.publish(
+    [
+      file('before', contents.list(good, 1000), 1),
+      file('bad', bad, 2),
+      file('throws', contents.list(Buffer.from('t')), 3),
+      file('short', { ...contents.list(Buffer.from('s')), chunks: [{ id: contents.list(Buffer.from('s')).chunks[0]?.id as never, length: 2 }], size: 1 }, 4),
+      file('after', contents.list(Buffer.from('after')), 5)
+    ],
+    read
+  )
+  t.alike(results.map((result) => result.kind), ['done', 'unreadable', 'unreadable', 'unreadable', 'done'])
+  const reader = await stockReader(t, drives, drive)
+  t.alike(await listing(reader), ['/after', '/before'])
+  t.alike(await reader.get('/before'), good)
+  t.alike(await reader.get('/after'), Buffer.from('after'))
+})
+
+test('blocks that are in the drive already are not appended again', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const list = contents.list(randomBytes(10_000), 1000)
+  const unreadable: ReadChunk = () => Promise.resolve(null)
+  const [first, twin] = await drive.publish([file('a', list, 1), file('twin', list, 2)], contents.read)
+  const blocks = drive.blobs.length
+  t.is(blocks, 11, 'ten chunks and one page, once')
+  t.alike(first, twin)
+  const blob = first?.kind === 'done' ? first.blob : null
+  t.alike(await drive.publish([{ ...file('b', list, 3), content: { list, blob } }], unreadable), [{ kind: 'done', blob }])
+  t.alike(await drive.publish([{ ...file('a', list, 4, 0o600), content: null }], unreadable), [{ kind: 'done', blob }], 'a chmod needs no list')
+  t.alike(await drive.publish([{ ...file('c', list, 5), content: null }], unreadable), [{ kind: 'unreadable' }])
+  t.alike(await drive.publish([{ ...file('d', list, 6), content: { list, blob: { blockOffset: 5, blockLength: 10, byteOffset: 0, byteLength: 10_000 } } }], unreadable), [
+    { kind: 'unreadable' }
+  ], 'a range beyond the end is not believed')
+  t.is(drive.blobs.length, blocks)
+})
+
+test('twins: the second path is read if the first cannot be', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const list = contents.list(Buffer.from('twin'))
+  const read: ReadChunk = (path, chunk, offset) => (path === 'a' ? Promise.resolve(null) : contents.read(path, chunk, offset))
+  const results = await drive.publish([file('a', list, 1), file('b', list, 2)], read)
+  t.alike(results.map((result) => result.kind), ['unreadable', 'done'])
+})
+
+test('replay gives back every statement with blob and list, also after a restart', async (t) => {
+  const folder = join(await t.tmp(), 'store')
+  const first = await openDrives(t, 1, folder)
+  const drive = await own(first.drives)
+  const contents = new Contents()
+  const large = contents.list(randomBytes(2_000_000), 1000)
+  const published = await drive.publish([file('large', large, 1), file('small', contents.list(Buffer.from('x')), 2), directory('dir', 3)], contents.read)
+  const middle = drive.length
+  await drive.publish([tombstone('small', 4), gone('dir')], contents.read)
+  const head = await drive.head()
+  await first.drives.close()
+  await first.store.close()
+
+  const second = await openDrives(t, 1, folder)
+  const again = await own(second.drives)
+  t.is(again.key, drive.key)
+  t.is(again.writer, writerIdOf(drive.key))
+  t.alike(await again.head(), head)
+  const rows = await replayed(again, 0)
+  t.alike(rows.map((row) => [row.path, row.entry?.kind ?? null]), [['large', 'file'], ['small', 'file'], ['dir', 'directory'], ['small', null], ['small', 'tombstone'], ['dir', null]])
+  t.alike(rows[0]?.list, large)
+  t.alike(rows[0]?.blob, published[0]?.kind === 'done' ? published[0].blob : null)
+  t.is(rows[1]?.list?.size, 1)
+  t.alike((await replayed(again, middle)).map((row) => row.path), ['small', 'small', 'dir'])
+  t.alike(await replayed(again, again.length), [])
+  await again.publish([file('more', contents.list(Buffer.from('more')), 5)], contents.read)
+  t.is((await replayed(again, head.length)).length, 1)
+})
+
+test('the key of an own drive depends on seed, folder and generation only', async (t) => {
+  const a = await openDrives(t, 1)
+  const b = await openDrives(t, 1)
+  const c = await openDrives(t, 2)
+  const key = (await own(a.drives)).key
+  t.is((await own(b.drives)).key, key)
+  t.not((await own(a.drives, 2)).key, key)
+  t.not((await own(c.drives)).key, key)
+  t.is(await own(a.drives), await own(a.drives))
+})
+
+test('publishing while another publish runs keeps both whole', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const bytes = Array.from({ length: 20 }, () => randomBytes(5000))
+  await Promise.all(bytes.map((data, i) => drive.publish([file(`f${i}`, contents.list(data, 700), i + 1)], contents.read)))
+  const reader = await stockReader(t, drives, drive)
+  for (const [i, data] of bytes.entries()) t.alike(await reader.get(`/f${i}`), data)
+})
+
+test('a closed drive rejects', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  await drives.close()
+  await t.exception(drive.publish([], () => Promise.resolve(null)), /closed/)
+  await t.exception(drive.head(), /closed/)
+  await t.exception(own(drives), /closed/)
+})
+
+test('the writer id is the hash of the first drive key', (t) => {
+  t.is(writerIdOf('00'.repeat(32) as DriveKey), '66687aadf862bd77')
+})

@@ -1,0 +1,60 @@
+declare module 'hypercore' {
+  import type { Duplex } from 'node:stream'
+  import type { CoreStorage } from 'hypercore-storage'
+
+  export interface KeyPair {
+    publicKey: Buffer
+    secretKey: Buffer
+  }
+
+  export interface GetOptions {
+    wait?: boolean
+    timeout?: number
+  }
+
+  export interface Download {
+    destroy(): void
+    done(): Promise<unknown>
+  }
+
+  export interface Replicator {
+    attached(mux: object): boolean
+    attachTo(mux: object): void
+    detachFrom(mux: object): void
+    setInflightRange(min: number, max: number): void
+    readonly peers: readonly { readonly protomux: object; readonly channel: { close(): void } }[]
+  }
+
+  export default class Hypercore {
+    static discoveryKey(key: Buffer): Buffer
+    /** Of the roots at a length as they stand in the storage; rejects if they are not there. */
+    static treeHashFromStorage(core: Hypercore, length?: number): Promise<Buffer>
+    static createProtocolStream(isInitiator: boolean | object, options?: { keepAlive?: boolean; stream?: object }): Duplex & {
+      readonly noiseStream: { readonly userData: object }
+    }
+
+    readonly key: Buffer
+    readonly discoveryKey: Buffer
+    readonly length: number
+    readonly byteLength: number
+    readonly fork: number
+    readonly contiguousLength: number
+    readonly writable: boolean
+    readonly opened: boolean
+    readonly closing: Promise<void> | null
+    readonly closed: boolean
+    readonly peers: readonly unknown[]
+    readonly core: { readonly replicator: Replicator }
+    readonly state: { readonly storage: CoreStorage }
+    ready(): Promise<void>
+    close(): Promise<void>
+    append(blocks: Buffer | readonly Buffer[]): Promise<{ length: number; byteLength: number }>
+    get(index: number, options?: GetOptions): Promise<Buffer | null>
+    has(start: number, end?: number): Promise<boolean>
+    update(options?: { wait?: boolean }): Promise<boolean>
+    download(range: { start: number; end: number; linear?: boolean }): Download
+    replicate(stream: object | boolean): Duplex
+    on(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
+    off(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
+  }
+}

@@ -1,0 +1,54 @@
+declare module 'rocksdb-native' {
+  export interface RangeOptions {
+    gt?: Buffer
+    gte?: Buffer
+    lt?: Buffer
+    lte?: Buffer
+    reverse?: boolean
+    values?: boolean
+    limit?: number
+    capacity?: number
+  }
+
+  export interface Iterator extends AsyncIterable<{ key: Buffer; value: Buffer }> {
+    destroy(error?: Error): void
+    once(event: 'close', run: () => void): this
+  }
+
+  export interface ReadBatch {
+    get(key: Buffer): Promise<Buffer | null>
+    tryFlush(): void
+  }
+
+  export interface WriteBatch {
+    tryPut(key: Buffer, value: Buffer): void
+    tryDelete(key: Buffer): void
+    tryDeleteRange(start: Buffer, end: Buffer): void
+    flush(): Promise<void>
+    destroy(): void
+  }
+
+  export interface BatchOptions {
+    /** Without it a batch keeps a handle and close waits for ever. */
+    autoDestroy: true
+    capacity?: number
+  }
+
+  export default class RocksDB {
+    static ColumnFamily: new (name: string, options?: { enableBlobFiles?: boolean; writeBufferSize?: number }) => ColumnFamily
+    readonly closed: boolean
+    readonly path: string
+    columnFamily(family: ColumnFamily): RocksDB
+    ready(): Promise<void>
+    close(): Promise<void>
+    flush(): Promise<void>
+    get(key: Buffer): Promise<Buffer | null>
+    read(options: BatchOptions): ReadBatch
+    write(options: BatchOptions): WriteBatch
+    iterator(range: RangeOptions): Iterator
+  }
+
+  export interface ColumnFamily {
+    readonly name: string
+  }
+}
