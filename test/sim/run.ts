@@ -1,0 +1,192 @@
+/** Plays one script on fake devices and judges the end. Deterministic: the same script gives the same trace, byte for byte. */
+import { createHash } from 'node:crypto'
+import { FakeClock } from '../fakes/clock.ts'
+import { FakeNetwork } from '../fakes/network.ts'
+import { Random } from '../fakes/random.ts'
+import { FakeTree } from '../fakes/tree.ts'
+import { FakeUser } from '../fakes/user.ts'
+import { act, type UserAction } from './acts.ts'
+import { checkDots, checkDrive, checkEqual, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
+import { SimDevice } from './device.ts'
+import { Ledger } from './ledger.ts'
+import type { Script, Step } from './script.ts'
+
+export interface Outcome {
+  /** Empty: all is well. */
+  readonly failures: readonly string[]
+  readonly trace: readonly string[]
+  /** SHA-256 of the trace, hex. */
+  readonly hash: string
+}
+
+/** A world in which nothing happens for this long is at rest: longer than every retry but the full rescan. */
+const QUIET_MS = 35_000
+const QUIET_ROUNDS = 2
+const MAX_ROUNDS = 60
+const MAX_FAILURES = 12
+
+export async function runScript(script: Script): Promise<Outcome> {
+  return await new Simulation(script).run()
+}
+
+class Simulation {
+  readonly #script: Script
+  readonly #clock = new FakeClock()
+  readonly #network: FakeNetwork
+  readonly #devices: readonly SimDevice[]
+  readonly #ledger = new Ledger()
+  readonly #model: FakeUser
+  readonly #trace: string[] = []
+  readonly #failures: string[] = []
+
+  constructor(script: Script) {
+    this.#script = script
+    const { weather } = script
+    const trace = (line: string): void => void this.#trace.push(`${this.#clock.now()} ${line}`)
+    this.#network = new FakeNetwork({
+      clock: this.#clock,
+      random: new Random(`network/${script.seed}`),
+      maxDelayMs: weather.maxDelayMs,
+      nackChance: weather.nacks,
+      lieChance: weather.lies,
+      trace
+    })
+    this.#model = new FakeUser(new FakeTree(() => this.#clock.now()))
+    const world = {
+      clock: this.#clock,
+      network: this.#network,
+      weather,
+      seed: String(script.seed),
+      trace,
+      failed: (what: string) => this.#failed(what),
+      devices: () => this.#devices
+    }
+    this.#devices = Array.from({ length: script.devices }, (_, number) => new SimDevice(world, number))
+    for (const device of this.#devices) device.meet(this.#devices)
+  }
+
+  async run(): Promise<Outcome> {
+    for (const step of this.#script.before) await this.#step(step)
+    for (const device of this.#devices) device.start()
+    if (this.#script.calm) await this.#rest()
+    for (const step of this.#script.steps) {
+      if (this.#failures.length > 0) break
+      await this.#step(step)
+    }
+    if (this.#failures.length === 0) await this.#end()
+    const hash = createHash('sha256').update(this.#trace.join('\n')).digest('hex')
+    return { failures: this.#failures, trace: this.#trace, hash }
+  }
+
+  async #step(step: Step): Promise<void> {
+    await this.#clock.run(step.wait)
+    const { wait: _wait, ...action } = step
+    const device = 'on' in action ? (this.#devices[action.on] as SimDevice) : null
+    if (action.do !== 'rest') this.#trace.push(`${this.#clock.now()} > ${JSON.stringify(action)}`)
+    switch (action.do) {
+      case 'rest':
+        return await this.#rest()
+      case 'cut':
+      case 'mend':
+        return this.#network[action.do]((device as SimDevice).device, (this.#devices[action.to] as SimDevice).device)
+      case 'stop':
+      case 'start':
+      case 'forget':
+        return device?.[action.do]()
+      case 'kill':
+        return device?.killAfter(action.steps)
+      case 'scan':
+        return device?.folder?.localChanged('all')
+      default:
+        return this.#user(device as SimDevice, action)
+    }
+  }
+
+  #user(device: SimDevice, action: UserAction): void {
+    const done = act(device.user, this.#ledger, device.name, action)
+    if (!done) this.#trace.push(`${this.#clock.now()} > skipped`)
+    if (this.#script.calm && act(this.#model, this.#ledger, 'model', action) !== done) this.#failed(`the model disagrees on ${JSON.stringify(action)}`)
+  }
+
+  /** Until nothing is said, stated or changed any more. */
+  async #rest(): Promise<void> {
+    let quiet = 0
+    for (let round = 0; round < MAX_ROUNDS && this.#failures.length === 0; round++) {
+      const before = this.#trace.length
+      for (const device of this.#devices) device.rested()
+      await this.#clock.run(QUIET_MS)
+      quiet = this.#trace.length === before ? quiet + 1 : 0
+      if (quiet >= QUIET_ROUNDS) return
+    }
+    this.#failed('the world does not come to rest')
+  }
+
+  async #end(): Promise<void> {
+    this.#trace.push('--- healing')
+    for (const a of this.#devices) for (const b of this.#devices) if (a !== b) this.#network.mend(a.device, b.device)
+    for (const device of this.#devices) device.start()
+    await this.#clock.run(QUIET_MS)
+    for (const device of this.#devices) device.start()
+    await this.#rest()
+    // Hints may have been lost: the hourly scan finds what they spoke of.
+    for (const device of this.#devices) device.folder?.localChanged('all')
+    await this.#rest()
+    if (this.#failures.length > 0) return
+    this.#judge('at the end')
+    await this.#fixpoint()
+  }
+
+  #judge(when: string): void {
+    const devices = this.#devices
+    const found = [
+      ...checkEqual(devices),
+      ...devices.flatMap((device) => checkDrive(device)),
+      ...devices.flatMap((device) => checkNothingLost(device, this.#ledger)),
+      ...devices.flatMap((device) => checkNoStrays(device, this.#ledger)),
+      ...checkDots(devices),
+      ...devices.flatMap((device) => this.#truthful(device)),
+      ...(this.#script.calm && devices[0] !== undefined ? checkModel(devices[0], this.#model.tree) : [])
+    ]
+    if (found.length === 0) found.push(...checkStatements(devices))
+    for (const line of found) this.#failed(`${when}: ${line}`)
+  }
+
+  /** R37: what is said of the state must be so. */
+  #truthful(device: SimDevice): string[] {
+    const { folder } = device
+    if (folder === null) return [`${device.name} does not run`]
+    const wrong: string[] = []
+    if (folder.activity !== 'idle') wrong.push(`${device.name} is ${folder.activity}`)
+    const status = folder.status()
+    if (status.need.files + status.need.deletes > 0) wrong.push(`${device.name} still needs ${JSON.stringify(status.need)}`)
+    for (const problem of status.problems) wrong.push(`${device.name} has a problem: ${JSON.stringify(problem)}`)
+    for (const other of status.devices) if (!other.inSync) wrong.push(`${device.name} does not think that ${other.device.slice(0, 4)} is in sync: ${JSON.stringify(other.need)}`)
+    return wrong
+  }
+
+  /** Scanning again and starting again change nothing. */
+  async #fixpoint(): Promise<void> {
+    if (this.#failures.length > 0) return
+    const before = this.#devices.map((device) => device.log.length)
+    for (const device of this.#devices) device.folder?.localChanged('all')
+    await this.#rest()
+    this.#unchanged(before, 'a scan')
+    for (const device of this.#devices) device.stop()
+    await this.#clock.run(QUIET_MS)
+    for (const device of this.#devices) device.start()
+    await this.#rest()
+    this.#unchanged(before, 'a restart')
+    this.#judge('after a restart')
+  }
+
+  #unchanged(before: readonly number[], after: string): void {
+    for (const [i, device] of this.#devices.entries()) {
+      if (device.log.length !== before[i]) this.#failed(`${device.name} stated something new after ${after} although nothing changed`)
+    }
+  }
+
+  #failed(what: string): void {
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push(what)
+    this.#trace.push(`${this.#clock.now()} ! ${what}`)
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * What happens in one simulation, as data: made from a seed, replayed as it is, shrunk by leaving steps out. Every action names its
+ * paths; one that does not apply when its turn comes is skipped.
+ */
+import { Random } from '../fakes/random.ts'
+
+export type Action =
+  /** Missing parents are made first. */
+  | { readonly do: 'write' | 'replace' | 'append'; readonly on: number; readonly path: string; readonly text: string }
+  | { readonly do: 'rename'; readonly on: number; readonly path: string; readonly to: string }
+  | { readonly do: 'remove' | 'mkdir' | 'fifo'; readonly on: number; readonly path: string }
+  | { readonly do: 'chmod'; readonly on: number; readonly path: string; readonly mode: number }
+  /** Microseconds since the epoch. */
+  | { readonly do: 'touch'; readonly on: number; readonly path: string; readonly mtime: number }
+  | { readonly do: 'symlink'; readonly on: number; readonly path: string; readonly target: string }
+  /** What a user does with the nth conflict copy that is there: edit it, delete it, or put it over the original. */
+  | { readonly do: 'copy-edit'; readonly on: number; readonly nth: number; readonly text: string }
+  | { readonly do: 'copy-remove' | 'copy-restore'; readonly on: number; readonly nth: number }
+  | { readonly do: 'cut' | 'mend'; readonly on: number; readonly to: number }
+  | { readonly do: 'stop' | 'start' | 'scan'; readonly on: number }
+  /** Dies at its `steps`-th next step: between any two system calls. */
+  | { readonly do: 'kill'; readonly on: number; readonly steps: number }
+  /** Dies, and its index is lost. */
+  | { readonly do: 'forget'; readonly on: number }
+  /** Until nothing happens any more. */
+  | { readonly do: 'rest' }
+
+export type Step = Action & { readonly wait: number }
+
+export interface Script {
+  readonly seed: number
+  readonly devices: number
+  /** Users act one at a time, and everything settles in between: then no conflict may appear and the tree must be as in a model. */
+  readonly calm: boolean
+  /** Chances and times of what nobody controls. */
+  readonly weather: Weather
+  /** Before the daemons start for the first time. */
+  readonly before: readonly Step[]
+  readonly steps: readonly Step[]
+}
+
+export interface Weather {
+  readonly lostHints: number
+  /** Chance that a system call takes time, so that others act in the middle of a cycle. */
+  readonly slowCalls: number
+  readonly maxDelayMs: number
+  readonly nacks: number
+  readonly lies: number
+  /** Clocks differ by up to this. */
+  readonly skewMs: number
+}
+
+const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
+const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
+const NETWORK = { cut: 5, mend: 5 } as const
+const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, rest: 4 } as const
+const CALM_USER = { write: 26, replace: 8, append: 8, rename: 16, remove: 12, chmod: 8, touch: 6, mkdir: 8, symlink: 6 } as const
+
+/** The same script for the same seed, always. */
+export function makeScript(seed: number): Script {
+  const random = new Random(`script/${seed}`)
+  const devices = random.pick([2, 2, 2, 2, 3, 3, 3, 4])
+  const calm = random.chance(0.15)
+  const maker = new Maker(random, devices, calm)
+  const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
+  return { seed, devices, calm, weather: weather(random, calm), before, steps: maker.steps(random.between(2, 30)) }
+}
+
+function weather(random: Random, calm: boolean): Weather {
+  return {
+    lostHints: calm || random.chance(0.6) ? 0 : random.pick([0.1, 0.5]),
+    slowCalls: random.pick([0, 0.05, 0.2]),
+    maxDelayMs: random.pick([0, 5, 50, 2000]),
+    nacks: random.pick([0, 0, 0.1]),
+    lies: random.pick([0, 0, 0.05]),
+    skewMs: random.pick([0, 10, 3_600_000])
+  }
+}
+
+class Maker {
+  readonly #random: Random
+  readonly #devices: number
+  readonly #calm: boolean
+  #texts = 0
+
+  constructor(random: Random, devices: number, calm: boolean) {
+    this.#random = random
+    this.#devices = devices
+    this.#calm = calm
+  }
+
+  before(count: number): Step[] {
+    return Array.from({ length: count }, () => ({ wait: 1, ...this.#user(this.#random.weighted(CALM_USER), this.#calm ? 0 : this.#device()) }))
+  }
+
+  steps(count: number): Step[] {
+    const steps: Step[] = []
+    while (steps.length < count) steps.push(...this.#next())
+    return steps
+  }
+
+  #next(): Step[] {
+    if (this.#calm) return [{ wait: 10, ...this.#user(this.#random.weighted(CALM_USER), this.#device()) }, { wait: 0, do: 'rest' }]
+    const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
+    return [{ wait: this.#wait(), ...this.#action(kind) }]
+  }
+
+  #action(kind: keyof typeof USER | keyof typeof NETWORK | keyof typeof DAEMON): Action {
+    const on = this.#device()
+    switch (kind) {
+      case 'cut':
+      case 'mend':
+        return { do: kind, on, to: (on + 1 + this.#random.below(this.#devices - 1)) % this.#devices }
+      case 'stop':
+      case 'start':
+      case 'scan':
+      case 'forget':
+        return { do: kind, on }
+      case 'kill':
+        return { do: kind, on, steps: this.#random.chance(0.5) ? this.#random.below(10) : this.#random.below(120) }
+      case 'rest':
+        return { do: kind }
+      default:
+        return this.#user(kind, on)
+    }
+  }
+
+  #user(kind: keyof typeof USER, on: number): Action {
+    const random = this.#random
+    const path = random.pick(NAMES)
+    switch (kind) {
+      case 'write':
+      case 'replace':
+      case 'append':
+        return { do: kind, on, path, text: this.#text() }
+      case 'rename':
+        return { do: kind, on, path, to: random.pick(NAMES) }
+      case 'remove':
+      case 'mkdir':
+        return { do: kind, on, path }
+      case 'chmod':
+        return { do: kind, on, path, mode: random.pick([0o600, 0o644, 0o755, 0o444, 0o700]) }
+      case 'touch':
+        return { do: kind, on, path, mtime: random.pick([1, 1_700_000_000_000_000, 1_700_000_000_000_001, 4_000_000_000_000_000]) }
+      case 'symlink':
+        return { do: kind, on, path, target: random.chance(0.3) ? 'a' : `../${this.#text()}` }
+      case 'copy-edit':
+        return { do: kind, on, nth: random.below(3), text: this.#text() }
+      case 'copy-remove':
+      case 'copy-restore':
+        return { do: kind, on, nth: random.below(3) }
+    }
+  }
+
+  /** Mostly its own; sometimes what another device may write as well; long ones have several chunks. */
+  #text(): string {
+    if (this.#random.chance(0.04)) return ''
+    if (this.#random.chance(0.1)) return this.#random.pick(['same', 'same content in several chunks'])
+    this.#texts++
+    return `t${this.#texts}${this.#random.chance(0.4) ? '.'.repeat(this.#random.between(4, 40)) : ''}`
+  }
+
+  #device(): number {
+    return this.#random.below(this.#devices)
+  }
+
+  #wait(): number {
+    const kind = this.#random.next()
+    if (kind < 0.35) return this.#random.below(3)
+    if (kind < 0.8) return this.#random.below(100)
+    return this.#random.below(5000)
+  }
+}

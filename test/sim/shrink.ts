@@ -1,0 +1,78 @@
+/** Makes a failing script smaller: leaves out steps, devices and weather for as long as it still fails. */
+import { runScript } from './run.ts'
+import type { Script, Step } from './script.ts'
+
+const MAX_RUNS = 600
+
+export async function shrink(script: Script, report: (script: Script) => void = () => undefined): Promise<Script> {
+  const search = new Search(script, report)
+  await search.run()
+  return search.best
+}
+
+class Search {
+  best: Script
+  readonly #report: (script: Script) => void
+  #runs = 0
+
+  constructor(script: Script, report: (script: Script) => void) {
+    this.best = script
+    this.#report = report
+  }
+
+  async run(): Promise<void> {
+    for (let better = true; better && this.#runs < MAX_RUNS; ) {
+      better = false
+      for (const candidate of calmer(this.best)) better = (await this.#try(candidate)) || better
+      better = (await this.#dropSteps('steps')) || better
+      better = (await this.#dropSteps('before')) || better
+      better = (await this.#shortenWaits()) || better
+    }
+  }
+
+  /** Halves, quarters, … single steps. */
+  async #dropSteps(which: 'before' | 'steps'): Promise<boolean> {
+    let better = false
+    for (let size = Math.ceil(this.best[which].length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+      for (let at = 0; at < this.best[which].length; ) {
+        const left = this.best[which].filter((_, i) => i < at || i >= at + size)
+        if (await this.#try({ ...this.best, [which]: left })) better = true
+        else at += size
+      }
+    }
+    return better
+  }
+
+  async #shortenWaits(): Promise<boolean> {
+    let better = false
+    for (const [i, step] of this.best.steps.entries()) {
+      if (step.wait === 0) continue
+      const steps: Step[] = this.best.steps.map((other, j) => (i === j ? { ...other, wait: 0 } : other))
+      better = (await this.#try({ ...this.best, steps })) || better
+    }
+    return better
+  }
+
+  async #try(candidate: Script): Promise<boolean> {
+    if (this.#runs++ >= MAX_RUNS) return false
+    if ((await runScript(candidate)).failures.length === 0) return false
+    this.best = candidate
+    this.#report(candidate)
+    return true
+  }
+}
+
+function* calmer(script: Script): Generator<Script> {
+  const { weather } = script
+  if (weather.lies > 0) yield { ...script, weather: { ...weather, lies: 0 } }
+  if (weather.nacks > 0) yield { ...script, weather: { ...weather, nacks: 0 } }
+  if (weather.lostHints > 0) yield { ...script, weather: { ...weather, lostHints: 0 } }
+  if (weather.skewMs > 0) yield { ...script, weather: { ...weather, skewMs: 0 } }
+  if (weather.slowCalls > 0) yield { ...script, weather: { ...weather, slowCalls: 0 } }
+  if (weather.maxDelayMs > 0) yield { ...script, weather: { ...weather, maxDelayMs: 0 } }
+  if (script.devices > 2 && script.steps.every((step) => usesAtMost(step, script.devices - 1))) yield { ...script, devices: script.devices - 1 }
+}
+
+function usesAtMost(step: Step, devices: number): boolean {
+  return (!('on' in step) || step.on < devices) && (step.do !== 'cut' && step.do !== 'mend' ? true : step.to < devices)
+}
