@@ -1,0 +1,98 @@
+/**
+ * What every channel of ours needs from protomux: nothing goes out before both ends opened it (protomux would hold back at most
+ * 32 KiB and then stop the whole stream), a handler that fails ends the connection and never the process, and a sender can wait
+ * until the stream has room.
+ */
+import type { Encoding } from 'compact-encoding'
+import Protomux from 'protomux'
+import type { Channel as MuxChannel } from 'protomux'
+
+export interface ChannelOptions {
+  readonly protocol: string
+  /** Both ends are ready. */
+  onOpen(): void
+  /** Once, also if it never opened. */
+  onClose(): void
+  /** A handler failed, or the peer broke the protocol. */
+  onFault(error: unknown): void
+}
+
+export class Channel {
+  readonly #mux: Protomux
+  readonly #channel: MuxChannel | null
+  readonly #options: ChannelOptions
+  readonly #waiting = new Set<() => void>()
+  #open = false
+  #closed = false
+
+  constructor(stream: unknown, options: ChannelOptions) {
+    this.#options = options
+    this.#mux = Protomux.from(stream)
+    this.#channel = this.#mux.createChannel({
+      protocol: options.protocol,
+      onopen: () => this.#opened(),
+      onclose: () => this.#ended(),
+      ondrain: () => this.#wake(),
+    })
+  }
+
+  /** Declares the next message type; all before `start`. The handler runs once per message, in order. */
+  message<T>(encoding: Encoding<T>, onMessage: (message: T) => void): (message: T) => boolean {
+    const declared = this.#channel?.addMessage<T>({
+      encoding,
+      onmessage: (message) => {
+        if (this.#closed) return
+        try {
+          onMessage(message)
+        } catch (error) {
+          this.#options.onFault(error)
+        }
+      },
+    })
+    return (message) => this.#open && !this.#closed && declared !== undefined && declared.send(message)
+  }
+
+  start(): void {
+    if (this.#channel === null) queueMicrotask(() => this.#ended())
+    else this.#channel.open()
+  }
+
+  get isOpen(): boolean {
+    return this.#open && !this.#closed
+  }
+
+  /** Resolves when the stream takes more, or when the channel is closed. */
+  async drained(): Promise<void> {
+    if (this.#closed || this.#mux.drained) return
+    await new Promise<void>((resolve) => this.#waiting.add(resolve))
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#channel?.close()
+    this.#ended()
+  }
+
+  #opened(): void {
+    if (this.#closed) return
+    this.#open = true
+    try {
+      this.#options.onOpen()
+    } catch (error) {
+      this.#options.onFault(error)
+    }
+  }
+
+  #ended(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#wake()
+    this.#options.onClose()
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const resolve of waiting) resolve()
+  }
+}

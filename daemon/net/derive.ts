@@ -1,0 +1,233 @@
+/**
+ * What a set of group records means (R20–R23). Pure: the same set gives the same state in whatever order and however often its
+ * records arrived, on every device.
+ *
+ * Removals are weighed first, the senior author's before the junior's (R21): seniority is the length of the chain of additions
+ * from the founder, then the smaller hash of the addition. A removal counts unless one weighed before voids it. Then membership is
+ * what can be reached from the founder through additions that are not void, less the removed.
+ */
+import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
+import { groupIdOf } from './records.ts'
+import type { GroupId, GroupRecord, KeyId, RecordBody, RecordHash, VerifiedRecord } from './records.ts'
+
+export interface Member {
+  readonly id: DeviceId
+  readonly name: string
+  /** Static addresses, `host:port`. */
+  readonly addresses: readonly string[]
+}
+
+/** A secret all members share, by its id only. */
+export interface KeyChoice {
+  readonly generation: number
+  readonly keyId: KeyId
+  /** Who it was sealed to. */
+  readonly receivers: ReadonlySet<DeviceId>
+}
+
+export interface DriveRecord {
+  readonly device: DeviceId
+  readonly generation: number
+  readonly driveKey: DriveKey
+  readonly keyId: KeyId
+  readonly writer: WriterId
+}
+
+export interface FolderState {
+  readonly id: FolderId
+  readonly name: string
+  readonly nameGeneration: number
+  /** False if only removed devices ever named it: a member should say it again. */
+  readonly namedByMember: boolean
+  readonly key: KeyChoice | null
+  readonly keys: readonly KeyChoice[]
+  /** Of devices that have the folder, newest generation first. */
+  readonly drives: readonly DriveRecord[]
+  readonly devices: readonly DeviceId[]
+}
+
+export interface GroupState {
+  readonly members: ReadonlyMap<DeviceId, Member>
+  readonly removed: ReadonlySet<DeviceId>
+  readonly secret: KeyChoice | null
+  readonly secrets: readonly KeyChoice[]
+  readonly folders: ReadonlyMap<FolderId, FolderState>
+}
+
+type Of<K extends RecordBody['kind']> = VerifiedRecord & { readonly record: Extract<GroupRecord, { kind: K }> }
+
+export function deriveGroup(group: GroupId, records: Iterable<VerifiedRecord>): GroupState {
+  const all = sortedByHash(records)
+  const seniority = rankDevices(group, all)
+  const removals = weighRemovals(group, all, seniority)
+  const counted = all.filter((item) => counts(item, removals))
+  const reached = rankDevices(group, counted)
+  const valid = counted.filter((item) => reached.has(item.record.author))
+  const isMember = (device: DeviceId): boolean => reached.has(device) && !removals.has(device)
+  const secrets = keyChoices(ofKind(valid, 'group-secret'))
+  return {
+    members: memberMap(valid, reached, isMember),
+    removed: new Set(removals.keys()),
+    secret: currentKey(secrets, removals),
+    secrets,
+    folders: folderMap(valid, isMember, removals),
+  }
+}
+
+/** The greatest (generation, key id) that no removed device was given (R22). */
+function currentKey(choices: readonly KeyChoice[], removed: ReadonlyMap<DeviceId, unknown>): KeyChoice | null {
+  return choices.find((choice) => ![...choice.receivers].some((device) => removed.has(device))) ?? null
+}
+
+interface Rank {
+  readonly depth: number
+  readonly hash: RecordHash
+  readonly name: string
+}
+
+/** Each device that a chain of additions leads to, with its shortest chain. */
+function rankDevices(group: GroupId, all: readonly VerifiedRecord[]): Map<DeviceId, Rank> {
+  const ranks = new Map<DeviceId, Rank>()
+  for (const { record, hash } of ofKind(all, 'founded')) {
+    if (groupIdOf(Buffer.from(record.author, 'hex'), Buffer.from(record.nonce, 'hex')) !== group) continue
+    if (!ranks.has(record.author)) ranks.set(record.author, { depth: 0, hash, name: record.name })
+  }
+  const additions = groupBy(ofKind(all, 'device-added'), (item) => item.record.author)
+  let layer = [...ranks.keys()]
+  for (let depth = 1; layer.length > 0; depth++) {
+    const next: Of<'device-added'>[] = layer.flatMap((author) => additions.get(author) ?? [])
+    layer = []
+    for (const { record, hash } of next.sort(byHash)) {
+      if (ranks.has(record.device)) continue
+      ranks.set(record.device, { depth, hash, name: record.name })
+      layer.push(record.device)
+    }
+  }
+  return ranks
+}
+
+/** Removed device → hashes of its records that stand. */
+type Removals = Map<DeviceId, Set<RecordHash>>
+
+function weighRemovals(group: GroupId, all: readonly VerifiedRecord[], seniority: ReadonlyMap<DeviceId, Rank>): Removals {
+  const removals: Removals = new Map()
+  const candidates = ofKind(all, 'device-removed').filter((item) => seniority.has(item.record.author))
+  candidates.sort((a, b) => bySeniority(seniority.get(a.record.author)!, seniority.get(b.record.author)!) || byHash(a, b))
+  for (const item of candidates) {
+    if (!counts(item, removals) || !isReached(group, all, removals, item.record.author)) continue
+    const accepted = removals.get(item.record.device) ?? new Set()
+    for (const hash of item.record.accepted) accepted.add(hash)
+    if (item.record.author === item.record.device) accepted.add(item.hash)
+    removals.set(item.record.device, accepted)
+  }
+  return removals
+}
+
+function isReached(group: GroupId, all: readonly VerifiedRecord[], removals: Removals, device: DeviceId): boolean {
+  if (removals.size === 0) return true
+  return rankDevices(group, all.filter((item) => counts(item, removals))).has(device)
+}
+
+/** A record of a removed device stands only if a removal lists it (R21). */
+function counts(item: VerifiedRecord, removals: Removals): boolean {
+  const accepted = removals.get(item.record.author)
+  return accepted === undefined || accepted.has(item.hash)
+}
+
+function memberMap(valid: readonly VerifiedRecord[], reached: ReadonlyMap<DeviceId, Rank>, isMember: (device: DeviceId) => boolean): ReadonlyMap<DeviceId, Member> {
+  const names = newest(ofKind(valid, 'device-renamed'), (record) => record.device)
+  const addresses = newest(ofKind(valid, 'device-address'), (record) => record.device)
+  const members = new Map<DeviceId, Member>()
+  for (const id of [...reached.keys()].filter(isMember).sort()) {
+    const address = addresses.get(id)?.record
+    const text = address === undefined || address.host === '' ? [] : [`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`]
+    members.set(id, { id, name: names.get(id)?.record.name ?? reached.get(id)!.name, addresses: text })
+  }
+  return members
+}
+
+function folderMap(valid: readonly VerifiedRecord[], isMember: (device: DeviceId) => boolean, removals: Removals): ReadonlyMap<FolderId, FolderState> {
+  const named = ofKind(valid, 'folder')
+  const names = newest(named, (record) => record.folder)
+  const keys = groupBy(ofKind(valid, 'folder-key'), (item) => item.record.folder)
+  const left = newest(ofKind(valid, 'folder-left'), (record) => record.folder + record.author)
+  const drives = groupBy(
+    ofKind(valid, 'drive').filter(({ record }) => isMember(record.author) && record.generation > (left.get(record.folder + record.author)?.record.generation ?? -1)),
+    (item) => item.record.folder,
+  )
+  const folders = new Map<FolderId, FolderState>()
+  for (const [id, { record }] of [...names].sort(([a], [b]) => (a < b ? -1 : 1)) as [FolderId, Of<'folder'>][]) {
+    const choices = keyChoices(keys.get(id) ?? [])
+    const rows = driveRows(drives.get(id) ?? [])
+    folders.set(id, {
+      id,
+      name: record.name,
+      nameGeneration: record.generation,
+      namedByMember: named.some((item) => item.record.folder === id && isMember(item.record.author)),
+      key: currentKey(choices, removals),
+      keys: choices,
+      drives: rows,
+      devices: [...new Set(rows.map((row) => row.device))].sort(),
+    })
+  }
+  return folders
+}
+
+function driveRows(items: readonly Of<'drive'>[]): DriveRecord[] {
+  const rows = new Map<DriveKey, DriveRecord>()
+  for (const { record } of [...items].sort((a, b) => b.record.generation - a.record.generation || byHash(a, b))) {
+    const { author: device, generation, driveKey, keyId, writer } = record
+    if (!rows.has(driveKey)) rows.set(driveKey, { device, generation, driveKey, keyId, writer })
+  }
+  return [...rows.values()]
+}
+
+/** Records of the same key add up their receivers; greatest (generation, key id) first. */
+function keyChoices(items: readonly (Of<'folder-key'> | Of<'group-secret'>)[]): KeyChoice[] {
+  const choices = new Map<string, { generation: number; keyId: KeyId; receivers: Set<DeviceId> }>()
+  for (const { record } of items) {
+    const { generation, keyId } = record
+    const choice = choices.get(`${generation}:${keyId}`) ?? { generation, keyId, receivers: new Set() }
+    for (const [device] of record.sealed) choice.receivers.add(device)
+    choices.set(`${generation}:${keyId}`, choice)
+  }
+  return [...choices.values()].sort((a, b) => b.generation - a.generation || (a.keyId < b.keyId ? 1 : -1))
+}
+
+/** The last generation for each subject, the greater hash among equals. */
+function newest<T extends VerifiedRecord & { readonly record: { readonly generation: number } }>(items: readonly T[], subject: (record: T['record']) => string): Map<string, T> {
+  const best = new Map<string, T>()
+  for (const item of items) {
+    const other = best.get(subject(item.record))
+    if (other === undefined || item.record.generation > other.record.generation || (item.record.generation === other.record.generation && item.hash > other.hash)) {
+      best.set(subject(item.record), item)
+    }
+  }
+  return best
+}
+
+function ofKind<K extends RecordBody['kind']>(records: readonly VerifiedRecord[], kind: K): Of<K>[] {
+  return records.filter((item): item is Of<K> => item.record.kind === kind)
+}
+
+function groupBy<K, T>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const item of items) {
+    const list = groups.get(key(item))
+    if (list === undefined) groups.set(key(item), [item])
+    else list.push(item)
+  }
+  return groups
+}
+
+function sortedByHash(records: Iterable<VerifiedRecord>): VerifiedRecord[] {
+  return [...new Map([...records].map((item) => [item.hash, item])).values()].sort(byHash)
+}
+
+function byHash(a: { readonly hash: string }, b: { readonly hash: string }): number {
+  return a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0
+}
+
+function bySeniority(a: Rank, b: Rank): number {
+  return a.depth - b.depth || byHash(a, b)
+}

@@ -1,0 +1,59 @@
+/** Bounds and intervals of the network, unit in the name, each with its reason. */
+
+/** Devices of one person; a key record names each of them. */
+export const MAX_DEVICES = 128
+/** Records of a group over its life; thousands of removals and rotations fit. */
+export const MAX_RECORDS = 50_000
+/** A removal lists the hashes of the removed device's records, 46 bytes each. */
+export const MAX_RECORD_BYTES = 256 * 1024
+/** All records together, in memory and in one file that is written as a whole. */
+export const MAX_LOG_BYTES = 16 * 1024 * 1024
+export const MAX_DEVICE_NAME_BYTES = 64
+export const MAX_FOLDER_NAME_BYTES = 255
+/** Host names are at most 253 bytes. */
+export const MAX_HOST_BYTES = 253
+/** Static and remembered addresses of one device. */
+export const MAX_ADDRESSES = 8
+/** Addresses tried before the DHT in one dial: each dead one costs seconds. */
+export const MAX_DIALLED_ADDRESSES = 3
+
+/** Invites alive at once; more is a mistake or a script gone wild. */
+export const MAX_INVITES = 32
+/** Pairing connections alive at once over all invites. */
+export const MAX_PAIRING_CONNECTIONS = 32
+/** A pairing connection that led to nothing. */
+export const PAIRING_CONNECTION_MS = 60_000
+/** Pause between dials of an inviter that does not answer. */
+export const PAIRING_REDIAL_MS = 500
+/** A dial that has not connected after this is given up and tried again. */
+export const DIAL_TIMEOUT_MS = 15_000
+/** Others leave the first dial to a new member: it may not have taken in its group yet and would refuse them. */
+export const NEW_MEMBER_GRACE_MS = 10_000
+/** Members that are not connected are dialled again; Hyperswarm's own backoff ends at ten minutes. */
+export const REDIAL_MS = 60_000
+
+/** One message of ours; frames of the secret stream end at 16 MiB. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024
+/** Control messages that wait to be handled on one connection; more is an attack. */
+export const MAX_QUEUED_MESSAGES = 512
+/** Heads of one folder in one message: drives of all devices, two generations. */
+export const MAX_HEADS = 1024
+/** Blocked paths in one report. */
+export const MAX_BLOCKED_PATHS = 256
+/** Folders a peer may speak of. */
+export const MAX_FOLDERS = 1024
+/** Wants of one peer that wait to be answered; more are refused. */
+export const MAX_QUEUED_WANTS = 16
+/** Answers read ahead for one want: enough to hide the disk, little enough for memory. */
+export const READ_AHEAD_BYTES = 4 * 1024 * 1024
+export const MAX_READ_AHEAD = 32
+/** One want answers at most this much, whatever it names. */
+export const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+/** A want without any answer for so long is given up. */
+export const WANT_IDLE_MS = 60_000
+/** Settle requests of one peer under way at once. */
+export const MAX_SETTLES = 64
+/** Session ids remembered for each device, to tell a clone from a restart (R30). */
+export const MAX_SESSIONS = 16
+/** Waiting for the DHT to take back announcements at an orderly stop. */
+export const CLOSE_NETWORK_MS = 1500

@@ -1,0 +1,382 @@
+/**
+ * The whole vocabulary between two members, on one Noise stream (protomux). docs/protocol.md is written from this file.
+ *
+ *     channel p2psync/control/1     0 hello · 1 have · 2 records · 3 heads · 4 report · 5 settle · 6 settled · 7 goodbye
+ *     channel p2psync/chunk/1       0 want · 1 data · 2 nack · 3 cancel
+ *     channel p2psync/join/1        0 handover   (a newcomer opens it, a member answers)
+ *
+ * Integers are compact-encoding uints, ids are 32 raw bytes, texts are UTF-8 with their length first. A change that an older
+ * device cannot read is a new channel name. Decoders throw on anything that is not within the limits, and protomux then ends the
+ * connection. Cores replicate beside these channels with their own protocol.
+ */
+import c from 'compact-encoding'
+import type { Encoding, State } from 'compact-encoding'
+import { MAX_PATH_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
+import type { DriveHead, FolderActivity, FolderReport } from '../ports.ts'
+import type { DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
+import { SIGNATURE_BYTES } from './crypto.ts'
+import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
+import type { RecordHash, SignedRecord } from './records.ts'
+
+export const PROTOCOL_VERSION = 1
+export const CONTROL_PROTOCOL = 'p2psync/control/1'
+export const CHUNK_PROTOCOL = 'p2psync/chunk/1'
+export const JOIN_PROTOCOL = 'p2psync/join/1'
+
+/** First on the control channel; nothing else is sent or taken before it. */
+export interface Hello {
+  readonly version: number
+  /** 16 random bytes of this start of the daemon, hex (R30). */
+  readonly session: string
+  /** UDP port that can be dialled, 0 if unknown. */
+  readonly port: number
+  /** Of all group records known. */
+  readonly digest: Buffer
+}
+
+/** Sent if the digests differ: all records I know. */
+export interface Have {
+  readonly hashes: readonly RecordHash[]
+}
+
+/** `more`: the set goes on in the next message; it is taken in as a whole. */
+export interface Records {
+  readonly more: boolean
+  readonly records: readonly SignedRecord[]
+}
+
+/** Heads of all drives of a folder that the sender holds, before any core of it is attached (R17). */
+export interface Heads {
+  readonly folder: FolderId
+  readonly heads: readonly DriveHead[]
+}
+
+export interface Report {
+  readonly folder: FolderId
+  readonly report: FolderReport
+}
+
+export interface Settle {
+  readonly id: number
+  readonly folder: FolderId
+}
+
+export type Settled = { readonly id: number } & ({ readonly report: FolderReport } | { readonly error: string })
+
+/** The receiver was removed; these records prove it. The last message. */
+export interface Goodbye {
+  readonly records: readonly SignedRecord[]
+}
+
+export interface Want {
+  readonly id: number
+  readonly folder: FolderId
+  readonly ids: readonly ObjectId[]
+}
+
+export interface Data {
+  readonly id: number
+  readonly objects: readonly (readonly [id: ObjectId, bytes: Buffer])[]
+}
+
+/** These will not come: not here, or too much was asked. */
+export interface Nack {
+  readonly id: number
+  readonly ids: readonly ObjectId[]
+}
+
+export interface Cancel {
+  readonly id: number
+}
+
+/** The group, for a device that was just added to it; several messages while `more`. */
+export interface HandoverPart {
+  readonly more: boolean
+  readonly group: Buffer
+  readonly records: readonly SignedRecord[]
+}
+
+const ACTIVITIES: readonly FolderActivity[] = ['scanning', 'syncing', 'idle', 'paused', 'halted', 'decision']
+
+// -------------------------------------------------------------------------------------------------- building blocks
+
+/** A value as it goes onto the wire: written twice, once to count. */
+function encoding<T>(write: (out: Writer, value: T) => void, read: (state: State) => T): Encoding<T> {
+  return {
+    preencode: (state, value) => write(counter(state), value),
+    encode: (state, value) => write(writer(state), value),
+    decode: read,
+  }
+}
+
+interface Writer {
+  put<T>(kind: Encoding<T>, value: T): void
+}
+
+function counter(state: State): Writer {
+  return { put: (kind, value) => kind.preencode(state, value) }
+}
+
+function writer(state: State): Writer {
+  return { put: (kind, value) => kind.encode(state, value) }
+}
+
+/** Bytes of a fixed number of text characters: hex or base64url. */
+function idEncoding<T extends string>(bytes: number, form: 'hex' | 'base64url'): Encoding<T> {
+  return {
+    preencode: (state) => {
+      state.end += bytes
+    },
+    encode: (state, value) => {
+      state.buffer.write(value, state.start, bytes, form)
+      state.start += bytes
+    },
+    decode: (state) => take(state, bytes).toString(form) as T,
+  }
+}
+
+const folderId = idEncoding<FolderId>(32, 'hex')
+const driveKey = idEncoding<DriveKey>(32, 'hex')
+const objectId = idEncoding<ObjectId>(32, 'base64url')
+const recordHash = idEncoding<RecordHash>(32, 'base64url')
+const treeHash = idEncoding(32, 'hex')
+const sessionId = idEncoding(16, 'hex')
+
+/** A view, not a copy. */
+function bytes(maxBytes: number): Encoding<Buffer> {
+  return {
+    preencode: c.buffer.preencode,
+    encode: (state, value) => {
+      c.uint.encode(state, value.length)
+      state.buffer.set(value, state.start)
+      state.start += value.length
+    },
+    decode: (state) => take(state, limited(c.uint.decode(state), maxBytes)),
+  }
+}
+
+function text(maxBytes: number): Encoding<string> {
+  return {
+    preencode: c.string.preencode,
+    encode: c.string.encode,
+    decode: (state) => take(state, limited(c.uint.decode(state), maxBytes)).toString('utf8'),
+  }
+}
+
+function list<T>(item: Encoding<T>, maxItems: number): Encoding<readonly T[]> {
+  return {
+    preencode: (state, items) => {
+      c.uint.preencode(state, items.length)
+      for (const value of items) item.preencode(state, value)
+    },
+    encode: (state, items) => {
+      c.uint.encode(state, items.length)
+      for (const value of items) item.encode(state, value)
+    },
+    decode: (state) => {
+      const count = limited(c.uint.decode(state), maxItems)
+      const items: T[] = []
+      for (let i = 0; i < count; i++) items.push(item.decode(state))
+      return items
+    },
+  }
+}
+
+function take(state: State, count: number): Buffer {
+  if (state.end - state.start < count) throw new Error('message ends too early')
+  const start = state.start
+  state.start += count
+  return state.buffer.subarray(start, state.start)
+}
+
+function limited(value: number, max: number): number {
+  if (value > max) throw new Error('message is beyond a limit')
+  return value
+}
+
+/** For what is found by index, so that a surplus value cannot pass. */
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('message has an unknown value')
+  return value
+}
+
+// -------------------------------------------------------------------------------------------------- control channel
+
+const signedRecord: Encoding<SignedRecord> = encoding(
+  (out, record) => {
+    out.put(bytes(MAX_RECORD_BYTES), record.body)
+    out.put(bytes(SIGNATURE_BYTES), record.signature)
+  },
+  // Copies: what is kept must not hold on to the whole message.
+  (state) => ({ body: Buffer.from(bytes(MAX_RECORD_BYTES).decode(state)), signature: Buffer.from(bytes(SIGNATURE_BYTES).decode(state)) }),
+)
+
+const signedRecords = list(signedRecord, MAX_RECORDS)
+
+const driveHead: Encoding<DriveHead> = encoding(
+  (out, head) => {
+    out.put(driveKey, head.key)
+    out.put(c.uint, head.length)
+    out.put(c.uint, head.fork)
+    out.put(treeHash, head.treeHash)
+  },
+  (state) => ({ key: driveKey.decode(state), length: c.uint.decode(state), fork: c.uint.decode(state), treeHash: treeHash.decode(state) }),
+)
+
+const DIRTY = 1
+const HAS_DRIVE = 2
+
+const folderReport: Encoding<FolderReport> = encoding(
+  (out, report) => {
+    out.put(c.uint, ACTIVITIES.indexOf(report.state))
+    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE))
+    if (report.drive !== null) out.put(driveKey, report.drive)
+    out.put(c.uint, report.length)
+    out.put(list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS), report.blocked.slice(0, MAX_BLOCKED_PATHS))
+  },
+  (state) => {
+    const activity = known(ACTIVITIES[c.uint.decode(state)])
+    const flags = c.uint.decode(state)
+    const drive = (flags & HAS_DRIVE) === 0 ? null : driveKey.decode(state)
+    const length = c.uint.decode(state)
+    const blocked = list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS).decode(state)
+    return { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked }
+  },
+)
+
+export const hello: Encoding<Hello> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.version)
+    out.put(sessionId, message.session)
+    out.put(c.uint, message.port)
+    out.put(c.fixed32, message.digest)
+  },
+  (state) => ({ version: c.uint.decode(state), session: sessionId.decode(state), port: limited(c.uint.decode(state), 65535), digest: c.fixed32.decode(state) }),
+)
+
+export const have: Encoding<Have> = encoding(
+  (out, message) => out.put(list(recordHash, MAX_RECORDS), message.hashes),
+  (state) => ({ hashes: list(recordHash, MAX_RECORDS).decode(state) }),
+)
+
+export const records: Encoding<Records> = encoding(
+  (out, message) => {
+    out.put(c.bool, message.more)
+    out.put(signedRecords, message.records)
+  },
+  (state) => ({ more: c.bool.decode(state), records: signedRecords.decode(state) }),
+)
+
+export const heads: Encoding<Heads> = encoding(
+  (out, message) => {
+    out.put(folderId, message.folder)
+    out.put(list(driveHead, MAX_HEADS), message.heads)
+  },
+  (state) => ({ folder: folderId.decode(state), heads: list(driveHead, MAX_HEADS).decode(state) }),
+)
+
+export const report: Encoding<Report> = encoding(
+  (out, message) => {
+    out.put(folderId, message.folder)
+    out.put(folderReport, message.report)
+  },
+  (state) => ({ folder: folderId.decode(state), report: folderReport.decode(state) }),
+)
+
+export const settle: Encoding<Settle> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(folderId, message.folder)
+  },
+  (state) => ({ id: c.uint.decode(state), folder: folderId.decode(state) }),
+)
+
+export const settled: Encoding<Settled> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(c.bool, 'report' in message)
+    if ('report' in message) out.put(folderReport, message.report)
+    else out.put(text(1024), message.error.slice(0, 250))
+  },
+  (state) => {
+    const id = c.uint.decode(state)
+    return c.bool.decode(state) ? { id, report: folderReport.decode(state) } : { id, error: text(1024).decode(state) }
+  },
+)
+
+export const goodbye: Encoding<Goodbye> = encoding(
+  (out, message) => out.put(signedRecords, message.records),
+  (state) => ({ records: signedRecords.decode(state) }),
+)
+
+// -------------------------------------------------------------------------------------------------- chunk channel
+
+const objectIds = list(objectId, MAX_WANT_OBJECTS)
+/** One object is at most one chunk of the large class. */
+const objectBytes = bytes(4 * MAX_MESSAGE_BYTES)
+
+export const want: Encoding<Want> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(folderId, message.folder)
+    out.put(objectIds, message.ids)
+  },
+  (state) => ({ id: c.uint.decode(state), folder: folderId.decode(state), ids: objectIds.decode(state) }),
+)
+
+const object: Encoding<readonly [ObjectId, Buffer]> = encoding(
+  (out, [id, data]) => {
+    out.put(objectId, id)
+    out.put(objectBytes, data)
+  },
+  (state) => [objectId.decode(state), objectBytes.decode(state)],
+)
+
+export const data: Encoding<Data> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(list(object, MAX_WANT_OBJECTS), message.objects)
+  },
+  (state) => ({ id: c.uint.decode(state), objects: list(object, MAX_WANT_OBJECTS).decode(state) }),
+)
+
+export const nack: Encoding<Nack> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(objectIds, message.ids)
+  },
+  (state) => ({ id: c.uint.decode(state), ids: objectIds.decode(state) }),
+)
+
+export const cancel: Encoding<Cancel> = encoding(
+  (out, message) => out.put(c.uint, message.id),
+  (state) => ({ id: c.uint.decode(state) }),
+)
+
+// -------------------------------------------------------------------------------------------------- join channel
+
+export const handoverPart: Encoding<HandoverPart> = encoding(
+  (out, message) => {
+    out.put(c.bool, message.more)
+    out.put(c.fixed32, message.group)
+    out.put(signedRecords, message.records)
+  },
+  (state) => ({ more: c.bool.decode(state), group: Buffer.from(c.fixed32.decode(state)), records: signedRecords.decode(state) }),
+)
+
+/** Cuts records into messages of at most 1 MiB (one record may be larger than its share, never than its own limit). */
+export function* inMessages(all: readonly SignedRecord[]): Generator<Records> {
+  let batch: SignedRecord[] = []
+  let size = 0
+  for (const record of all) {
+    const cost = record.body.length + record.signature.length + 16
+    if (batch.length > 0 && size + cost > MAX_MESSAGE_BYTES) {
+      yield { more: true, records: batch }
+      batch = []
+      size = 0
+    }
+    batch.push(record)
+    size += cost
+  }
+  yield { more: false, records: batch }
+}

@@ -1,0 +1,55 @@
+declare module 'hyperdht' {
+  import type { EventEmitter } from 'node:events'
+  import type NoiseSecretStream from '@hyperswarm/secret-stream'
+
+  export interface KeyPair {
+    publicKey: Buffer
+    secretKey: Buffer
+  }
+
+  export interface NodeAddress {
+    host: string
+    port: number
+  }
+
+  export interface ConnectOptions {
+    keyPair?: KeyPair
+    relayAddresses?: readonly NodeAddress[] | null
+    localConnection?: boolean
+    [other: string]: unknown
+  }
+
+  export interface DhtServer extends EventEmitter {
+    firewall: (remotePublicKey: Buffer, payload: unknown, address: NodeAddress) => boolean | Promise<boolean>
+    readonly relayAddresses: readonly NodeAddress[]
+    listen(keyPair?: KeyPair): Promise<DhtServer>
+    close(): Promise<void>
+  }
+
+  class HyperDHT extends EventEmitter {
+    constructor(options?: {
+      bootstrap?: readonly NodeAddress[]
+      nodes?: readonly NodeAddress[]
+      port?: number
+      host?: string
+      keyPair?: KeyPair
+      ephemeral?: boolean
+      [other: string]: unknown
+    })
+
+    static keyPair(seed?: Buffer): KeyPair
+    readonly destroyed: boolean
+    readonly firewalled: boolean
+    readonly online: boolean
+    readonly io: { readonly serverSocket: { address(): NodeAddress } | null }
+    connect(remotePublicKey: Buffer, options?: ConnectOptions): NoiseSecretStream
+    createServer(options?: Record<string, unknown>, onConnection?: (stream: NoiseSecretStream) => void): DhtServer
+    /** Opens the sockets. */
+    bind(): Promise<void>
+    fullyBootstrapped(): Promise<void>
+    remoteAddress(): NodeAddress | null
+    destroy(options?: { force?: boolean }): Promise<void>
+  }
+
+  export default HyperDHT
+}
