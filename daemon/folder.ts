@@ -17,6 +17,7 @@ import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Tally, type Need } from './folder/tally.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport, Problem, Totals } from './ports.ts'
+import { isConflictPath } from './sync/conflict.ts'
 import type { DeviceId, PathKey } from './sync/ids.ts'
 
 export interface FolderOptions extends FolderPorts {
@@ -46,8 +47,6 @@ const RETRY_BLOCKED_MS = 30_000
 /** R12: how long a first scan waits for the metadata of drives that can be reached; without a connection, the shorter one. */
 const FIRST_METADATA_MS = 15_000
 const FIRST_CONNECTION_MS = 3_000
-/** A pull never holds the cycle longer than this: blocks on the way come with a later one. */
-const PULL_MS = 60_000
 /** A device that could not settle is asked again after this. */
 const SETTLE_RETRY_MS = 500
 const MAX_REPORTED_BLOCKED = 200
@@ -60,8 +59,10 @@ export class Folder extends Resource implements FolderInbox {
   readonly #abort = new AbortController()
   readonly #timers = new Map<string, () => void>()
   readonly #waiters = new Set<() => void>()
+  readonly #conflicts = new Set<PathKey>()
   #context: FolderContext | null = null
   #running: Promise<void> | null = null
+  #background: Promise<void> = Promise.resolve()
   #again = false
   #scanning = false
   #paused: boolean
@@ -84,11 +85,13 @@ export class Folder extends Resource implements FolderInbox {
 
   protected async onOpen(): Promise<void> {
     const { index, own } = this.#options
+    const fresh = index.own === null || index.own.length === 0
     const checkpoint = index.own ?? { drive: own.key, generation: own.generation, writer: own.writer, counter: 0, length: 0, epoch: 0 }
     this.#context = this.#makeContext(new Counter(checkpoint))
     await recoverIndex(this.#context, checkpoint)
     await this.#loadDivergent()
-    this.#firstScanDone = index.own !== null && index.own.length > 0
+    this.#firstScanDone = !fresh
+    this.#background = this.#loadConflicts()
     this.#work.markPull()
     this.#work.markRules()
     this.#work.markScan('all')
@@ -102,6 +105,7 @@ export class Folder extends Resource implements FolderInbox {
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     await this.#running
+    await this.#background
     this.#notify()
     await this.#options.watcher.close()
     await this.#options.disk.close()
@@ -132,8 +136,29 @@ export class Folder extends Resource implements FolderInbox {
       signal,
       counter,
       wake: () => this.wake(),
-      changed: (changes) => this.#options.onChanges?.(changes)
+      changed: (changes) => this.#noteChanges(changes)
     }
+  }
+
+  /** Only for telling: a walk over the index beside the cycle. */
+  async #loadConflicts(): Promise<void> {
+    try {
+      for await (const rows of this.#options.index.all()) {
+        if (this.#abort.signal.aborted) return
+        for (const { path, row } of rows) if (row.entry.kind !== 'tombstone' && isConflictPath(path)) this.#conflicts.add(path)
+      }
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.#options.log.warn({ error: messageOf(error) }, 'conflict copies could not be listed')
+    }
+  }
+
+  #noteChanges(changes: readonly PathChange[]): void {
+    for (const { path, kind } of changes) {
+      if (!isConflictPath(path)) continue
+      if (kind === 'tombstone') this.#conflicts.delete(path)
+      else this.#conflicts.add(path)
+    }
+    this.#options.onChanges?.(changes)
   }
 
   async #loadDivergent(): Promise<void> {
@@ -243,10 +268,10 @@ export class Folder extends Resource implements FolderInbox {
 
   async #step(context: FolderContext): Promise<void> {
     if (this.#work.takeRules()) await applyRules(context)
-    const scan = this.#firstScanAllowed() ? this.#work.takeScan() : null
-    if (scan !== null) return await this.#scan(context, scan)
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
-    if (this.#work.takePull()) await pullAll(context, this.#pullSignal())
+    const scan = this.#work.takeScan()
+    if (scan !== null) return await this.#scan(context, scan)
+    if (this.#work.takePull()) await pullAll(context, this.#abort.signal)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await reconcileAndApply(context, dirty)
     this.#options.onState?.(this)
@@ -264,20 +289,12 @@ export class Folder extends Resource implements FolderInbox {
     }
   }
 
-  #pullSignal(): AbortSignal {
-    return AbortSignal.any([this.#abort.signal, AbortSignal.timeout(PULL_MS)])
-  }
-
-  #firstScanAllowed(): boolean {
-    return this.#firstScanDone
-  }
-
   /** R12: before the very first publication, what reachable drives say is read, so that equal files are recognised. */
   async #firstMetadata(context: FolderContext): Promise<void> {
     const { clock, remotes, peers } = this.#options
     const start = clock.now()
     while (this.#options.expectOthers === true && !this.#stopped) {
-      await pullAll(context, this.#pullSignal())
+      await pullAll(context, this.#abort.signal)
       const drives = remotes.list()
       if (drives.length > 0 && drives.every((drive) => drive.length > 0 && !isBehind(context, drive))) break
       const limit = peers.connected().length > 0 ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
@@ -430,6 +447,19 @@ export class Folder extends Resource implements FolderInbox {
   /** Paths that keep this device from being equal only because someone cannot apply them. */
   blockedWith(device: DeviceId): string[] {
     return [...this.#tally.divergentPaths(device)]
+  }
+
+  get rules(): Rules {
+    return this.#rules
+  }
+
+  /** Paths of live conflict copies here. */
+  conflictPaths(): Iterable<PathKey> {
+    return this.#conflicts
+  }
+
+  get conflictCount(): number {
+    return this.#conflicts.size
   }
 
   /** Other devices have this folder too. */

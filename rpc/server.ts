@@ -8,6 +8,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { P2psyncError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { version } from '../base/version.ts'
@@ -20,6 +21,7 @@ import { openApiDocument } from './openapi.ts'
 import { errorResponse, mountRest } from './rest.ts'
 import type { CallContext, Handlers, StatusDocument } from './schema.ts'
 import { listenOnSocket } from './socket.ts'
+import { acceptUpgrades } from './upgrade.ts'
 import { eventStream } from './sse.ts'
 
 /** Larger request bodies are refused. */
@@ -34,6 +36,8 @@ export interface ServerOptions {
   readonly handlers: Handlers
   readonly events: EventSource
   readonly log: Log
+  /** A Hypercore replication stream of our own drive of a folder, for `GET /v1/folders/{id}/replicate` with `Connection: Upgrade`. */
+  readonly replicate?: (folder: string) => Promise<Duplex>
   /** Hold results against the contract; default: where P2PSYNC_TEST=1. */
   readonly checkResults?: boolean
 }
@@ -48,10 +52,16 @@ export async function startServer(options: ServerOptions): Promise<RpcServer> {
   const closing = new AbortController()
   const app = createApp(options, closing.signal)
   const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  const upgrades = acceptUpgrades(server, options)
   await listenOnSocket(server, options.socketPath)
   options.log.info({ socket: options.socketPath }, 'listening')
   let closed: Promise<void> | null = null
-  return { close: () => (closed ??= close(server, closing)) }
+  return {
+    close: () => {
+      upgrades.close()
+      return (closed ??= close(server, closing))
+    }
+  }
 }
 
 function createApp(options: ServerOptions, closing: AbortSignal): Hono {

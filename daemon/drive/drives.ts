@@ -14,6 +14,8 @@ import type { Store } from './store.ts'
 
 export interface OwnDriveOptions {
   readonly folder: FolderId
+  /** This device: a new life with a new key has new drives. */
+  readonly device: DeviceId
   /** 32 bytes: the folder key, which encrypts both cores. */
   readonly folderKey: Buffer
   /** The key pair derives from store, folder and generation: never give one again after its drive was lost or rolled back. */
@@ -38,6 +40,7 @@ export type Connection = object
 interface OpenOwn {
   readonly drive: Own
   readonly folder: FolderId
+  readonly device: DeviceId
   readonly generation: number
   /** Someone may be told of the blobs core, so its appends are synced before (R16). */
   offered: boolean
@@ -148,14 +151,14 @@ export class Drives extends Resource {
     this.#own.clear()
   }
 
-  async #openOwn({ folder, folderKey, generation, writer }: OwnDriveOptions): Promise<Own> {
-    const known = [...this.#own.values()].find((open) => open.folder === folder && open.generation === generation)
+  async #openOwn({ folder, device, folderKey, generation, writer }: OwnDriveOptions): Promise<Own> {
+    const known = [...this.#own.values()].find((open) => open.folder === folder && open.device === device && open.generation === generation)
     if (known !== undefined) return known.drive
-    const drive = new Hyperdrive(this.#store.corestore.namespace(ownNamespace(folder, generation)), { encryptionKey: folderKey })
+    const drive = new Hyperdrive(this.#store.corestore.namespace(ownNamespace(folder, device, generation)), { encryptionKey: folderKey })
     await drive.ready()
     const key = drive.key.toString('hex') as DriveKey
     const blobs = (await drive.getBlobs()).core
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key) }), folder, generation, offered: false }
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key) }), folder, device, generation, offered: false }
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
     this.#own.set(key, open)
@@ -190,10 +193,10 @@ export class Drives extends Resource {
 const INFLIGHT_BLOCKS = [256, 512] as const
 
 /** Part of the format of the state directory: another namespace is another drive. */
-function ownNamespace(folder: FolderId, generation: number): Buffer {
+function ownNamespace(folder: FolderId, device: DeviceId, generation: number): Buffer {
   const number = Buffer.alloc(8)
   number.writeBigUInt64BE(BigInt(generation))
-  return Buffer.concat([Buffer.from('p2psync/drive/1\0'), Buffer.from(folder, 'hex'), number])
+  return Buffer.concat([Buffer.from('p2psync/drive/1\0'), Buffer.from(folder, 'hex'), Buffer.from(device, 'hex'), number])
 }
 
 function attach(core: Hypercore, connection: Connection): void {

@@ -37,7 +37,7 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
   const published = await own.publish(
     changes.map((change, i) => publication(change, blobs[i] ?? null)),
-    reader(context)
+    readerOf(context)
   )
   const batch = index.batch()
   const done: Change[] = []
@@ -54,7 +54,7 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   batch.setOwn(context.counter.commit(own.length))
   await batch.flush()
   for (const change of done) settled(context, change)
-  context.changed(done.map((change) => ({ path: change.path, kind: change.row.entry.kind, from: change.from })))
+  context.changed(done.map(pathChange))
   return unreadable
 }
 
@@ -68,7 +68,7 @@ async function knownBlob(context: FolderContext, change: Change): Promise<BlobRa
 }
 
 /** The bytes of a chunk as they are in the tree at this moment, or null if they are other bytes. */
-function reader(context: FolderContext): ReadChunk {
+export function readerOf(context: FolderContext): ReadChunk {
   return async (path, chunk, offset) => {
     const data = await context.ports.disk.read({ area: 'tree', path }, offset, chunk.length)
     return data !== null && chunkId(data) === chunk.id ? data : null
@@ -90,6 +90,11 @@ async function recordHistory(context: FolderContext, batch: IndexBatch, change: 
   if (entry.kind !== 'file') return
   const content = await context.ports.index.content(entry.cid)
   if (content !== null) batch.putContent(content.list, { area: 'history', path: kept.name }, null)
+}
+
+function pathChange(change: Change): PathChange {
+  const was = change.before?.entry.kind ?? 'tombstone'
+  return { path: change.path, kind: change.row.entry.kind, was: was === 'tombstone' ? null : was, from: change.from }
 }
 
 function cidOf(row: Row | null): ContentId | null {

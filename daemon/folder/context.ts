@@ -23,6 +23,8 @@ export interface FolderPorts {
 export interface PathChange {
   readonly path: PathKey
   readonly kind: Entry['kind']
+  /** What stood there before; null: nothing. */
+  readonly was: 'file' | 'directory' | 'symlink' | null
   readonly from: 'local' | 'remote'
 }
 

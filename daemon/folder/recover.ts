@@ -1,12 +1,19 @@
-/** What a start puts right before anything else: staging left by a crash, and a drive that is longer than the index (R-order of writes). */
+/**
+ * What a start puts right before anything else: staging left by a crash, a drive that is longer than the index, and a drive that
+ * is a new one (a new generation, or a new life of this device), which then states all that the old one stated.
+ */
 import type { OwnCheckpoint, Row } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { readerOf } from './commit.ts'
 import type { FolderContext } from './context.ts'
 
 export async function recoverIndex(context: FolderContext, checkpoint: OwnCheckpoint): Promise<void> {
   const { disk, index, own } = context.ports
   let epoch = checkpoint.epoch
   let counter = checkpoint.counter
-  if (own.length > checkpoint.length || index.own === null) counter = await replay(context, checkpoint)
+  const moved = index.own !== null && index.own.drive !== own.key
+  if (moved) counter = await moveToDrive(context, checkpoint)
+  else if (own.length > checkpoint.length || index.own === null) counter = await replay(context, checkpoint)
   const state = await disk.inspect()
   if (state.kind === 'ready') {
     context.work.markScan(await disk.recover())
@@ -43,4 +50,32 @@ async function replay(context: FolderContext, checkpoint: OwnCheckpoint): Promis
     context.work.markDirty(statements.map((statement) => statement.path))
   }
   return counter
+}
+
+/** R14: the new drive states every row with its version; only when all are there does the index name it. */
+async function moveToDrive(context: FolderContext, checkpoint: OwnCheckpoint): Promise<number> {
+  const { index, own, log } = context.ports
+  log.info({ generation: own.generation }, 'a new drive takes over; everything is stated again')
+  for await (const rows of index.all()) {
+    const stated = rows.filter(({ row }) => row.ignored !== true)
+    const changes = await Promise.all(stated.map(async ({ path, row }) => ({ path, row, list: await listOf(context, row) })))
+    const results = await own.publish(
+      changes.map(({ path, row, list }) => ({ path, entry: row.entry, content: list === null ? null : { list, blob: null } })),
+      readerOf(context)
+    )
+    const batch = index.batch()
+    const again: PathKey[] = []
+    for (const [i, { path, list }] of changes.entries()) {
+      const result = results[i]
+      if (result?.kind !== 'done') again.push(path)
+      else if (list !== null) batch.putContent(list, { area: 'tree', path }, result.blob)
+    }
+    await batch.flush()
+    context.work.markScan(again)
+  }
+  return checkpoint.writer === own.writer ? checkpoint.counter : 0
+}
+
+async function listOf(context: FolderContext, row: Row) {
+  return row.entry.kind === 'file' ? ((await context.ports.index.content(row.entry.cid))?.list ?? null) : null
 }

@@ -8,9 +8,9 @@ import { writerIdOf } from '../../daemon/drive/own.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadChunk } from '../../daemon/ports.ts'
 import type { DriveKey } from '../../daemon/sync/ids.ts'
-import { Contents, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, symlink, tombstone } from './fixtures.ts'
+import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, symlink, tombstone } from './fixtures.ts'
 
-const own = (drives: Drives, generation = 1): Promise<Own> => drives.openOwn({ folder: FOLDER, folderKey: FOLDER_KEY, generation })
+const own = (drives: Drives, generation = 1): Promise<Own> => drives.openOwn({ folder: FOLDER, device: DEVICE, folderKey: FOLDER_KEY, generation })
 
 /** An unmodified Hyperdrive in a store of its own, given the two keys and a replication stream. */
 async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {

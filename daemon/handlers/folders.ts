@@ -1,0 +1,114 @@
+/** `folders.*` as far as they change which folders are here. */
+import { basename } from 'node:path'
+import { realpath } from 'node:fs/promises'
+import { P2psyncError } from '../../base/errors.ts'
+import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
+import type { Daemon } from '../daemon.ts'
+import { createMarker, prepareRoot, removeMarker } from '../disk/open.ts'
+import type { FolderHost } from '../host.ts'
+import type { GroupFolder } from '../net/group.ts'
+import { selectFolder } from '../select.ts'
+
+type Part = Pick<Handlers, 'folders.list' | 'folders.add' | 'folders.remove' | 'folders.pause' | 'folders.resume'>
+
+export function folderHandlers(daemon: Daemon): Part {
+  return {
+    'folders.list': async ({ keys }) => ({ folders: daemon.group.folders().map((folder) => listed(daemon, folder, keys === true)) }),
+    'folders.add': async (params) => await add(daemon, params),
+    'folders.remove': async ({ folder }) => {
+      const host = hostOf(daemon, folder)
+      const ref = refOf(host)
+      await daemon.removeFolder(host.id)
+      await removeMarker(host.path)
+      return { folder: ref }
+    },
+    'folders.pause': async ({ folder }) => ({ folders: await Promise.all(hostsOf(daemon, folder).map((host) => setPaused(daemon, host, true))) }),
+    'folders.resume': async ({ folder }) => ({ folders: await Promise.all(hostsOf(daemon, folder).map((host) => setPaused(daemon, host, false))) })
+  }
+}
+
+/** The folders here that a selector means; without one, all. */
+export function hostsOf(daemon: Daemon, selector: string | undefined): FolderHost[] {
+  return selector === undefined ? [...daemon.hosts.values()] : [hostOf(daemon, selector)]
+}
+
+export function hostOf(daemon: Daemon, selector: string): FolderHost {
+  return selectFolder([...daemon.hosts.values()], selector)
+}
+
+export function refOf(host: FolderHost): FolderRef {
+  return { id: host.id, name: host.name, path: host.path, state: host.folder.activity }
+}
+
+async function setPaused(daemon: Daemon, host: FolderHost, paused: boolean): Promise<FolderRef> {
+  daemon.registry.setPaused(host.id, paused)
+  if (paused) await host.folder.pause()
+  else host.folder.resume()
+  return refOf(host)
+}
+
+function listed(daemon: Daemon, folder: GroupFolder, keys: boolean): ListedFolder {
+  const host = daemon.hosts.get(folder.id)
+  const drives = folder.drives.map((drive) => ({
+    device: drive.device,
+    key: drive.driveKey,
+    encryptionKey: (folder.keys.get(drive.keyId) ?? folder.key).toString('hex')
+  }))
+  return { id: folder.id, name: folder.name, path: host?.path ?? null, state: host?.folder.activity ?? null, ...(keys ? { drives } : {}) }
+}
+
+// ------------------------------------------------------------------------------------------- add
+
+async function add(daemon: Daemon, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
+  const prepared = await prepareRoot(params.path)
+  const path = await realpath(prepared)
+  const existing = [...daemon.hosts.values()].find((host) => host.path === path)
+  if (existing !== undefined) return { folder: refOf(existing), joined: false }
+  await refuseOverlap(daemon, path)
+  const name = params.name ?? (basename(path) || 'folder')
+  const joined = chooseFolder(daemon, name, params)
+  const id = joined?.id ?? (await daemon.group.createFolder(name))
+  await createMarker(path, id)
+  try {
+    return { folder: refOf(await daemon.addFolder(id, path)), joined: joined !== null }
+  } catch (error) {
+    await removeMarker(path)
+    if (joined === null) await daemon.group.leaveFolder(id)
+    throw error
+  }
+}
+
+/** A folder inside another would be synced twice; one that holds our own state would sync that. */
+async function refuseOverlap(daemon: Daemon, path: string): Promise<void> {
+  for (const host of daemon.hosts.values()) {
+    if (isWithin(path, host.path)) throw new P2psyncError('FOLDER_OVERLAP', `${path} lies inside the folder ${host.name} (${host.path}); add a directory outside of it`)
+    if (isWithin(host.path, path)) throw new P2psyncError('FOLDER_OVERLAP', `${path} contains the folder ${host.name} (${host.path}); remove that one first`)
+  }
+  const { stateDir, configFile } = daemon.options.paths
+  const state = await realpath(stateDir)
+  if (isWithin(state, path) || isWithin(path, state) || isWithin(configFile, path)) {
+    throw new P2psyncError('PATH_RESERVED', `${path} holds p2psync's own state (${stateDir}), which must not be synced; choose another directory`)
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`)
+}
+
+/** R25: the folder to join, or null for a new one. */
+function chooseFolder(daemon: Daemon, name: string, params: ParsedParams<'folders.add'>): GroupFolder | null {
+  const elsewhere = daemon.group.folders().filter((folder) => !daemon.hosts.has(folder.id))
+  if (params.join !== undefined) return selectFolder(elsewhere.map(placed), params.join)
+  if (params.new === true) return null
+  const same = elsewhere.filter((folder) => folder.name === name && folder.devices.length > 0)
+  if (same.length > 1) {
+    const ids = same.map((folder) => folder.id.slice(0, 12)).join(', ')
+    throw new P2psyncError('FOLDER_AMBIGUOUS', `the group has ${same.length} folders called ${JSON.stringify(name)}; say which with --join ID (${ids}), or make another with --new`)
+  }
+  return same[0] ?? null
+}
+
+function placed(folder: GroupFolder): GroupFolder & { path: string | null } {
+  return { ...folder, path: null }
+}
+

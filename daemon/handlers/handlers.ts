@@ -1,0 +1,22 @@
+/** The daemon's side of rpc/schema.ts: each method to the part that answers it. */
+import type { Daemon } from '../daemon.ts'
+import type { Handlers } from '../../rpc/schema.ts'
+import { daemonHandlers } from './daemon.ts'
+import { deviceHandlers } from './devices.ts'
+import { folderHandlers } from './folders.ts'
+import { inviteHandlers } from './invites.ts'
+import { pathHandlers } from './paths.ts'
+import { statusHandlers } from './status.ts'
+import { syncHandlers } from './sync.ts'
+
+export function createHandlers(daemon: Daemon): Handlers {
+  return {
+    ...daemonHandlers(daemon),
+    ...statusHandlers(daemon),
+    ...folderHandlers(daemon),
+    ...syncHandlers(daemon),
+    ...pathHandlers(daemon),
+    ...deviceHandlers(daemon),
+    ...inviteHandlers(daemon)
+  }
+}

@@ -1,0 +1,96 @@
+/** `folders.conflicts`, `folders.ignore`, `folders.ignored`: what concerns single paths. */
+import { appendFile, lstat, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import type { Conflict, Handlers } from '../../rpc/schema.ts'
+import type { Daemon } from '../daemon.ts'
+import type { FolderHost } from '../host.ts'
+import { copyWriter, stripConflict } from '../sync/conflict.ts'
+import type { Entry } from '../sync/entry.ts'
+import type { PathKey, WriterId } from '../sync/ids.ts'
+import { hostOf, hostsOf, refOf } from './folders.ts'
+
+type Part = Pick<Handlers, 'folders.conflicts' | 'folders.ignore' | 'folders.ignored'>
+
+const IGNORE_FILE = '.p2psyncignore'
+
+export function pathHandlers(daemon: Daemon): Part {
+  return {
+    'folders.conflicts': async ({ folder }) => {
+      const lists = await Promise.all(hostsOf(daemon, folder).map((host) => conflictsOf(daemon, host)))
+      return { conflicts: lists.flat() }
+    },
+    'folders.ignore': async ({ folder, add }) => {
+      const host = hostOf(daemon, folder)
+      if (add !== undefined && add.length > 0) await addPatterns(host, add)
+      return { folder: refOf(host), patterns: lines(await readText(join(host.path, IGNORE_FILE))) }
+    },
+    'folders.ignored': async ({ path }) => {
+      const host = hostOf(daemon, path)
+      const inside = path.slice(host.path.length + 1) as PathKey
+      const rule = host.folder.rules.current.explain(inside, await isDirectory(path))
+      return { folder: refOf(host), path: inside, ignored: rule !== null, rule: rule === null ? null : rule.pattern }
+    }
+  }
+}
+
+async function addPatterns(host: FolderHost, patterns: readonly string[]): Promise<void> {
+  const file = join(host.path, IGNORE_FILE)
+  const text = await readText(file)
+  const fresh = patterns.filter((pattern) => !lines(text).includes(pattern))
+  if (fresh.length === 0) return
+  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
+  host.folder.localChanged([IGNORE_FILE as PathKey])
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '')
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return ''
+    throw new P2psyncError('PATH_DENIED', `cannot read ${file}: ${errnoOf(error) ?? 'unknown error'}`, { cause: error })
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory()
+  } catch (error) {
+    if (errnoOf(error) === null) throw error
+    return false
+  }
+}
+
+async function conflictsOf(daemon: Daemon, host: FolderHost): Promise<Conflict[]> {
+  const paths = [...host.folder.conflictPaths()].sort()
+  const bases = paths.map((path) => stripConflict(path))
+  const [copies, originals] = await Promise.all([host.index.rows(paths), host.index.rows(bases)])
+  const conflicts: Conflict[] = []
+  for (const [i, path] of paths.entries()) {
+    const other = copies[i] === null ? null : describe(daemon, host, copies[i]?.entry ?? null)
+    if (other === null) continue
+    conflicts.push({ folder: host.id, path: bases[i] ?? path, copy: path, this: describe(daemon, host, originals[i]?.entry ?? null), other })
+  }
+  return conflicts
+}
+
+function describe(daemon: Daemon, host: FolderHost, entry: Entry | null): Conflict['other'] | null {
+  if (entry === null || entry.kind === 'tombstone') return null
+  const writer = entry.dots.at(-1)?.[0]
+  return {
+    kind: entry.kind,
+    size: entry.kind === 'file' ? entry.size : 0,
+    mtime: entry.kind === 'directory' ? null : new Date(Number(BigInt(entry.mtime) / 1_000_000n)).toISOString(),
+    device: writer === undefined ? null : deviceOf(daemon, host, writer)
+  }
+}
+
+function deviceOf(daemon: Daemon, host: FolderHost, writer: WriterId): { id: string; name: string } | null {
+  const drives = daemon.group.folders().find((folder) => folder.id === host.id)?.drives ?? []
+  const drive = drives.find((candidate) => candidate.writer === writer || copyWriter(candidate.writer) === writer)
+  return drive === undefined ? null : { id: drive.device, name: daemon.nameOf(drive.device) }
+}

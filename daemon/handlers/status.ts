@@ -1,0 +1,43 @@
+/** `status.get`: the document of `p2psync status --json`. */
+import type { FolderStatus, Handlers } from '../../rpc/schema.ts'
+import type { Daemon } from '../daemon.ts'
+import type { FolderHost } from '../host.ts'
+import { deviceInfos } from './devices.ts'
+import { hostsOf } from './folders.ts'
+import { historyBytes, storeBytes } from './sizes.ts'
+
+type Part = Pick<Handlers, 'status.get'>
+
+const MAX_LISTED_PROBLEMS = 300
+
+export function statusHandlers(daemon: Daemon): Part {
+  return {
+    'status.get': async ({ folder }) => {
+      const hosts = hostsOf(daemon, folder)
+      const store = await storeBytes(daemon.options.paths.storeDir)
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size)))
+      const { id } = daemon.group.self
+      const devices = deviceInfos(daemon).filter((info) => !info.self)
+      return { schema: 1, device: { id, name: daemon.nameOf(id) }, devices: devices.map(({ self: _, ...info }) => info), folders }
+    }
+  }
+}
+
+/** `storeBytes`: the store is one for all folders; each is told its even share. */
+async function folderStatus(host: FolderHost, store: number, hosts: number): Promise<FolderStatus> {
+  const { state, reason, totals, need, problems, devices } = host.status
+  return {
+    id: host.id,
+    name: host.name,
+    path: host.path,
+    state,
+    reason,
+    ...totals,
+    need,
+    conflicts: host.folder.conflictCount,
+    problems: problems.slice(0, MAX_LISTED_PROBLEMS).map(({ path, code, message }) => ({ path, code, message })),
+    storeBytes: Math.round(store / Math.max(1, hosts)),
+    historyBytes: await historyBytes(host.path),
+    devices: devices.map((row) => ({ id: row.device, need: row.need, inSync: row.inSync }))
+  }
+}

@@ -1,0 +1,54 @@
+/** `folders.scan` and `folders.sync`. */
+import type { Handlers, Result } from '../../rpc/schema.ts'
+import type { Daemon } from '../daemon.ts'
+import type { SyncOutcome } from '../folder/settle.ts'
+import type { FolderHost } from '../host.ts'
+import type { DeviceId } from '../sync/ids.ts'
+import { hostsOf, refOf } from './folders.ts'
+
+type Part = Pick<Handlers, 'folders.scan' | 'folders.sync'>
+type SyncResult = Result<'folders.sync'>
+
+const DEFAULT_TIMEOUT_MS = 60_000
+const MAX_LISTED_BLOCKED = 200
+/** Worst last. */
+const ORDER: readonly SyncResult['outcome'][] = ['in-sync', 'blocked', 'no-peers', 'timeout', 'decision', 'halted']
+
+export function syncHandlers(daemon: Daemon): Part {
+  return {
+    'folders.scan': async ({ folder }, { signal }) => {
+      const hosts = hostsOf(daemon, folder)
+      await Promise.all(hosts.map((host) => host.folder.scan(false, signal)))
+      return { folders: hosts.map(refOf) }
+    },
+    'folders.sync': async ({ folder, timeoutMs }, { signal }) => {
+      const hosts = hostsOf(daemon, folder)
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs ?? DEFAULT_TIMEOUT_MS)])
+      const outcomes = await Promise.all(hosts.map((host) => host.folder.sync(limit)))
+      return combine(daemon, hosts, outcomes)
+    }
+  }
+}
+
+function combine(daemon: Daemon, hosts: readonly FolderHost[], outcomes: readonly SyncOutcome[]): SyncResult {
+  const worst = outcomes.reduce((sofar, { outcome }) => Math.max(sofar, ORDER.indexOf(outcome)), 0)
+  const outcome = ORDER[worst] ?? 'in-sync'
+  const blocked = hosts.flatMap((host, i) => blockedRows(daemon, host, outcomes[i]?.blocked ?? []))
+  const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? null
+  const paused = new Set(outcomes.flatMap((result) => result.paused))
+  const connected = new Set(outcomes.flatMap((result) => [...result.devices, ...result.paused]))
+  const absent = new Set(hosts.flatMap((host) => host.status.devices.map((row) => row.device)).filter((device) => !connected.has(device)))
+  return { ok: outcome === 'in-sync', outcome, reason, blocked: blocked.slice(0, MAX_LISTED_BLOCKED), absent: refs(daemon, absent), paused: refs(daemon, paused) }
+}
+
+function blockedRows(daemon: Daemon, host: FolderHost, paths: readonly string[]): SyncResult['blocked'] {
+  const problems = new Map(host.status.problems.map((problem) => [problem.path, problem]))
+  return paths.map((path) => {
+    const problem = problems.get(path) ?? { path, code: 'blocked', message: 'another device cannot apply this path; p2psync status there says why' }
+    return { ...problem, folder: host.id, device: daemon.group.self.id }
+  })
+}
+
+function refs(daemon: Daemon, devices: Iterable<DeviceId>): { id: string; name: string }[] {
+  return [...devices].map((id) => ({ id, name: daemon.nameOf(id) }))
+}

@@ -1,0 +1,159 @@
+/**
+ * One folder on this device, put together: disk, index, our drive, the others' drives, peers and the cycle over them. Opens in
+ * order, closes in reverse. Knows the group only through what it is handed.
+ */
+import { Resource } from '../base/resource.ts'
+import { openDisk } from './disk/open.ts'
+import { ChokidarWatcher } from './disk/watch.ts'
+import type { Drives } from './drive/drives.ts'
+import type { Store } from './drive/store.ts'
+import { Folder, type FolderStatus } from './folder.ts'
+import type { PathChange } from './folder/context.ts'
+import { openIndex } from './index/open.ts'
+import type { GroupFolder } from './net/group.ts'
+import type { FolderPeersAdapter } from './net/peers.ts'
+import type { Disk, FolderIndex, Log, OwnDrive, RemoteDrive } from './ports.ts'
+import { serveObject } from './serve.ts'
+import { systemClock } from './system-clock.ts'
+import type { DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
+
+export interface HostOptions {
+  readonly folder: GroupFolder
+  readonly self: DeviceId
+  readonly path: string
+  readonly paused: boolean
+  readonly generation: number
+  readonly rescanMs: number
+  readonly store: Store
+  readonly drives: Drives
+  readonly peers: FolderPeersAdapter
+  readonly log: Log
+  onState(host: FolderHost): void
+  onChanges(host: FolderHost, changes: readonly PathChange[]): void
+}
+
+export class FolderHost extends Resource {
+  readonly id: FolderId
+  readonly path: string
+  readonly #options: HostOptions
+  readonly #remotes = new Map<DriveKey, RemoteDrive>()
+  #group: GroupFolder
+  #disk: Disk | null = null
+  #index: FolderIndex | null = null
+  #own: OwnDrive | null = null
+  #folder: Folder | null = null
+
+  constructor(options: HostOptions) {
+    super()
+    this.#options = options
+    this.#group = options.folder
+    this.id = options.folder.id
+    this.path = options.path
+  }
+
+  get name(): string {
+    return this.#group.name
+  }
+
+  get folder(): Folder {
+    if (this.#folder === null) throw new Error('the folder is not open')
+    return this.#folder
+  }
+
+  get index(): FolderIndex {
+    if (this.#index === null) throw new Error('the folder is not open')
+    return this.#index
+  }
+
+  get own(): OwnDrive {
+    if (this.#own === null) throw new Error('the folder is not open')
+    return this.#own
+  }
+
+  get status(): FolderStatus {
+    return this.folder.status()
+  }
+
+  protected async onOpen(): Promise<void> {
+    const { store, drives, log, path, peers } = this.#options
+    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, log }))
+    const index = (this.#index = await openIndex(store, this.id))
+    const own = (this.#own = await drives.openOwn({ folder: this.id, device: this.#options.self, folderKey: this.#ownKey(), generation: this.#options.generation }))
+    await this.#openRemotes()
+    const watcher = new ChokidarWatcher({
+      root: path,
+      inbox: { localChanged: (paths) => this.#folder?.localChanged(paths) },
+      onProblem: (problem) => log.warn({ ...problem }, 'changes may go unnoticed until the next full rescan')
+    })
+    this.#folder = new Folder({
+      id: this.id,
+      disk,
+      index,
+      own,
+      remotes: { list: () => [...this.#remotes.values()] },
+      peers,
+      watcher,
+      clock: systemClock,
+      log,
+      paused: this.#options.paused,
+      rescanMs: this.#options.rescanMs,
+      expectOthers: this.#group.devices.some((device) => device !== this.#options.self),
+      onState: () => this.#options.onState(this),
+      onChanges: (changes) => this.#options.onChanges(this, changes)
+    })
+    peers.bind({ changed: () => this.#folder?.peersChanged(), settle: (signal) => this.folder.settleForPeer(signal) })
+    await this.#folder.open()
+  }
+
+  protected async onClose(): Promise<void> {
+    await this.#folder?.close()
+    for (const drive of this.#remotes.values()) await drive.close()
+    await this.#own?.close()
+    await this.#index?.close()
+  }
+
+  /** The key our drive of this generation was made with. */
+  #ownKey(): Buffer {
+    const { self, generation } = this.#options
+    const record = this.#group.drives.find((drive) => drive.device === self && drive.generation === generation)
+    return (record === undefined ? undefined : this.#group.keys.get(record.keyId)) ?? this.#group.key
+  }
+
+  /** The group changed: a new name, new drives, drives of devices that left. */
+  async update(group: GroupFolder): Promise<void> {
+    this.#group = group
+    if (this.closing) return
+    await this.#openRemotes()
+    this.#folder?.remoteChanged()
+  }
+
+  async #openRemotes(): Promise<void> {
+    const { drives, self } = this.#options
+    const wanted = this.#group.drives.filter((drive) => drive.device !== self)
+    for (const [key, drive] of this.#remotes) {
+      if (wanted.some((record) => record.driveKey === key)) continue
+      this.#remotes.delete(key)
+      await drive.close()
+    }
+    for (const record of wanted) {
+      if (this.#remotes.has(record.driveKey)) continue
+      const opened = await drives.openRemote({
+        folder: this.id,
+        folderKey: this.#group.keys.get(record.keyId) ?? this.#group.key,
+        device: record.device,
+        driveKey: record.driveKey,
+        generation: record.generation,
+        onGrow: () => this.#folder?.remoteChanged()
+      })
+      this.#remotes.set(record.driveKey, opened)
+    }
+  }
+
+  /** Bytes for another member of the group; null while paused or halted (R29). */
+  async serve(id: ObjectId): Promise<Buffer | null> {
+    if (this.#disk === null || this.#index === null || this.#folder === null) return null
+    const { activity } = this.#folder
+    if (activity === 'paused' || activity === 'halted') return null
+    return await serveObject(this.#disk, this.#index, id)
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The daemon as a process: environment, signals, exit code; no logic. `--background`: log to the state directory instead of
+ * standard error. A start that fails prints one sentence on standard error and exits 1.
+ */
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { messageOf, P2psyncError } from '../base/errors.ts'
+import { CLOSE_TIMEOUT_MS } from '../base/limits.ts'
+import { createLog } from '../base/log.ts'
+import { resolvePaths } from '../base/paths.ts'
+import { ConfigStore } from './config.ts'
+import { Daemon } from './daemon.ts'
+
+/** Resolves with the exit code once the daemon has stopped. */
+export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
+  const stopped = signalled()
+  try {
+    refuseUnsafeTest(process.env)
+    const paths = resolvePaths()
+    const config = ConfigStore.load(paths.configFile)
+    const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
+    return await runUntil(new Daemon({ paths, config, log, stop: stopped.stop }), stopped.promise)
+  } catch (error) {
+    const code = error instanceof P2psyncError ? error.code : 'INTERNAL'
+    process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) } })}\n`)
+    return 1
+  }
+}
+
+async function runUntil(daemon: Daemon, stop: Promise<void>): Promise<number> {
+  const { log } = daemon.options
+  process.on('unhandledRejection', (error) => log.error({ error }, 'a bug: an unhandled rejection'))
+  process.on('uncaughtException', (error) => {
+    log.error({ error }, 'a bug: an uncaught exception; the daemon stops')
+    process.exit(1)
+  })
+  try {
+    await daemon.open()
+  } catch (error) {
+    await daemon.close().catch((closing: unknown) => log.warn({ error: closing }, 'closing after a failed start'))
+    throw error
+  }
+  log.info({ pid: process.pid }, 'started')
+  await stop
+  const limit = setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS - 500)
+  await daemon.close()
+  clearTimeout(limit)
+  log.info({ pid: process.pid }, 'stopped')
+  return 0
+}
+
+function signalled(): { readonly promise: Promise<void>; readonly stop: () => void } {
+  let stop: () => void = () => undefined
+  const promise = new Promise<void>((resolve) => {
+    stop = () => setImmediate(resolve)
+  })
+  process.on('SIGTERM', () => stop())
+  process.on('SIGINT', () => stop())
+  return { promise, stop: () => stop() }
+}
+
+/** A test must never reach the public DHT or send multicast. */
+function refuseUnsafeTest(env: NodeJS.ProcessEnv): void {
+  if (env['P2PSYNC_TEST'] !== '1' || (env['P2PSYNC_BOOTSTRAP'] && env['P2PSYNC_LAN'])) return
+  throw new P2psyncError('UNSAFE_TEST', 'P2PSYNC_TEST=1 needs P2PSYNC_BOOTSTRAP and P2PSYNC_LAN to be set, so that a test reaches no public network')
+}
+
+function startedDirectly(): boolean {
+  const script = process.argv[1]
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)
+}
+
+if (startedDirectly()) process.exit(await runDaemon({ background: process.argv.includes('--background') }))
