@@ -1,13 +1,17 @@
 /** What a change of the ignore rules means for the tree (R31): newly ignored paths leave the drive, others are looked at again. */
 import type { Row } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
+import { IGNORE_FILE } from '../sync/path.ts'
 import { commit, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 
 /** Reads the rules and, if they are other than before, applies them before any other path of the cycle (R32). */
 export async function applyRules(context: FolderContext): Promise<void> {
   const { disk, index } = context.ports
-  if (!(await context.rules.reload(disk))) return
+  const first = !context.rules.loaded
+  const changed = await context.rules.reload(disk)
+  // A crash may have come between a change of the file and what it means: where there ever was one, a start goes through it again.
+  if (!changed && !(first && (await index.row(IGNORE_FILE)) !== null)) return
   let lookAgain = false
   for await (const rows of index.all()) {
     const leaving: Change[] = []
@@ -20,9 +24,15 @@ export async function applyRules(context: FolderContext): Promise<void> {
     for (const change of leaving) context.tally.forget(change.path)
   }
   for (const drive of context.ports.remotes.list()) {
-    for await (const statements of index.allRemote(drive.key)) context.work.markDirty(statements.map((statement) => statement.path))
+    for await (const statements of index.allRemote(drive.key)) await markUnapplied(context, statements.map((statement) => statement.path))
   }
-  if (lookAgain || index.own !== null) context.work.markScan('all')
+  if (lookAgain) context.work.markScan('all')
+}
+
+/** What others state of paths that were ignored here until now has not been applied. */
+async function markUnapplied(context: FolderContext, paths: readonly PathKey[]): Promise<void> {
+  const rows = await context.ports.index.rows(paths)
+  context.work.markDirty(paths.filter((_path, i) => rows[i] === null || rows[i]?.ignored === true))
 }
 
 function leave(path: PathKey, row: Row): Change {

@@ -118,10 +118,15 @@ async function compareWithDevices(context: FolderContext, batch: IndexBatch, cha
 function settled(context: FolderContext, change: Change): void {
   if (change.from === 'remote') context.tally.settle(change.path)
   context.problems.delete(change.path)
-  context.blocked.delete(change.path)
-  context.refusals.delete(change.path)
-  const waiting = context.followers.get(change.path)
+  release(context, change.path)
+}
+
+/** The path is as it should be: what was held back because of it is tried again. */
+export function release(context: FolderContext, path: PathKey): void {
+  context.blocked.delete(path)
+  context.refusals.delete(path)
+  const waiting = context.followers.get(path)
   if (waiting === undefined) return
-  context.followers.delete(change.path)
+  context.followers.delete(path)
   context.work.markDirty(waiting)
 }

@@ -6,11 +6,11 @@ import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '.
 import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
-import { treeEqual } from '../sync/entry-compare.ts'
+import { sameEntry, treeEqual } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
-import { commit, type Change } from './commit.ts'
+import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 import { isIgnoreFile } from './rules.ts'
 import { LoadedView } from './view.ts'
@@ -106,6 +106,10 @@ class Execution {
   async #level(steps: readonly Step[]): Promise<void> {
     const work: { step: Step; op: ApplyOp }[] = []
     for (const step of steps) {
+      if (sameEntry(step.resolution.own, step.resolution.target)) {
+        this.#unchanged(step)
+        continue
+      }
       const op = this.#prepare(step)
       if (op === 'nothing') this.#adopt(step, await this.#knownList(step.resolution.target))
       else if (op === 'wait') this.#stop(step, null)
@@ -183,6 +187,12 @@ class Execution {
   async #knownList(entry: Entry): Promise<ContentList | null> {
     if (entry.kind !== 'file') return null
     return (await this.#context.ports.index.content(entry.cid))?.list ?? this.#context.fetcher.listOf(entry.cid)
+  }
+
+  /** Our statement is the target already: nothing to do, and whatever waited for it may go on. */
+  #unchanged(step: Step): void {
+    this.#outcomes.set(step.resolution.path, 'done')
+    release(this.#context, step.resolution.path)
   }
 
   #adopt(step: Step, list: ContentList | null): void {

@@ -3,10 +3,10 @@ import type { Disk } from '../ports.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import { createIgnore, type IgnoreRules } from '../sync/ignore.ts'
 import type { PathKey } from '../sync/ids.ts'
-
-const IGNORE_FILE = '.p2psyncignore'
+import { IGNORE_FILE } from '../sync/path.ts'
 
 export class Rules {
+  #loaded = false
   #texts: readonly string[] = []
   #rules: IgnoreRules = createIgnore([])
 
@@ -16,9 +16,15 @@ export class Rules {
     return this.#rules
   }
 
+  /** The file was read since the start. */
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
   /** @returns true if the rules are other than before. */
   async reload(disk: Disk): Promise<boolean> {
     const texts = await disk.readIgnoreFiles()
+    this.#loaded = true
     if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return false
     this.#texts = texts
     this.#rules = createIgnore(texts)

@@ -3,6 +3,7 @@
  * Watchers, peers, timers and RPC only mark here; the cycle takes.
  */
 import type { PathKey } from '../sync/ids.ts'
+import { IGNORE_FILE } from '../sync/path.ts'
 
 export interface ScanWork {
   readonly paths: 'all' | readonly PathKey[]
@@ -11,7 +12,6 @@ export interface ScanWork {
 
 /** Above this many hinted paths one full scan is cheaper than looking at each. */
 const MAX_HINTED_PATHS = 20_000
-const IGNORE_FILE = '.p2psyncignore' as PathKey
 
 export class Work {
   #all = false
