@@ -2,6 +2,7 @@
  * Decides, for a set of paths, what the tree of every device shall be (SEMANTICS R4–R15): pure, deterministic, symmetric. It sees
  * statements only, never a disk. It says which further statements it needs, so that the caller can load them and ask again.
  */
+import { Closure } from './closure.ts'
 import type { Entry } from './entry.ts'
 import type { PathKey } from './ids.ts'
 
@@ -36,6 +37,18 @@ export interface Resolution {
 export type Reconciled =
   | { readonly kind: 'need'; readonly paths: readonly PathKey[]; readonly directories: readonly PathKey[] }
   | { readonly kind: 'resolved'; readonly resolutions: ReadonlyMap<PathKey, Resolution> }
+
+/**
+ * What the paths of `dirty` shall become, with every path that this drags along: their ancestors, what lies below a directory
+ * that ends, the copies of losing contents. A path stays dirty until its own statement equals the target. Ask again with what
+ * `need` names until it is resolved; each answer brings it closer.
+ */
+export function reconcile(dirty: ReadonlySet<PathKey>, view: TreeView): Reconciled {
+  const closure = new Closure(view)
+  closure.consider(dirty)
+  const need = closure.missing()
+  return need ?? { kind: 'resolved', resolutions: closure.resolutions(dirty) }
+}
 
 /** What the disk must do for one resolution. `own` of the resolution is what is on disk before. */
 export type Action =

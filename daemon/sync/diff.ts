@@ -1,0 +1,132 @@
+/**
+ * What a scan's finding means against our own statement and what the group says: nothing, a version that is known already (a
+ * crash between apply and index, R8; a first join, R12), or a local change, which takes the next counter (R3).
+ */
+import { isLive, sameAttributes, sameContent, sameEntry } from './entry-compare.ts'
+import type { Dot, Entry, LiveEntry, VersionVector } from './entry.ts'
+import type { ChunkId, ContentId } from './ids.ts'
+import { bump, compareVersions } from './version.ts'
+
+/** What stands on disk at a path. Structurally a `DiskNode` of the ports. */
+export type LocalNode =
+  | { readonly kind: 'file'; readonly mode: number; readonly size: number; readonly mtime: string; readonly content: LocalContent }
+  | { readonly kind: 'directory'; readonly mode: number }
+  | { readonly kind: 'symlink'; readonly mtime: string; readonly target: string }
+
+export interface LocalContent {
+  readonly cid: ContentId
+  readonly size: number
+  readonly chunks: readonly { readonly id: ChunkId }[]
+}
+
+export interface LocalInput {
+  /** Our statement. */
+  readonly own: Entry | null
+  /** Null: the parent was read and it is not there. */
+  readonly found: LocalNode | null
+  /** Our statement and those of all others, merged; null if nobody speaks of the path. */
+  readonly merged: Entry | null
+  /** The next counter; called at most once. */
+  take(): Dot
+}
+
+export type LocalChange =
+  | { readonly kind: 'same' }
+  /** The disk holds a version that is known: publish it as it is. Mode or mtime may still have to be put right by a plan. */
+  | { readonly kind: 'adopt'; readonly entry: Entry }
+  | { readonly kind: 'change'; readonly entry: Entry }
+
+/**
+ * Against our own statement first: a chmod of what we hold is a change even while others speak of the same content. Only
+ * content that is new to us is looked for in `merged`.
+ */
+export function localChange({ own, found, merged, take }: LocalInput): LocalChange {
+  if (matches(own, found)) return { kind: 'same' }
+  const known = merged !== null && isNews(merged, own) ? merged : null
+  if (known !== null && matches(known, found)) return { kind: 'adopt', entry: known }
+  if (found === null) return { kind: 'change', entry: deleted(own as LiveEntry, take()) }
+  if (own !== null && sameContent(own, asEntry(found))) return { kind: 'change', entry: retouched(own as LiveEntry, found, take()) }
+  if (known !== null && sameContent(known, asEntry(found))) return { kind: 'adopt', entry: known }
+  const dot = take()
+  return { kind: 'change', entry: created(own, found, bump(own?.vv ?? {}, dot[0], dot[1]), dot) }
+}
+
+/** Nanoseconds (decimal) cut to whole microseconds, which is what Node can set (R36). */
+export function toMicroseconds(mtime: string): string {
+  const ns = BigInt(mtime)
+  const rest = ((ns % 1000n) + 1000n) % 1000n
+  return String(ns - rest)
+}
+
+/** The same kind, content and attributes under a new change of ours: it dominates `over` and itself (R29, restore, resolve). */
+export function restamp(entry: Entry, over: readonly VersionVector[], dot: Dot): Entry {
+  const vv = over.reduce((known, vector) => join(known, vector), bump(entry.vv, dot[0], dot[1]))
+  if (entry.kind === 'file' || entry.kind === 'directory') return { ...entry, vv, dots: [dot], mdot: dot }
+  return { ...entry, vv, dots: [dot] }
+}
+
+function join(a: VersionVector, b: VersionVector): VersionVector {
+  return Object.entries(b).reduce((known, [writer, n]) => bump(known, writer as Dot[0], n), a)
+}
+
+/** Says more than our statement does, or something else with the same knowledge. */
+function isNews(merged: Entry, own: Entry | null): boolean {
+  if (own === null) return true
+  return compareVersions(merged.vv, own.vv) !== 'dominated' && !sameEntry(merged, own)
+}
+
+/** Nothing can be told apart on disk. */
+function matches(entry: Entry | null, found: LocalNode | null): boolean {
+  if (found === null) return !isLive(entry)
+  const node = asEntry(found)
+  return entry !== null && sameContent(entry, node) && sameAttributes(entry, node)
+}
+
+function deleted(own: LiveEntry, dot: Dot): Entry {
+  return { kind: 'tombstone', vv: bump(own.vv, dot[0], dot[1]), dots: [dot] }
+}
+
+/** Mode or mtime changed, the content did not: dots stay, so that it never conflicts with an edit (R4). */
+function retouched(own: LiveEntry, found: LocalNode, dot: Dot): Entry {
+  const vv = bump(own.vv, dot[0], dot[1])
+  if (own.kind === 'symlink' && found.kind === 'symlink') return { ...own, vv, mtime: toMicroseconds(found.mtime) }
+  if (own.kind === 'symlink' || found.kind === 'symlink') throw new Error('not of one content')
+  const mdot = own.mode === permissions(found.mode) ? own.mdot : dot
+  if (own.kind === 'directory') return { ...own, vv, mode: permissions(found.mode), mdot }
+  return { ...own, vv, mode: permissions(found.mode), mdot, mtime: found.kind === 'file' ? toMicroseconds(found.mtime) : own.mtime }
+}
+
+/** New content. The change that set the mode is kept if neither kind nor mode changed. */
+function created(own: Entry | null, found: LocalNode, vv: VersionVector, dot: Dot): Entry {
+  const node = asEntry(found)
+  if (node.kind === 'symlink') return { ...node, vv, dots: [dot] }
+  const kept = own !== null && own.kind === node.kind && own.kind === 'file' && own.mode === node.mode
+  return { ...node, vv, dots: [dot], mdot: kept ? own.mdot : dot }
+}
+
+/** The node in the shape of an entry that nobody has changed yet; only content and attributes count. */
+function asEntry(found: LocalNode): LiveEntry {
+  const nobody: Dot = ['' as Dot[0], 0]
+  const blank = { vv: {}, dots: [] }
+  switch (found.kind) {
+    case 'directory':
+      return { kind: 'directory', ...blank, mdot: nobody, mode: permissions(found.mode) }
+    case 'symlink':
+      return { kind: 'symlink', ...blank, mtime: toMicroseconds(found.mtime), target: found.target }
+    case 'file':
+      return fileEntry(found, { ...blank, mdot: nobody })
+  }
+}
+
+function fileEntry(found: Extract<LocalNode, { kind: 'file' }>, rest: Pick<LiveEntry & { mdot: Dot }, 'vv' | 'dots' | 'mdot'>): LiveEntry {
+  const { cid, size, chunks } = found.content
+  const [only] = chunks
+  const entry: LiveEntry = { kind: 'file', ...rest, mode: permissions(found.mode), size, mtime: toMicroseconds(found.mtime), cid }
+  return only !== undefined && chunks.length === 1 ? { ...entry, chunk: only.id } : entry
+}
+
+/** setuid, setgid and sticky are not synced. */
+function permissions(mode: number): number {
+  return mode & 0o777
+}
+
