@@ -6,6 +6,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from
 import { dirname } from 'node:path'
 import { pino } from 'pino'
 import { messageOf } from './errors.ts'
+import { readableLine } from './log-text.ts'
 
 /** Structurally the `Log` of daemon/ports.ts. */
 export interface Log {
@@ -159,22 +160,12 @@ class LogFile implements Target {
 
 class StandardError implements Target {
   write(line: string): void {
-    process.stderr.write(process.stderr.isTTY ? readable(line) : line)
+    process.stderr.write(process.stderr.isTTY ? `${readableLine(line.trimEnd())}\n` : line)
   }
 
   close(): void {
     // standard error belongs to the process
   }
-}
-
-const LEVEL_NAMES: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info ', 40: 'warn ', 50: 'error' }
-
-/** `10:21:04 info  message  key=value`; values stay JSON, so that a name cannot forge a line or move the cursor. */
-function readable(line: string): string {
-  const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
-  const clock = typeof time === 'string' ? time.slice(11, 19) : ''
-  const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`)
-  return `${clock} ${LEVEL_NAMES[Number(level)] ?? level} ${String(msg)} ${rest.join('')}\n`
 }
 
 function describeError(error: unknown): unknown {

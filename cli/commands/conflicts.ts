@@ -1,0 +1,29 @@
+/** `p2psync conflicts` */
+import type { Conflict } from '../../rpc/schema.ts'
+import { withAnyFolder } from '../arguments.ts'
+import type { Command } from '../context.ts'
+import { bytes } from '../format.ts'
+import type { Output } from '../output.ts'
+import { printable } from '../output.ts'
+
+export const conflicts: Command<[folder: string | undefined]> = async (context, folder) => {
+  const client = await context.daemon()
+  const found = await withAnyFolder(context.cwd, folder, (params) => client.call('folders.conflicts', params))
+  context.out.document(found)
+  if (found.conflicts.length === 0) context.out.line('No conflicts.')
+  for (const conflict of found.conflicts) describe(context.out, conflict)
+  if (found.conflicts.length > 0) context.out.line('Keep what you want: edit, rename or delete either file; every device follows.')
+}
+
+function describe(out: Output, conflict: Conflict): void {
+  out.line(out.style('bold', printable(conflict.path)))
+  out.line(`  this   ${conflict.this === null ? 'deleted' : versionText(conflict.this)}`)
+  out.line(`  other  ${versionText(conflict.other)}`)
+  out.line(`         ${printable(conflict.copy)}`)
+}
+
+function versionText(version: Conflict['other']): string {
+  const size = version.kind === 'file' ? bytes(version.size) : version.kind
+  const when = version.mtime === null ? '' : `, changed ${version.mtime.replace('T', ' ').slice(0, 19)} UTC`
+  return `${size}${when}${version.device === null ? '' : ` on ${printable(version.device.name)}`}`
+}

@@ -1,0 +1,115 @@
+/** `p2psync daemon`, `start`, `stop`, `restart` */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
+import { readableLine } from '../../base/log-text.ts'
+import type { Client } from '../../rpc/client.ts'
+import type { Result } from '../../rpc/schema.ts'
+import type { Command, Context } from '../context.ts'
+import { nobodyThere, plainClient } from '../daemon-client.ts'
+import { EXIT } from '../exit-code.ts'
+import { managedBy, systemctl } from '../service.ts'
+import { daemonMain, lastError, startInBackground } from '../start-daemon.ts'
+
+/** An orderly stop takes at most 5 s; after a service manager's own patience nothing more comes. */
+const STOP_TIMEOUT_MS = 12_000
+const POLL_MS = 30
+
+/** In the foreground, as a child, so that this command never loads the daemon; signals go on to it, its exit code comes back. */
+export const daemon: Command<[]> = ({ out }) => {
+  const child = spawn(process.execPath, [daemonMain], { stdio: ['inherit', 'inherit', 'pipe'] })
+  let failed = false
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    const error = lastError(line)
+    if (error === null) process.stderr.write(`${process.stderr.isTTY ? readableLine(line) : line}\n`)
+    else out.error(error)
+    failed ||= error !== null
+  })
+  const forward = (signal: NodeJS.Signals): void => {
+    // A terminal sends SIGINT to the whole foreground group: the daemon has it already.
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, forward)
+  process.on('SIGHUP', () => forward('SIGTERM'))
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new P2psyncError('NOT_RUNNING', `cannot start the daemon: ${messageOf(error)}`, { cause: error })))
+    child.once('close', (code) => resolve(failed ? EXIT.notRunning : (code ?? EXIT.failed)))
+  })
+}
+
+export const start: Command<[]> = async (context) => {
+  const running = await statusOf(plainClient(context))
+  const status = running ?? (await startNow(context))
+  context.out.document({ started: running === null, pid: status.pid, version: status.version })
+  context.out.line(running === null ? `Started, process ${status.pid}.` : `Runs already, process ${status.pid}.`)
+}
+
+export const stop: Command<[]> = async (context) => {
+  const pid = await stopNow(context)
+  context.out.document({ stopped: pid !== null, pid })
+  context.out.line(pid === null ? 'Was not running.' : 'Stopped.')
+}
+
+export const restart: Command<[]> = async (context) => {
+  const before = await stopNow(context)
+  const status = await startNow(context)
+  context.out.document({ started: true, restarted: before !== null, pid: status.pid, version: status.version })
+  context.out.line(`Started, process ${status.pid}.`)
+}
+
+/** Null if none runs. */
+async function statusOf(client: Client): Promise<Result<'daemon.status'> | null> {
+  try {
+    return await client.call('daemon.status')
+  } catch (error) {
+    if (nobodyThere(error)) return null
+    throw error
+  }
+}
+
+async function startNow(context: Context): Promise<Result<'daemon.status'>> {
+  const service = managedBy(context)
+  if (service === null) return startInBackground(context, plainClient(context))
+  if (service.system && process.getuid?.() !== 0) {
+    throw new P2psyncError('NOT_RUNNING', `the service ${service.unit} runs the daemon; type ${service.startHint}`)
+  }
+  await systemctl(service.system, 'start', service.unit)
+  return waitUntilUp(plainClient(context), service.unit)
+}
+
+async function waitUntilUp(client: Client, unit: string): Promise<Result<'daemon.status'>> {
+  for (const deadline = Date.now() + STOP_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
+    const status = await statusOf(client)
+    if (status !== null) return status
+  }
+  throw new P2psyncError('NOT_RUNNING', `the service ${unit} was started, but the daemon does not answer; see \`journalctl --user -u ${unit}\``)
+}
+
+/** The process that was stopped, or null if none ran; resolves when it is gone. */
+export async function stopNow(context: Context): Promise<number | null> {
+  const client = plainClient(context)
+  const status = await statusOf(client)
+  if (status === null) return null
+  await client.call('daemon.stop').catch((error: unknown) => {
+    // It may go before its answer is out; that is what was asked for.
+    if (!(error instanceof P2psyncError) || error.code !== 'NOT_RUNNING') throw error
+  })
+  for (const deadline = Date.now() + STOP_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) if (isGone(status.pid)) return status.pid
+  throw new P2psyncError('TIMEOUT', `the daemon, process ${status.pid}, did not stop within ${STOP_TIMEOUT_MS / 1000} s; see \`p2psync log\``)
+}
+
+/** Also true of a zombie: in a container nobody may collect it. */
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return errnoOf(error) === 'ESRCH'
+  }
+  try {
+    return /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false // no /proc: kill has said that it is there
+  }
+}

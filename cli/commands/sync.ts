@@ -1,0 +1,60 @@
+/** `p2psync sync`: the answer scripts rely on (R38, R39). */
+import type { ErrorCode } from '../../base/errors.ts'
+import type { Result, SyncOutcome } from '../../rpc/schema.ts'
+import { parseDuration, withAnyFolder } from '../arguments.ts'
+import type { Command } from '../context.ts'
+import { EXIT_OF_OUTCOME } from '../exit-code.ts'
+import type { Output } from '../output.ts'
+import { printable } from '../output.ts'
+import { followSync } from '../progress.ts'
+
+export const sync: Command<[folder: string | undefined, options: { readonly timeout: string }]> = async (context, folder, options) => {
+  const timeoutMs = parseDuration(options.timeout, '--timeout')
+  const client = await context.daemon()
+  const done = new AbortController()
+  const shown = context.out.interactive ? followQuietly() : Promise.resolve()
+  const result = await withAnyFolder(context.cwd, folder, (params) => client.call('folders.sync', { ...params, timeoutMs })).finally(() => done.abort())
+  await shown
+  context.out.document(result)
+  tell(context.out, result)
+  return EXIT_OF_OUTCOME[result.outcome]
+
+  /** A failure to show progress is no failure to sync. */
+  function followQuietly(): Promise<void> {
+    return followSync(context, client, null, done.signal).catch(() => undefined)
+  }
+}
+
+type SyncResult = Result<'folders.sync'>
+
+function tell(out: Output, result: SyncResult): void {
+  const absent = result.absent.map((device) => printable(device.name))
+  const paused = result.paused.map((device) => printable(device.name))
+  if (result.ok) out.line(out.style('green', absent.length + paused.length === 0 ? 'In sync.' : 'In sync with every connected device.'))
+  else out.error({ code: CODE[result.outcome], message: sentence(result) })
+  if (absent.length > 0) out.line(`Not connected: ${absent.join(', ')}`)
+  if (paused.length > 0) out.line(`Paused: ${paused.join(', ')}`)
+  for (const { path, message } of result.blocked) out.line(`  ${printable(path)}: ${printable(message)}`)
+}
+
+const CODE: Readonly<Record<SyncOutcome, ErrorCode>> = {
+  'in-sync': 'INTERNAL',
+  blocked: 'NOT_IN_SYNC',
+  timeout: 'TIMEOUT',
+  'no-peers': 'NO_PEERS',
+  halted: 'FOLDER_HALTED',
+  decision: 'NEEDS_DECISION',
+}
+
+function sentence(result: SyncResult): string {
+  switch (result.outcome) {
+    case 'blocked':
+      return `in sync but for ${result.blocked.length} paths that cannot be applied; see \`p2psync status\``
+    case 'timeout':
+      return 'not in sync before the time-out; it goes on in the background, `p2psync status` shows how far it is'
+    case 'no-peers':
+      return 'not in sync: no device that has the folder is connected'
+    default:
+      return result.reason?.message ?? `not in sync: ${result.outcome}; see \`p2psync status\``
+  }
+}

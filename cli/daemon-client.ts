@@ -1,0 +1,66 @@
+/**
+ * A client that starts the daemon when nobody answers on the socket, if the environment and the machine leave that to us. The
+ * call itself is the probe, so a running daemon costs no extra round trip.
+ */
+import { errnoOf, P2psyncError } from '../base/errors.ts'
+import { version } from '../base/version.ts'
+import type { Client } from '../rpc/client.ts'
+import { createClient } from '../rpc/client.ts'
+import type { Context } from './context.ts'
+import { printable } from './output.ts'
+
+export function connect(context: Context): Client {
+  const client = plainClient(context)
+  const once = startOnce(context, client)
+  return {
+    call: async (method, ...rest) => {
+      try {
+        return await client.call(method, ...rest)
+      } catch (error) {
+        if (!nobodyThere(error)) throw error
+        await once(error)
+        return client.call(method, ...rest)
+      }
+    },
+    async *events(options) {
+      // The stream has no first answer to retry on; a cheap call starts the daemon.
+      await client.call('daemon.status').catch(async (error: unknown) => {
+        if (!nobodyThere(error)) throw error
+        await once(error)
+      })
+      yield* client.events(options)
+    },
+  }
+}
+
+/** Never starts anything. */
+export function plainClient(context: Context): Client {
+  return createClient({
+    socketPath: context.paths.socket,
+    version: version(),
+    onVersionMismatch: (theirs) => context.out.warn(`the daemon is version ${printable(theirs)}, this command ${version()}; run \`p2psync restart\``),
+  })
+}
+
+/** True if no process listens on the socket, as opposed to one that went while it answered. */
+export function nobodyThere(error: unknown): boolean {
+  if (!(error instanceof P2psyncError) || error.code !== 'NOT_RUNNING') return false
+  const errno = errnoOf(error.cause)
+  return errno === 'ENOENT' || errno === 'ECONNREFUSED' || errno === 'ENOTDIR'
+}
+
+function startOnce(context: Context, client: Client): (cause: unknown) => Promise<void> {
+  let starting: Promise<void> | null = null
+  return (cause) => (starting ??= start(context, client, cause))
+}
+
+async function start(context: Context, client: Client, cause: unknown): Promise<void> {
+  if (context.env['P2PSYNC_AUTOSTART'] === 'off') {
+    throw new P2psyncError('NOT_RUNNING', 'the daemon is not running, and P2PSYNC_AUTOSTART=off keeps this command from starting it; run `p2psync start`', { cause })
+  }
+  const { managedBy } = await import('./service.ts')
+  const service = managedBy(context)
+  if (service !== null) throw new P2psyncError('NOT_RUNNING', `the daemon is not running; the service ${service.unit} runs it: ${service.startHint}`, { cause })
+  const { startInBackground } = await import('./start-daemon.ts')
+  await startInBackground(context, client)
+}

@@ -1,0 +1,150 @@
+/** The tree of commands: names, options, help. Bodies are loaded when they run, so that the command starts fast. */
+import { Command as Commander, CommanderError } from 'commander'
+import { P2psyncError } from '../base/errors.ts'
+import type { Command } from './context.ts'
+import { Context } from './context.ts'
+import { EXIT, exitCodeOf } from './exit-code.ts'
+import { Output } from './output.ts'
+
+/** Runs one command line; resolves with the exit code and never rejects. */
+export async function run(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const end = argv.indexOf('--')
+  const json = (end === -1 ? argv : argv.slice(0, end)).includes('--json')
+  const out = new Output({ json, noColor: Boolean(env['NO_COLOR']) })
+  surviveClosedPipe()
+  const context = new Context(out, env)
+  let code: number = EXIT.done
+  const program = createProgram(context, (result) => (code = result))
+  try {
+    if (argv.length === 0) {
+      out.raw(program.helpInformation())
+      return EXIT.usage
+    }
+    await program.parseAsync([...argv], { from: 'user' })
+    return code
+  } catch (error) {
+    return report(out, error)
+  }
+}
+
+/** `p2psync events | head`: the reader has gone, that is no failure. */
+function surviveClosedPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(EXIT.done)
+  })
+}
+
+function report(out: Output, error: unknown): number {
+  if (error instanceof CommanderError) return reportUsage(out, error)
+  const ours = error instanceof P2psyncError ? error : new P2psyncError('INTERNAL', `a bug in this command: ${String(error)}`)
+  out.error(ours)
+  return exitCodeOf(ours.code)
+}
+
+function reportUsage(out: Output, error: CommanderError): number {
+  if (error.exitCode === 0) return EXIT.done // --help and --version have printed
+  if (error.code === 'commander.help') return EXIT.usage
+  out.error({ code: 'USAGE', message: `${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see \`p2psync --help\`` })
+  return EXIT.usage
+}
+
+/** `done` gets the exit code of the command that ran. */
+export function createProgram(context: Context, done: (code: number) => void): Commander {
+  const program = new Commander('p2psync')
+    .description('Keeps folders equal on your own devices, peer to peer and encrypted, with no server')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .showHelpAfterError(false)
+    .helpCommand('help [COMMAND]', 'help for a command')
+    .option('--json', 'print one JSON document (streams: one a line)')
+    .addHelpText('after', '\nStart here:\n  p2psync add ~/Docs     watch a folder\n  p2psync invite         get a code for another device\n  p2psync join CODE      use it there')
+
+  /** Declares a command; `load` brings its body. */
+  const declare = <Args extends readonly unknown[]>(
+    parent: Commander,
+    usage: string,
+    summary: string,
+    example: string,
+    load: () => Promise<Command<Args>>,
+    options: { readonly isDefault?: boolean } = {},
+  ): Commander =>
+    parent
+      .command(usage, options)
+      .description(summary)
+      .option('--json', 'print one JSON document (streams: one a line)')
+      .addHelpText('after', `\nExample:\n  p2psync ${example}`)
+      .action(async (...given: unknown[]) => {
+        const body = await load()
+        // SAFETY: commander passes the declared arguments, then the options, then itself, which bodies do not take.
+        done((await body(context, ...(given.slice(0, -1) as unknown as Args))) ?? EXIT.done)
+      })
+
+  const FOLDER = 'a name, an id, the start of an id, or a path inside the folder'
+
+  declare(program, 'add', 'watch a folder, and join the folder of that name in your group if there is one', 'add ~/Docs', async () => (await import('./commands/add.ts')).add)
+    .argument('<path>', 'the directory; its last component is made if missing')
+    .option('--name <name>', 'name of the folder (default: that of the directory)')
+    .option('--join <folder>', 'join this folder of the group')
+    .option('--new', 'make a new folder even if the group has one of that name')
+    .option('--mode <mode>', 'reserved')
+  declare(program, 'remove', 'stop syncing a folder on this device; its files stay', 'remove docs', async () => (await import('./commands/folders.ts')).remove).argument('<folder>', FOLDER)
+  declare(program, 'list', 'folders of the group, on this device or only elsewhere', 'list', async () => (await import('./commands/folders.ts')).list)
+    .option('--keys', 'with the keys that let a stock Hyperdrive read each device\'s drive; keep them secret')
+  declare(program, 'status', 'devices, folders, and what is still to be done', 'status --watch', async () => (await import('./commands/status.ts')).status)
+    .argument('[folder]', FOLDER)
+    .option('--watch', 'keep showing it')
+  declare(program, 'invite', 'make a one-time code that pairs another device', 'invite --expires 1h', async () => (await import('./commands/pairing.ts')).invite)
+    .option('--expires <duration>', 'how long the code holds', '10m')
+  declare(program, 'join', 'pair this device with the group of a code', 'join CODE', async () => (await import('./commands/pairing.ts')).join)
+    .argument('<code>', 'what `p2psync invite` printed on the other device')
+    .option('--timeout <duration>', 'how long to try', '60s')
+    .option('--leave', 'leave the group of several devices that this device is in')
+
+  const devices = program.command('devices').description('the devices of the group').addHelpText('after', '\nExample:\n  p2psync devices rename 3f2a nas')
+  declare(devices, 'list', 'list them', 'devices', async () => (await import('./commands/devices.ts')).list, { isDefault: true })
+  declare(devices, 'rename', 'give a device another name', 'devices rename laptop desk', async () => (await import('./commands/devices.ts')).rename).argument('<device>').argument('<name>')
+  declare(devices, 'remove', 'take a device out of the group, for ever', 'devices remove phone', async () => (await import('./commands/devices.ts')).remove).argument('<device>')
+  declare(devices, 'address', 'remember an address at which a device is dialled directly', 'devices address nas 192.168.1.5:49737', async () => (await import('./commands/devices.ts')).address)
+    .argument('<device>')
+    .argument('<host:port>')
+
+  declare(program, 'pause', 'stop syncing until resumed', 'pause docs', async () => (await import('./commands/folders.ts')).pause).argument('[folder]', FOLDER)
+  declare(program, 'resume', 'end a pause', 'resume docs', async () => (await import('./commands/folders.ts')).resume).argument('[folder]', FOLDER)
+  declare(program, 'scan', 'read the whole folder again now', 'scan docs', async () => (await import('./commands/folders.ts')).scan).argument('[folder]', FOLDER)
+  declare(program, 'sync', 'wait until all connected devices have the same tree', 'sync docs --timeout 2m', async () => (await import('./commands/sync.ts')).sync)
+    .argument('[folder]', FOLDER)
+    .option('--timeout <duration>', 'how long to wait', '60s')
+  declare(program, 'conflicts', 'files that were changed on two devices at once', 'conflicts docs', async () => (await import('./commands/conflicts.ts')).conflicts).argument('[folder]', FOLDER)
+  declare(program, 'ignore', 'show or add patterns of what is not synced (gitignore syntax)', "ignore docs '*.tmp'", async () => (await import('./commands/ignore.ts')).ignore)
+    .argument('[folder]', FOLDER)
+    .argument('[pattern...]', 'patterns to add')
+    .option('--check <path>', 'say whether a path is ignored, and by which rule')
+  declare(program, 'events', 'what happens, as it happens', 'events --json', async () => (await import('./commands/events.ts')).events)
+
+  declare(program, 'daemon', 'run in the foreground until SIGTERM or SIGINT', 'daemon', async () => (await import('./commands/daemon.ts')).daemon)
+  declare(program, 'start', 'start the daemon in the background', 'start', async () => (await import('./commands/daemon.ts')).start)
+  declare(program, 'stop', 'stop the daemon', 'stop', async () => (await import('./commands/daemon.ts')).stop)
+  declare(program, 'restart', 'stop and start the daemon', 'restart', async () => (await import('./commands/daemon.ts')).restart)
+
+  const service = program.command('service').description('the daemon as a systemd service').addHelpText('after', '\nExample:\n  p2psync service install')
+  for (const verb of ['install', 'uninstall', 'status'] as const) {
+    declare(service, verb, { install: 'write the unit, enable and start it', uninstall: 'stop it and remove the unit', status: 'say whether it is installed and runs' }[verb], `service ${verb}`, async () => (await import('./commands/service.ts'))[verb])
+      .option('--system', 'a service of the machine that runs for you without a login (needs root)')
+  }
+
+  const config = program.command('config').description('settings').addHelpText('after', '\nExample:\n  p2psync config set deviceName laptop')
+  declare(config, 'get', 'show the settings in force', 'config get deviceName', async () => (await import('./commands/config.ts')).get, { isDefault: true }).argument('[key]')
+  declare(config, 'set', 'change one; without a value, back to its default', 'config set deviceName laptop', async () => (await import('./commands/config.ts')).set)
+    .argument('<key>')
+    .argument('[value]')
+  declare(program, 'log', 'the end of the daemon\'s log', 'log --lines 50', async () => (await import('./commands/log.ts')).log)
+    .option('--lines <count>', 'how many', '20')
+    .option('--level <level>', 'set the level until the daemon stops: error, warn, info or debug')
+  declare(program, 'version', 'the version of this command', 'version', async () => (await import('./commands/version.ts')).version)
+  declare(program, 'completion', 'print a completion script for a shell', 'completion bash > ~/.local/share/bash-completion/completions/p2psync', async () => {
+    const { completion } = await import('./commands/completion.ts')
+    return (context: Context, shell: string) => completion(context, shell, program)
+  }).argument('<shell>', 'bash, zsh or fish')
+  return program
+}
