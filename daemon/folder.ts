@@ -194,7 +194,9 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#abort.signal.aborted) return
     mark()
     this.#notify()
-    this.wake()
+    // A cycle without work would tell others of itself, and each of them us in turn.
+    if (this.#work.empty) this.#report()
+    else this.wake()
   }
 
   #stagingFailed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void {
