@@ -208,7 +208,9 @@ export class Folder extends Resource implements FolderInbox {
 
   #retryBlocked(): void {
     const context = this.#context
-    if (context === null || context.blocked.size === 0) return
+    if (context === null) return
+    // A nack may have been for a moment only: a file that was being written.
+    context.fetcher.peersChanged()
     this.#work.markDirty(context.blocked.keys())
   }
 
@@ -438,7 +440,7 @@ export class Folder extends Resource implements FolderInbox {
     if (report === null || this.#context === null || this.report().dirty || !this.#work.empty) return false
     if (this.#options.peers.connected().some((peer) => peer.device === device)) this.#lastReports.set(device, report)
     const known = report.drive === null ? null : this.#options.index.remoteCheckpoint(report.drive)
-    if (report.dirty || known === null || known.length !== report.length) return false
+    if (report.dirty || (known?.length ?? 0) !== report.length) return false
     const excused = new Set<string>([...this.#context.blocked.keys(), ...report.blocked])
     for (const path of this.#tally.divergentPaths(device)) if (!excused.has(path)) return false
     return true
