@@ -29,6 +29,7 @@ export class FakeUser {
 
   /** As editors do: a new file beside it, renamed over it. */
   replace(path: string, data: Buffer | string, mode = DEFAULT_FILE_MODE): void {
+    if (this.tree.node(path)?.kind === 'directory') throw new FakeFsError('EISDIR', path)
     const beside = joinPath(parentOf(path), `.${nameOf(path)}.tmp`)
     this.write(beside, data, mode)
     this.rename(beside, path)

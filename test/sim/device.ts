@@ -240,6 +240,7 @@ export class SimDevice implements Node {
   }
 
   reported(device: DeviceId, report: FolderReport): void {
+    this.#world.trace(`${this.name} hears of ${device.slice(0, 4)}: ${report.state}${report.dirty ? ' dirty' : ''} ${report.length}`)
     this.#daemon?.peers.reported(device, report)
     this.#daemon?.folder.peersChanged()
   }

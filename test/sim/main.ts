@@ -52,7 +52,7 @@ async function search(from: number, count: number, keep: boolean): Promise<numbe
 
 async function explain(script: Script, outcome: Outcome): Promise<void> {
   for (const failure of outcome.failures) console.log(`  ${failure}`)
-  const small = await shrink(script)
+  const small = await shrink(script, outcome.failures[0] ?? '')
   const last = await runScript(small)
   console.log('shrunk to:')
   console.log(printScript(small))

@@ -11,8 +11,11 @@ import { SimDevice } from './device.ts'
 import { Ledger } from './ledger.ts'
 import type { Script, Step } from './script.ts'
 
+/** Which promise a failure breaks; shrinking keeps to the first one. */
+type Check = 'lost' | 'equal' | 'drive' | 'stray' | 'dots' | 'truth' | 'model' | 'statements' | 'fixpoint' | 'rest' | 'daemon'
+
 export interface Outcome {
-  /** Empty: all is well. */
+  /** Empty: all is well. Each begins with the name of the check in brackets. */
   readonly failures: readonly string[]
   readonly trace: readonly string[]
   /** SHA-256 of the trace, hex. */
@@ -24,6 +27,9 @@ const QUIET_MS = 35_000
 const QUIET_ROUNDS = 2
 const MAX_ROUNDS = 60
 const MAX_FAILURES = 12
+/** More lines than this are a world that spins. */
+const MAX_TRACE_LINES = 20_000
+const ROUND_SLICE_MS = 1000
 
 export async function runScript(script: Script): Promise<Outcome> {
   return await new Simulation(script).run()
@@ -58,7 +64,7 @@ class Simulation {
       weather,
       seed: String(script.seed),
       trace,
-      failed: (what: string) => this.#failed(what),
+      failed: (what: string) => this.#failed('daemon', what),
       devices: () => this.#devices
     }
     this.#devices = Array.from({ length: script.devices }, (_, number) => new SimDevice(world, number))
@@ -105,7 +111,7 @@ class Simulation {
   #user(device: SimDevice, action: UserAction): void {
     const done = act(device.user, this.#ledger, device.name, action)
     if (!done) this.#trace.push(`${this.#clock.now()} > skipped`)
-    if (this.#script.calm && act(this.#model, this.#ledger, 'model', action) !== done) this.#failed(`the model disagrees on ${JSON.stringify(action)}`)
+    if (this.#script.calm && act(this.#model, this.#ledger, 'model', action) !== done) this.#failed('model', `the model disagrees on ${JSON.stringify(action)}`)
   }
 
   /** Until nothing is said, stated or changed any more. */
@@ -114,11 +120,12 @@ class Simulation {
     for (let round = 0; round < MAX_ROUNDS && this.#failures.length === 0; round++) {
       const before = this.#trace.length
       for (const device of this.#devices) device.rested()
-      await this.#clock.run(QUIET_MS)
+      for (let ms = 0; ms < QUIET_MS && this.#trace.length < MAX_TRACE_LINES; ms += ROUND_SLICE_MS) await this.#clock.run(ROUND_SLICE_MS)
+      if (this.#trace.length >= MAX_TRACE_LINES) break
       quiet = this.#trace.length === before ? quiet + 1 : 0
       if (quiet >= QUIET_ROUNDS) return
     }
-    this.#failed('the world does not come to rest')
+    this.#failed('rest', 'the world does not come to rest')
   }
 
   async #end(): Promise<void> {
@@ -138,17 +145,15 @@ class Simulation {
 
   #judge(when: string): void {
     const devices = this.#devices
-    const found = [
-      ...checkEqual(devices),
-      ...devices.flatMap((device) => checkDrive(device)),
-      ...devices.flatMap((device) => checkNothingLost(device, this.#ledger)),
-      ...devices.flatMap((device) => checkNoStrays(device, this.#ledger)),
-      ...checkDots(devices),
-      ...devices.flatMap((device) => this.#truthful(device)),
-      ...(this.#script.calm && devices[0] !== undefined ? checkModel(devices[0], this.#model.tree) : [])
-    ]
-    if (found.length === 0) found.push(...checkStatements(devices))
-    for (const line of found) this.#failed(`${when}: ${line}`)
+    const fail = (check: Check, lines: readonly string[]): void => lines.forEach((line) => this.#failed(check, `${when}: ${line}`))
+    fail('lost', devices.flatMap((device) => checkNothingLost(device, this.#ledger)))
+    fail('equal', checkEqual(devices))
+    fail('drive', devices.flatMap((device) => checkDrive(device)))
+    fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))
+    fail('dots', checkDots(devices))
+    fail('truth', devices.flatMap((device) => this.#truthful(device)))
+    if (this.#script.calm && devices[0] !== undefined) fail('model', checkModel(devices[0], this.#model.tree))
+    if (this.#failures.length === 0) fail('statements', checkStatements(devices))
   }
 
   /** R37: what is said of the state must be so. */
@@ -181,12 +186,12 @@ class Simulation {
 
   #unchanged(before: readonly number[], after: string): void {
     for (const [i, device] of this.#devices.entries()) {
-      if (device.log.length !== before[i]) this.#failed(`${device.name} stated something new after ${after} although nothing changed`)
+      if (device.log.length !== before[i]) this.#failed('fixpoint', `${device.name} stated something new after ${after} although nothing changed`)
     }
   }
 
-  #failed(what: string): void {
-    if (this.#failures.length < MAX_FAILURES) this.#failures.push(what)
-    this.#trace.push(`${this.#clock.now()} ! ${what}`)
+  #failed(check: Check, what: string): void {
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push(`[${check}] ${what}`)
+    this.#trace.push(`${this.#clock.now()} ! [${check}] ${what}`)
   }
 }
