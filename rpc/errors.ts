@@ -88,6 +88,6 @@ function sentence(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') {
     return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}${at === '' ? '' : ` in ${at}`}`
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined && at !== '') return `${at} is missing`
-  return `${at === '' ? 'parameters' : at}: ${issue.message}`
+  if (issue.code === 'invalid_type' && at !== '' && issue.message.endsWith('received undefined')) return `${at} is missing`
+  return `${at === '' ? 'parameters' : at}: ${issue.message.replace(/^Invalid input: /, '')}`
 }
