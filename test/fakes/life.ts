@@ -47,6 +47,11 @@ export class Life {
     this.#killAt = { step: this.#steps + steps, then }
   }
 
+  /** Undoes `killAfter`. */
+  spare(): void {
+    this.#killAt = null
+  }
+
   /** Lets others go first; never resolves once dead. */
   step(): Promise<void> {
     this.#steps++

@@ -147,6 +147,11 @@ export class SimDevice implements Node {
     })
   }
 
+  /** Whatever was to kill it does not. */
+  spare(): void {
+    this.#daemon?.life.spare()
+  }
+
   forget(): void {
     this.kill()
     this.#world.trace(`${this.name} loses its index`)

@@ -131,6 +131,7 @@ class Simulation {
   async #end(): Promise<void> {
     this.#trace.push('--- healing')
     for (const a of this.#devices) for (const b of this.#devices) if (a !== b) this.#network.mend(a.device, b.device)
+    for (const device of this.#devices) device.spare()
     for (const device of this.#devices) device.start()
     await this.#clock.run(QUIET_MS)
     for (const device of this.#devices) device.start()

@@ -74,7 +74,7 @@ function* calmer(script: Script): Generator<Script> {
   if (weather.skewMs > 0) yield { ...script, weather: { ...weather, skewMs: 0 } }
   if (weather.slowCalls > 0) yield { ...script, weather: { ...weather, slowCalls: 0 } }
   if (weather.maxDelayMs > 0) yield { ...script, weather: { ...weather, maxDelayMs: 0 } }
-  if (script.devices > 2 && script.steps.every((step) => usesAtMost(step, script.devices - 1))) yield { ...script, devices: script.devices - 1 }
+  if (script.devices > 2 && [...script.before, ...script.steps].every((step) => usesAtMost(step, script.devices - 1))) yield { ...script, devices: script.devices - 1 }
 }
 
 function usesAtMost(step: Step, devices: number): boolean {
