@@ -5,9 +5,19 @@ declare module 'hypercore-storage' {
   export interface CoreWriter {
     flush(): Promise<boolean>
     setHead(head: unknown): void
+    putBlock(index: number, data: Buffer): void
+    deleteTreeNode(index: number): void
   }
 
+  export interface CoreReader {
+    getBlock(index: number): Promise<Buffer | null>
+  }
+
+  /** The storage of one core, or of an atom, snapshot or named session of it. */
   export interface CoreStorage {
+    readonly store: HypercoreStorage
+    readonly core: { readonly corePointer: number }
+    read(fork?: number): CoreReader
     write(): CoreWriter
   }
 
@@ -16,6 +26,8 @@ declare module 'hypercore-storage' {
     /** The database; `db` is its column family for cores. */
     readonly rocks: RocksDB
     readonly db: RocksDB
+    resumeCore(discoveryKey: Buffer): Promise<CoreStorage | null>
+    createCore(data: { discoveryKey: Buffer }): Promise<CoreStorage | null>
     close(): Promise<void>
   }
 }
