@@ -2,9 +2,10 @@
  * What a scan's finding means against our own statement and what the group says: nothing, a version that is known already (a
  * crash between apply and index, R8; a first join, R12), or a local change, which takes the next counter (R3).
  */
-import { isLive, sameAttributes, sameContent, sameEntry } from './entry-compare.ts'
+import { isLive, modeOf, mtimeOf, sameAttributes, sameContent, sameEntry } from './entry-compare.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from './entry.ts'
 import type { ChunkId, ContentId } from './ids.ts'
+import { mergeEntries, undominated } from './merge.ts'
 import { bump, compareVersions } from './version.ts'
 
 /** What stands on disk at a path. Structurally a `DiskNode` of the ports. */
@@ -24,31 +25,54 @@ export interface LocalInput {
   readonly own: Entry | null
   /** Null: the parent was read and it is not there. */
   readonly found: LocalNode | null
-  /** Our statement and those of all others, merged; null if nobody speaks of the path. */
+  /** What is stated of the found content: `knownVersion`. Never a merge of all that is stated (see there). */
   readonly merged: Entry | null
   /** The next counter; called at most once. */
   take(): Dot
 }
 
+/** Attributes by which the disk differs from the version it adopts; null: that one is right. */
+export interface Owed {
+  readonly mode: number | null
+  readonly mtime: string | null
+}
+
 export type LocalChange =
   | { readonly kind: 'same' }
-  /** The disk holds a version that is known: publish it as it is. Mode or mtime may still have to be put right by a plan. */
-  | { readonly kind: 'adopt'; readonly entry: Entry }
+  /**
+   * The disk holds a version that is known: state it as it is. `owed` is what the disk must be given first (null: nothing): once
+   * stated, our statement and the target are equal and no plan will touch the path again.
+   */
+  | { readonly kind: 'adopt'; readonly entry: Entry; readonly owed: Owed | null }
   | { readonly kind: 'change'; readonly entry: Entry }
 
 /**
  * Against our own statement first: a chmod of what we hold is a change even while others speak of the same content. Only
- * content that is new to us is looked for in `merged`.
+ * content that is new to us is looked for in what they say.
  */
-export function localChange({ own, found, merged, take }: LocalInput): LocalChange {
+export function localChange({ own, merged, found, take }: LocalInput): LocalChange {
   if (matches(own, found)) return { kind: 'same' }
-  const known = merged !== null && isNews(merged, own) ? merged : null
-  if (known !== null && matches(known, found)) return { kind: 'adopt', entry: known }
+  const known = merged !== null && isNews(merged, own) && states(merged, found) ? merged : null
+  if (known !== null && matches(known, found)) return { kind: 'adopt', entry: known, owed: null }
   if (found === null) return { kind: 'change', entry: deleted(own as LiveEntry, take()) }
-  if (own !== null && sameContent(own, asEntry(found))) return { kind: 'change', entry: retouched(own as LiveEntry, found, take()) }
-  if (known !== null && sameContent(known, asEntry(found))) return { kind: 'adopt', entry: known }
+  const node = asEntry(found)
+  if (own !== null && sameContent(own, node)) return { kind: 'change', entry: retouched(own as LiveEntry, found, take()) }
+  if (known !== null) return { kind: 'adopt', entry: known, owed: owedTo(known, node) }
   const dot = take()
   return { kind: 'change', entry: created(own, found, bump(own?.vv ?? {}, dot[0], dot[1]), dot) }
+}
+
+/**
+ * The version that a finding may adopt: what others state of the found content, together with our own statement; null if none.
+ * It must not cover contents of others that would lose against it: their copies are not published yet (R8). Ours may be
+ * covered: it is not on disk any more, so it was kept or given up.
+ */
+export function knownVersion(own: Entry | null, remotes: readonly Entry[], found: LocalNode | null): Entry | null {
+  const stated = own === null ? remotes : [own, ...remotes]
+  const agreeing = undominated(stated).filter((entry) => entry !== own && states(entry, found))
+  if (agreeing.length === 0) return null
+  const { merged } = mergeEntries(own === null ? agreeing : [own, ...agreeing])
+  return states(merged, found) ? merged : null
 }
 
 /** Nanoseconds (decimal) cut to whole microseconds, which is what Node can set (R36). */
@@ -75,11 +99,22 @@ function isNews(merged: Entry, own: Entry | null): boolean {
   return compareVersions(merged.vv, own.vv) !== 'dominated' && !sameEntry(merged, own)
 }
 
+/** Of one kind and content; attributes aside. */
+function states(entry: Entry, found: LocalNode | null): boolean {
+  return found === null ? !isLive(entry) : sameContent(entry, asEntry(found))
+}
+
 /** Nothing can be told apart on disk. */
 function matches(entry: Entry | null, found: LocalNode | null): boolean {
   if (found === null) return !isLive(entry)
   const node = asEntry(found)
   return entry !== null && sameContent(entry, node) && sameAttributes(entry, node)
+}
+
+function owedTo(known: Entry, node: LiveEntry): Owed {
+  const mode = modeOf(known)
+  const mtime = mtimeOf(known)
+  return { mode: mode === modeOf(node) ? null : mode, mtime: mtime === mtimeOf(node) ? null : mtime }
 }
 
 function deleted(own: LiveEntry, dot: Dot): Entry {

@@ -41,7 +41,7 @@ export function mergeEntries(versions: readonly Entry[]): Merge {
 }
 
 /** The versions that no other strictly dominates, each once. */
-function undominated(versions: readonly Entry[]): Entry[] {
+export function undominated(versions: readonly Entry[]): Entry[] {
   const standing: Entry[] = []
   for (const [i, version] of versions.entries()) {
     const beaten = versions.some((other, j) => {

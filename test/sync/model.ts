@@ -4,10 +4,9 @@
  */
 import type { DirectoryEntry, Dot, Entry, FileEntry, SymlinkEntry } from '../../daemon/sync/entry.ts'
 import { stripConflict } from '../../daemon/sync/conflict.ts'
-import { localChange, type LocalNode } from '../../daemon/sync/diff.ts'
+import { knownVersion, localChange, type LocalNode } from '../../daemon/sync/diff.ts'
 import { contentKey, isLive, sameEntry, treeEqual } from '../../daemon/sync/entry-compare.ts'
 import type { ContentId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
-import { mergeEntries } from '../../daemon/sync/merge.ts'
 import { ancestorsOf, comparePaths, isBelow, nameOf, parentOf, ROOT } from '../../daemon/sync/path.ts'
 import { plan } from '../../daemon/sync/plan.ts'
 import { reconcile, type PathView, type Resolution, type Step, type TreeView } from '../../daemon/sync/reconcile.ts'
@@ -78,9 +77,10 @@ export class Device {
     }
     const there = this.disk.get(path)
     if (there?.kind === 'directory' && node.kind !== 'directory') for (const below of this.below(path)) this.drop(below)
-    if (!(there?.kind === 'directory' && node.kind === 'directory')) this.giveUp(path)
+    const same = there !== undefined && contentOfNode(there) === contentOfNode(node)
+    if (!same) this.giveUp(path)
     this.disk.set(path, node)
-    this.note('made', path, node)
+    if (!same) this.note('made', path, node)
     this.scan()
   }
 
@@ -137,10 +137,10 @@ export class Device {
     let changed = false
     for (const path of new Set([...this.own.keys(), ...this.disk.keys()])) {
       const { own, remotes } = this.view(path)
-      const versions = own === null ? remotes : [own, ...remotes]
-      const merged = versions.length === 0 ? null : mergeEntries(versions).merged
-      const change = localChange({ own, found: this.disk.get(path) ?? null, merged, take: () => this.take() })
+      const found = this.disk.get(path) ?? null
+      const change = localChange({ own, found, merged: knownVersion(own, remotes, found), take: () => this.take() })
       if (change.kind === 'same') continue
+      if (change.kind === 'adopt' && change.owed !== null) this.disk.set(path, nodeOf(change.entry))
       this.own.set(path, change.entry)
       this.dirty.add(path)
       changed = true
@@ -287,11 +287,16 @@ export function converge(devices: readonly Device[], maxRounds = 40): number {
   throw new Error('does not converge')
 }
 
-/** The live tree as text, for comparison and for messages. */
+/** The live tree as text, for comparison and for messages; `full`: tombstones and versions as well. */
 export function treeText(tree: ReadonlyMap<PathKey, Entry>, full = false): string {
   return [...tree]
     .filter(([, entry]) => full || isLive(entry))
     .sort(([a], [b]) => comparePaths(a, b))
-    .map(([path, entry]) => `${path} ${full ? JSON.stringify(entry) : JSON.stringify({ ...entry, vv: 0, dots: 0, mdot: 0 })}`)
+    .map(([path, entry]) => `${path} ${entryText(entry, full)}`)
     .join('\n')
+}
+
+function entryText(entry: Entry, full: boolean): string {
+  const fields = Object.entries(entry).filter(([name]) => full || !['vv', 'dots', 'mdot'].includes(name))
+  return JSON.stringify(Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1))))
 }
