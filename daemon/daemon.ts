@@ -19,14 +19,15 @@ import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
 import type { PeerLink } from './net/link.ts'
-import { Network } from './net/swarm.ts'
+import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { FolderPeersAdapter } from './net/peers.ts'
 import { Announcer } from './announcer.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
 import { systemClock } from './system-clock.ts'
-import type { DriveKey, FolderId, ObjectId } from './sync/ids.ts'
+import type { DriveHead, FolderReport } from './ports.ts'
+import type { DeviceId, FolderId } from './sync/ids.ts'
 
 export interface DaemonOptions {
   readonly paths: Paths
@@ -40,6 +41,8 @@ export class Daemon extends Resource {
   readonly options: DaemonOptions
   readonly events = new EventRing()
   readonly hosts = new Map<FolderId, FolderHost>()
+  /** Devices that were connected since the start and are not now. */
+  readonly lastSeen = new Map<DeviceId, { readonly at: number; readonly address: string | null }>()
   readonly startedAt = systemClock.now()
   readonly #announcer: Announcer
   #lock: HomeLock | null = null
@@ -121,27 +124,46 @@ export class Daemon extends Resource {
     const { config, log, paths } = this.options
     const { bootstrap, listenPort, lan } = config.current
     const nodes = bootstrap === 'public' ? null : bootstrap === 'none' ? 'none' : bootstrap.map(parseHostPort)
-    this.#network = new Network({ group: this.group, stateDir: paths.stateDir, bootstrap: nodes, listenPort, lan, log: log.child({ part: 'net' }), clock: systemClock, hooks: this.#hooks() })
+    this.#network = new Network({ group: this.group, bootstrap: nodes, listenPort, lan, log: log.child({ part: 'net' }), clock: systemClock })
+    this.#network.setHandlers(this.#answers())
     this.#network.onPeer((link) => this.#peerConnected(link))
     await this.#network.open()
-    this.#pairing = new Pairing({ group: this.group, network: this.#network, stateDir: paths.stateDir, log: log.child({ part: 'pairing' }) })
+    this.#pairing = new Pairing({ group: this.group, network: this.#network, clock: systemClock, log: log.child({ part: 'pairing' }) })
     await this.#pairing.open()
   }
 
-  /** What the network asks of the folders, by id only. */
-  #hooks() {
+  /** What other devices may ask, and what is held here of each drive (R17). */
+  #answers(): NetworkHandlers {
     return {
-      serve: async (folder: FolderId, id: ObjectId) => (await this.hosts.get(folder)?.serve(id)) ?? null,
-      attach: (drive: DriveKey, link: PeerLink) => this.drives.replicate(drive, link.stream),
-      head: (drive: DriveKey, length?: number) => this.drives.head(drive, length),
-      onForkEvidence: (drive: DriveKey) => this.options.log.error({ drive: drive.slice(0, 12) }, 'another device holds a different or longer copy of our own drive')
+      serve: async (_device, folder, id) => (await this.hosts.get(folder)?.serve(id)) ?? null,
+      settle: async (folder, signal) => await this.#settle(folder, signal),
+      heads: async (folder) => await this.#heads(folder),
+      treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
+      attach: (drive, stream) => this.drives.replicate(drive, stream),
+      onForkEvidence: (evidence) => this.options.log.error({ drive: evidence.drive.slice(0, 12), own: evidence.own, reason: evidence.reason }, 'two histories of one drive')
     }
+  }
+
+  async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
+    const host = this.hosts.get(folder)
+    if (host === undefined) throw new P2psyncError('FOLDER_UNKNOWN', 'this device does not have the folder')
+    return await host.folder.settleForPeer(signal)
+  }
+
+  async #heads(id: FolderId): Promise<readonly DriveHead[]> {
+    if (!this.hosts.has(id)) return []
+    const drives = this.group.folder(id)?.drives ?? []
+    const heads = await Promise.all(drives.map((drive) => this.drives.head(drive.driveKey)))
+    return heads.filter((head) => head !== null)
   }
 
   #peerConnected(link: PeerLink): void {
     const device = { id: link.device, name: this.nameOf(link.device) }
     this.events.emit({ type: 'peer', device, connected: true })
-    link.onClose(() => this.events.emit({ type: 'peer', device, connected: false }))
+    link.onClose(() => {
+      this.lastSeen.set(link.device, { at: systemClock.now(), address: link.address })
+      this.events.emit({ type: 'peer', device, connected: false })
+    })
   }
 
   nameOf(device: string): string {

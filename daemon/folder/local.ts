@@ -1,14 +1,15 @@
 /** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
-import type { Finding, Row } from '../ports.ts'
+import type { Finding, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
-import { localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
+import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { mergeEntries } from '../sync/merge.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
+
+type StateFinding = Extract<Finding, { kind: 'present' | 'absent' }>
 
 /** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more. */
 export async function scanAndPublish(context: FolderContext, work: ScanWork): Promise<{ readonly unstable: readonly PathKey[] }> {
@@ -30,7 +31,7 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork): Pr
 
 async function publishFindings(context: FolderContext, findings: readonly Finding[]): Promise<readonly PathKey[]> {
   const unstable: PathKey[] = []
-  const states: Extract<Finding, { kind: 'present' | 'absent' }>[] = []
+  const states: StateFinding[] = []
   for (const finding of findings) {
     if (finding.kind === 'present' || finding.kind === 'absent') states.push(finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
@@ -46,17 +47,22 @@ function heal(context: FolderContext, path: PathKey): void {
   if (context.blocked.delete(path)) context.work.markDirty([path])
 }
 
-async function publishStates(context: FolderContext, states: readonly Extract<Finding, { kind: 'present' | 'absent' }>[]): Promise<readonly PathKey[]> {
+async function publishStates(context: FolderContext, states: readonly StateFinding[]): Promise<readonly PathKey[]> {
   const { index } = context.ports
   const paths = states.map((state) => state.path)
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
   const changes: Change[] = []
+  const again: PathKey[] = []
   const restamps: { path: PathKey; row: Row }[] = []
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
     const statements = newestPerDevice(remotes[i] ?? []).map((row) => row.entry)
     const decided = decide(context, state, before, statements)
-    const seen = state.kind === 'present' ? state.seen : null
+    const seen = await payOwed(context, state, decided)
+    if (state.kind === 'present' && seen === null) {
+      again.push(state.path)
+      continue
+    }
     if (decided.kind !== 'same') changes.push({ path: state.path, before, entry: decided.entry, row: { entry: decided.entry, seen }, list: listOf(state), kept: null, from: 'local' })
     else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...before, seen } })
     context.problems.delete(state.path)
@@ -64,41 +70,30 @@ async function publishStates(context: FolderContext, states: readonly Extract<Fi
   await restamp(context, restamps)
   const unreadable = await commit(context, changes)
   afterLocal(context, changes)
-  return unreadable
+  return [...again, ...unreadable]
 }
 
-/**
- * A row that left the drive as ignored counts as a local change when it is looked at again (R31). A found state that equals what
- * others state and is not older is theirs, taken over without a counter: a crash after an apply heals so, and a first join (R12).
- */
-function decide(context: FolderContext, state: Extract<Finding, { kind: 'present' | 'absent' }>, before: Row | null, statements: readonly Entry[]): LocalChange {
+/** A row that left the drive as ignored counts as a local change when it is looked at again (R31). */
+function decide(context: FolderContext, state: StateFinding, before: Row | null, remotes: readonly Entry[]): LocalChange {
   const found: LocalNode | null = state.kind === 'present' ? state.node : null
   const own = before?.entry ?? null
   const { take } = context.counter
-  if (before?.ignored === true) {
-    const fresh = localChange({ own: null, found, merged: null, take })
-    if (fresh.kind !== 'change' || own === null) return fresh
-    return { kind: 'change', entry: { ...fresh.entry, vv: { ...own.vv, ...fresh.entry.vv } } }
-  }
-  return localChange({ own, found, merged: adoptable(own, found, statements), take })
+  if (before?.ignored !== true) return localChange({ own, found, merged: knownVersion(own, remotes, found), take })
+  const fresh = localChange({ own: null, found, merged: null, take })
+  if (fresh.kind !== 'change' || own === null) return fresh
+  return { kind: 'change', entry: { ...fresh.entry, vv: { ...own.vv, ...fresh.entry.vv } } }
 }
 
-/** The merge of our own statement with those that state exactly what was found; null if that merge is a conflict (R8: no shortcut). */
-function adoptable(own: Entry | null, found: LocalNode | null, statements: readonly Entry[]): Entry | null {
-  const equal = statements.filter((entry) => statesNode(entry, found))
-  if (equal.length === 0) return null
-  const { merged, losers } = mergeEntries(own === null ? equal : [own, ...equal])
-  return losers.length === 0 ? merged : null
+/** What is adopted is stated as it is, so the disk is given its mode and mtime first; null if it changed meanwhile. */
+async function payOwed(context: FolderContext, state: StateFinding, decided: LocalChange): Promise<SeenStat | null> {
+  if (state.kind === 'absent') return null
+  if (decided.kind !== 'adopt' || decided.owed === null) return state.seen
+  const op = { kind: 'attributes', path: state.path, expect: state.seen, ...decided.owed } as const
+  const [result] = await context.ports.disk.apply([op], context.rules.ignored)
+  return result?.kind === 'done' ? result.seen : null
 }
 
-function statesNode(entry: Entry, found: LocalNode | null): boolean {
-  if (found === null) return entry.kind === 'tombstone'
-  if (found.kind === 'file') return entry.kind === 'file' && entry.cid === found.content.cid
-  if (found.kind === 'symlink') return entry.kind === 'symlink' && entry.target === found.target
-  return entry.kind === 'directory'
-}
-
-function listOf(state: Extract<Finding, { kind: 'present' | 'absent' }>): ContentList | null {
+function listOf(state: StateFinding): ContentList | null {
   return state.kind === 'present' && state.node.kind === 'file' ? state.node.content : null
 }
 

@@ -44,13 +44,14 @@ export function deviceInfos(daemon: Daemon): (DeviceInfo & { id: DeviceId })[] {
 function infoOf(daemon: Daemon, id: DeviceId): DeviceInfo & { id: DeviceId } {
   const self = id === daemon.group.self.id
   const link = self ? null : daemon.network.link(id)
-  const lastSeen = self ? null : link !== null ? Date.now() : daemon.network.lastSeen(id)
+  const before = daemon.lastSeen.get(id) ?? null
+  const lastSeen = link !== null ? Date.now() : (before?.at ?? null)
   return {
     id,
     name: daemon.nameOf(id),
     self,
     connected: link !== null,
-    address: link?.address ?? daemon.network.lastAddress(id),
+    address: link?.address ?? before?.address ?? null,
     transport: link?.transport ?? null,
     lastSeen: lastSeen === null ? null : new Date(lastSeen).toISOString(),
     rxBytes: link?.rxBytes ?? 0,
