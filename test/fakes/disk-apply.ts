@@ -37,6 +37,13 @@ export class Applier {
     await this.#life.step()
     const failure = this.#store.failing.get(op.path)
     if (failure !== undefined) return { kind: 'problem', problem: { path: op.path, code: failure, message: `cannot change ${op.path}: ${failure}` } }
+    const result = await this.#apply(op, ignored)
+    if (result.kind === 'done') this.#store.onChange(op.kind === 'link' ? [op.path, op.to] : [op.path])
+    else if (result.kind === 'changed' && result.stray !== null) this.#store.onChange([op.path, result.stray])
+    return result
+  }
+
+  async #apply(op: ApplyOp, ignored: Ignored): Promise<ApplyResult> {
     switch (op.kind) {
       case 'file':
         return this.#store.staging.get(op.cid)?.sealed ? this.#place(op, ignored, () => this.#stagedNode(op)) : this.#notStaged(op)

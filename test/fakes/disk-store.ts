@@ -32,6 +32,8 @@ export class DiskStore {
   epoch = 0
   /** Anything but null: what `inspect` says in place of ready. */
   halted: Exclude<RootState, { kind: 'ready' }> | null = null
+  /** A watcher hears what we do ourselves as well. */
+  onChange: (paths: readonly string[]) => void = () => undefined
   #names = 0
 
   constructor(now: () => number) {

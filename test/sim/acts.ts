@@ -77,7 +77,7 @@ class Actor {
   #write(how: 'write' | 'replace' | 'append', path: string, text: string): void {
     this.#makeParents(path)
     const before = this.#user.tree.node(path)
-    const old = before?.kind === 'file' ? { ...before } : null
+    const old = before === null || before.kind === 'directory' ? null : { ...before }
     this.#user[how](path, text)
     if (old !== null) this.#ledger.gave(old)
     this.#wrote(path)

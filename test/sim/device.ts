@@ -67,6 +67,7 @@ export class SimDevice implements Node {
     this.#skewMs = world.weather.skewMs === 0 ? 0 : this.#random.between(-world.weather.skewMs, world.weather.skewMs)
     this.disk = new DiskStore(() => world.clock.now() + this.#skewMs)
     this.log = new DriveLog(this.device)
+    this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)
     this.log.onAppend = () => this.#appended()
     this.user = new FakeUser(this.disk.tree, (paths) => this.#daemon?.watcher.hint(paths))
   }

@@ -78,6 +78,7 @@ class Simulation {
     for (const step of this.#script.steps) {
       if (this.#failures.length > 0) break
       await this.#step(step)
+      if (this.#script.calm) await this.#rest()
     }
     if (this.#failures.length === 0) await this.#end()
     const hash = createHash('sha256').update(this.#trace.join('\n')).digest('hex')

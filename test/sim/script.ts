@@ -30,7 +30,7 @@ export type Step = Action & { readonly wait: number }
 export interface Script {
   readonly seed: number
   readonly devices: number
-  /** Users act one at a time, and everything settles in between: then no conflict may appear and the tree must be as in a model. */
+  /** Users act one at a time, and everything settles after each step: then no conflict may appear and the tree must be as in a model. */
   readonly calm: boolean
   /** Chances and times of what nobody controls. */
   readonly weather: Weather
@@ -100,7 +100,7 @@ class Maker {
   }
 
   #next(): Step[] {
-    if (this.#calm) return [{ wait: 10, ...this.#user(this.#random.weighted(CALM_USER), this.#device()) }, { wait: 0, do: 'rest' }]
+    if (this.#calm) return [{ wait: 10, ...this.#user(this.#random.weighted(CALM_USER), this.#device()) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
     return [{ wait: this.#wait(), ...this.#action(kind) }]
   }
