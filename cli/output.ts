@@ -5,33 +5,37 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 
 const CODES: Readonly<Record<Style, readonly [number, number]>> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] }
 
+/** A terminal, a pipe, or what a test gathers. */
+export interface Stream {
+  write(text: string): unknown
+  readonly isTTY?: boolean
+}
+
 export interface OutputOptions {
   readonly json: boolean
-  readonly stdout?: NodeJS.WriteStream
-  readonly stderr?: NodeJS.WriteStream
+  readonly stdout: Stream
+  readonly stderr: Stream
   readonly noColor?: boolean
 }
 
 export class Output {
   readonly json: boolean
-  readonly #stdout: NodeJS.WriteStream
-  readonly #stderr: NodeJS.WriteStream
+  readonly #stdout: Stream
+  readonly #stderr: Stream
   readonly #colour: boolean
+  /** Help was asked for and printed. */
+  helped = false
 
   constructor(options: OutputOptions) {
     this.json = options.json
-    this.#stdout = options.stdout ?? process.stdout
-    this.#stderr = options.stderr ?? process.stderr
+    this.#stdout = options.stdout
+    this.#stderr = options.stderr
     this.#colour = !options.json && this.#stdout.isTTY === true && options.noColor !== true
   }
 
   /** People are watching: progress, QR codes and redrawing make sense. */
   get interactive(): boolean {
     return !this.json && this.#stdout.isTTY === true
-  }
-
-  get columns(): number {
-    return this.#stdout.columns ?? 80
   }
 
   /** Text for people; nothing with `--json`. */
@@ -47,6 +51,12 @@ export class Output {
   /** One document of a stream, on one line; nothing without `--json`. */
   record(value: object): void {
     if (this.json) this.#stdout.write(`${JSON.stringify({ schema: 1, ...value })}\n`)
+  }
+
+  /** Help that was asked for. */
+  help(text: string): void {
+    this.helped = true
+    this.raw(text)
   }
 
   /** The same in both modes: a completion script, a log. */

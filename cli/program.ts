@@ -4,15 +4,22 @@ import { P2psyncError } from '../base/errors.ts'
 import type { Command } from './context.ts'
 import { Context } from './context.ts'
 import { EXIT, exitCodeOf } from './exit-code.ts'
+import type { Stream } from './output.ts'
 import { Output } from './output.ts'
 
+/** What a command line runs in; the process's own where not given. */
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly cwd?: string
+  readonly stdout?: Stream
+  readonly stderr?: Stream
+}
+
 /** Runs one command line; resolves with the exit code and never rejects. */
-export async function run(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
-  const end = argv.indexOf('--')
-  const json = (end === -1 ? argv : argv.slice(0, end)).includes('--json')
-  const out = new Output({ json, noColor: Boolean(env['NO_COLOR']) })
-  surviveClosedPipe()
-  const context = new Context(out, env)
+export async function run(argv: readonly string[], around: Surroundings = {}): Promise<number> {
+  const env = around.env ?? process.env
+  const out = new Output({ json: wantsJson(argv), noColor: Boolean(env['NO_COLOR']), stdout: around.stdout ?? process.stdout, stderr: around.stderr ?? process.stderr })
+  const context = new Context(out, env, around.cwd ?? process.cwd())
   let code: number = EXIT.done
   const program = createProgram(context, (result) => (code = result))
   try {
@@ -27,12 +34,10 @@ export async function run(argv: readonly string[], env: NodeJS.ProcessEnv = proc
   }
 }
 
-/** `p2psync events | head`: the reader has gone, that is no failure. */
-function surviveClosedPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(EXIT.done)
-  })
+/** Before anything is parsed: a wrong command line is to be answered in JSON as well. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json')
 }
 
 function report(out: Output, error: unknown): number {
@@ -43,9 +48,15 @@ function report(out: Output, error: unknown): number {
 }
 
 function reportUsage(out: Output, error: CommanderError): number {
-  if (error.exitCode === 0) return EXIT.done // --help and --version have printed
-  if (error.code === 'commander.help') return EXIT.usage
+  if (error.code === 'commander.helpDisplayed') return EXIT.done
+  if (error.code === 'commander.help') return out.helped ? EXIT.done : reportIncomplete(out)
   out.error({ code: 'USAGE', message: `${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see \`p2psync --help\`` })
+  return EXIT.usage
+}
+
+/** `p2psync service`: a command that needs another word. */
+function reportIncomplete(out: Output): number {
+  out.error({ code: 'USAGE', message: 'this command needs a subcommand; see its --help' })
   return EXIT.usage
 }
 
@@ -54,7 +65,7 @@ export function createProgram(context: Context, done: (code: number) => void): C
   const program = new Commander('p2psync')
     .description('Keeps folders equal on your own devices, peer to peer and encrypted, with no server')
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
+    .configureOutput({ writeErr: () => undefined, writeOut: (text) => context.out.help(text) })
     .showHelpAfterError(false)
     .helpCommand('help [COMMAND]', 'help for a command')
     .option('--json', 'print one JSON document (streams: one a line)')

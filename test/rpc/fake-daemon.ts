@@ -18,7 +18,7 @@ const away = { connected: false, address: null, transport: null, lastSeen: null,
 const self: DeviceInfo = { id: DEVICE_ID, name: 'laptop', self: true, ...away }
 const peer: DeviceInfo = { id: PEER_ID, name: 'nas', self: false, connected: true, address: '192.168.1.5:49737', transport: 'udx', lastSeen: TIME, rxBytes: 10, txBytes: 20 }
 
-const folderStatus: FolderStatus = {
+export const folderStatus: FolderStatus = {
   ...folder,
   reason: null,
   files: 1234,
