@@ -83,10 +83,18 @@ export class ConfigStore {
     const { [known]: _, ...others } = this.#set
     const next = value === null ? others : { ...others, [known]: parseValue(known, value, key) }
     const current = merge(this.#file, next, this.#env)
-    writeDurably(this.#file, `${JSON.stringify(next, null, 2)}\n`)
+    this.#write(next)
     this.#set = next
     this.#current = current
     return { config: this.get(known), restart: !LIVE.has(known) }
+  }
+
+  #write(values: Readonly<Record<string, unknown>>): void {
+    try {
+      writeDurably(this.#file, `${JSON.stringify(values, null, 2)}\n`)
+    } catch (error) {
+      throw new P2psyncError('PATH_DENIED', `cannot write ${this.#file}: ${messageOf(error)}`, { cause: error })
+    }
   }
 }
 

@@ -1,0 +1,131 @@
+/** The units pass systemd's own check, as shipped and as `service install` writes them; without systemd there is a sentence. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { delimiter, join } from 'node:path'
+import test from 'brittle'
+import type { Assert } from 'brittle'
+import { unitText } from '../../cli/commands/service.ts'
+import { Context } from '../../cli/context.ts'
+import { Output } from '../../cli/output.ts'
+import { ownPackage } from '../../base/package-root.ts'
+import { runHere } from './run-cli.ts'
+
+const analyze = spawnSync('systemd-analyze', ['--version']).status === 0
+const shipped = (name: string): string => readFileSync(join(ownPackage().root, 'systemd', name), 'utf8')
+const quiet = new Output({ json: true, stdout: { write: () => true }, stderr: { write: () => true } })
+
+function verify(t: Assert, directory: string, name: string, text: string): void {
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, name)
+  writeFileSync(file, text)
+  const ran = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' })
+  t.is(ran.status, 0, `${name}: ${ran.stderr}`)
+  t.absent(ran.stderr.includes(name), `nothing to remark on ${name}: ${ran.stderr}`)
+}
+
+test('systemd-analyze verify finds nothing in the units', { skip: !analyze }, async (t) => {
+  const directory = await t.tmp()
+  const user = userInfo().username
+  const context = new Context(quiet, { P2PSYNC_HOME: join(directory, 'home of "100%" $x') }, directory)
+  verify(t, join(directory, 'shipped'), 'p2psync.service', shipped('p2psync.service'))
+  verify(t, join(directory, 'shipped'), `p2psync@${user}.service`, shipped('p2psync@.service'))
+  verify(t, join(directory, 'written'), 'p2psync.service', unitText(shipped('p2psync.service'), context, { system: false }))
+  verify(t, join(directory, 'written'), `p2psync@${user}.service`, unitText(shipped('p2psync@.service'), context, { system: true }))
+})
+
+test('the units stop the daemon cleanly and let Node run', (t) => {
+  for (const name of ['p2psync.service', 'p2psync@.service']) {
+    const text = shipped(name)
+    t.ok(/^KillSignal=SIGTERM$/m.test(text) && /^TimeoutStopSec=10$/m.test(text))
+    t.absent(/^MemoryDenyWriteExecute/m.test(text))
+  }
+})
+
+test('a written unit names node, the daemon and the home, quoted as systemd wants it', (t) => {
+  const context = new Context(quiet, { P2PSYNC_HOME: '/srv/my "home" 100%' }, '/')
+  const text = unitText(shipped('p2psync.service'), context, { system: false })
+  t.ok(text.includes(`\nExecStart=${process.execPath} `) && /daemon\/main\.js$/m.test(text), text)
+  t.ok(text.includes('\nEnvironment="P2PSYNC_HOME=/srv/my \\"home\\" 100%%"\n'), text)
+  t.absent(/P2PSYNC_HOME/.test(unitText(shipped('p2psync@.service'), context, { system: true })), 'the system unit has directories of its own')
+})
+
+/** A `systemctl` that records its arguments and does what `script` says. */
+async function fakeSystemctl(t: Assert, script: string): Promise<{ readonly env: Record<string, string>; readonly home: string; readonly calls: () => string[] }> {
+  const home = await t.tmp()
+  const bin = join(home, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho "$@" >> ${home}/calls\n${script}\n`)
+  chmodSync(join(bin, 'systemctl'), 0o755)
+  const path = process.env['PATH'] ?? ''
+  process.env['PATH'] = `${bin}${delimiter}${path}`
+  t.teardown(() => (process.env['PATH'] = path))
+  const calls = (): string[] => (existsSync(join(home, 'calls')) ? readFileSync(join(home, 'calls'), 'utf8').trim().split('\n') : [])
+  return { env: { XDG_CONFIG_HOME: join(home, 'config'), XDG_STATE_HOME: join(home, 'state'), XDG_RUNTIME_DIR: join(home, 'run'), P2PSYNC_HOME: '' }, home, calls }
+}
+
+test('install writes the unit and has systemd enable and start it; uninstall undoes it', async (t) => {
+  const { env, home, calls } = await fakeSystemctl(t, '[ "$2" = is-enabled ] && echo enabled; [ "$2" = is-active ] && echo active; exit 0')
+  const unit = join(home, 'config', 'systemd', 'user', 'p2psync.service')
+  t.is((await runHere(home, ['service', 'install', '--json'], { env })).code, 0)
+  t.ok(existsSync(unit))
+  t.alike(calls(), ['--user daemon-reload', '--user enable p2psync.service', '--user restart p2psync.service'])
+  const status = await runHere(home, ['service', 'status', '--json'], { env })
+  t.alike(status.json, { schema: 1, installed: true, unit: 'p2psync.service', file: unit, enabled: true, active: true })
+  t.is((await runHere(home, ['service', 'uninstall'], { env })).code, 0)
+  t.absent(existsSync(unit))
+  t.ok(calls().includes('--user disable --now p2psync.service'))
+  t.is((await runHere(home, ['service', 'uninstall'], { env })).code, 0, 'again: nothing to do')
+})
+
+test('an enabled service is not bypassed: other commands exit 3, start uses it', async (t) => {
+  const { env, home, calls } = await fakeSystemctl(t, 'echo "Failed to start p2psync.service: no" >&2; exit 1')
+  const units = join(home, 'config', 'systemd', 'user', 'default.target.wants')
+  mkdirSync(units, { recursive: true })
+  writeFileSync(join(units, 'p2psync.service'), '')
+  writeFileSync(join(units, '..', 'p2psync.service'), '')
+  const status = await runHere(home, ['status', '--json'], { env: { ...env, P2PSYNC_AUTOSTART: '' } })
+  t.is(status.code, 3)
+  t.ok(status.error?.message.includes('p2psync.service'))
+  t.alike(calls(), [])
+  t.is((await runHere(home, ['start', '--json'], { env })).error?.message, 'systemctl start p2psync.service failed: Failed to start p2psync.service: no')
+  t.alike(calls(), ['--user start p2psync.service'])
+})
+
+test('where systemd does not run, install says so and leaves nothing behind', async (t) => {
+  const { env, home } = await fakeSystemctl(t, 'echo "Failed to connect to bus: No medium found" >&2; exit 1')
+  const ran = await runHere(home, ['service', 'install', '--json'], { env })
+  t.is(ran.code, 1)
+  t.is(ran.error?.code, 'NOT_SUPPORTED')
+  t.absent(existsSync(join(home, 'config', 'systemd', 'user', 'p2psync.service')))
+})
+
+test('without systemctl there is a sentence', async (t) => {
+  const home = await t.tmp()
+  const path = process.env['PATH']
+  process.env['PATH'] = home
+  t.teardown(() => (process.env['PATH'] = path))
+  const ran = await runHere(home, ['service', 'status', '--json'])
+  t.is(ran.error?.code, 'NOT_SUPPORTED')
+})
+
+for (const shell of ['bash', 'zsh', 'fish'] as const) {
+  test(`the ${shell} completion is a valid script that knows every command`, async (t) => {
+    const { stdout, code } = await runHere(await t.tmp(), ['completion', shell])
+    t.is(code, 0)
+    for (const word of ['add', 'status', 'rename', 'uninstall', shell === 'fish' ? '-l timeout' : '--timeout']) t.ok(stdout.includes(word), word)
+    if (spawnSync(shell, ['--version']).status === 0) t.is(spawnSync(shell, ['-n'], { input: stdout }).status, 0, 'the shell reads it')
+    else t.comment(`${shell} is not here: not read by it`)
+  })
+}
+
+test('bash completes commands, subcommands and options', { skip: spawnSync('bash', ['--version']).status !== 0 }, async (t) => {
+  const { stdout } = await runHere(await t.tmp(), ['completion', 'bash'])
+  const complete = (...words: string[]): string[] => {
+    const script = `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _p2psync; printf '%s\\n' "\${COMPREPLY[@]}"`
+    return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n')
+  }
+  t.alike(complete('p2psync', 'stat'), ['status'])
+  t.alike(complete('p2psync', 'devices', 're'), ['rename', 'remove'])
+  t.alike(complete('p2psync', 'sync', 'docs', '--ti'), ['--timeout'])
+})
