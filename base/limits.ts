@@ -32,3 +32,5 @@ export const MAX_ENTRY_BYTES = 64 * 1024
 export const MAX_PUBLISH_ENTRIES = 5000
 /** A reader of another device's drive waits this long for a block on its way; then it goes on with other work. */
 export const DRIVE_STALL_MS = 500
+/** Blocks of another device's drive that are here wait at most this long for those behind them, to be taken in together. */
+export const DRIVE_GATHER_MS = 200

@@ -18,7 +18,7 @@ export interface OwnDriveOptions {
   readonly device: DeviceId
   /** 32 bytes: the folder key, which encrypts both cores. */
   readonly folderKey: Buffer
-  /** The key pair derives from store, folder and generation: never give one again after its drive was lost or rolled back. */
+  /** The key pair derives from store, folder, device and generation: never give one again after its drive was lost or rolled back. */
   readonly generation: number
   /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
   readonly writer?: WriterId
@@ -58,7 +58,7 @@ export class Drives extends Resource {
     this.#store = store
   }
 
-  /** Idempotent for one folder and generation. */
+  /** Idempotent for one folder, device and generation. */
   openOwn(options: OwnDriveOptions): Promise<Own> {
     return this.#exclusive(() => this.#openOwn(options))
   }

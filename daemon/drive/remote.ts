@@ -3,7 +3,7 @@
  * is read from it is read from this disk; blocks are fetched in the background, so that a reader never hangs on a peer.
  */
 import type Hypercore from 'hypercore'
-import { BATCH_ENTRIES, DRIVE_STALL_MS, GATHER_MS } from '../../base/limits.ts'
+import { BATCH_ENTRIES, DRIVE_GATHER_MS, DRIVE_STALL_MS, GATHER_MS } from '../../base/limits.ts'
 import type { Problem, RemoteBatch, RemoteDrive } from '../ports.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { DeviceId, DriveKey, PathKey } from '../sync/ids.ts'
@@ -61,8 +61,8 @@ export class Remote implements RemoteDrive {
     const fork = this.fork
     let at = since !== null && since.fork === fork ? since.length : 0
     while (at < this.length && fork === this.fork) {
+      await this.#arrival(Math.min(this.length, at + BATCH_ENTRIES), at, signal)
       if (signal.aborted || this.#closing !== null) return
-      if (!(await this.#core.has(Math.max(at, FIRST_STATEMENT))) && this.length > FIRST_STATEMENT && !(await this.#arrives(at, signal))) return
       const batch = await this.#read(at, fork)
       if (batch === null) return
       yield batch
@@ -86,37 +86,42 @@ export class Remote implements RemoteDrive {
 
   async #read(at: number, fork: number): Promise<RemoteBatch | null> {
     const from = Math.max(at, FIRST_STATEMENT)
-    const blocks = await readBlocks(this.#core, from, Math.min(this.length, from + BATCH_ENTRIES))
+    const blocks = await readBlocks(this.#core, from, Math.min(this.#core.contiguousLength, from + BATCH_ENTRIES))
     const events = blocks.map((block, i) => decodeBlock(block, from + i))
     // A deletion is often the first half of a change of keyspace: if anything follows it, it is read together with that.
     const halved = from + events.length < this.length && isRemoval(events.at(-1))
     const whole = halved ? events.slice(0, -1) : events
     const length = from + whole.length
-    return length > at && this.fork === fork ? { ...merge(whole), length, fork } : null
+    return length > at && length <= this.length && this.fork === fork ? { ...merge(whole), length, fork } : null
   }
 
-  /** Resolves true when the block is here; false after a moment without any progress, at once if nobody can send it. */
-  #arrives(at: number, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Waits for blocks on their way: until all up to `target` are here, or those that are after `at` have waited a little for others,
+   * or for a moment without any progress. Not at all if nobody can send them.
+   */
+  #arrival(target: number, at: number, signal: AbortSignal): Promise<void> {
     const core = this.#core
-    if (core.peers.length === 0) return Promise.resolve(false)
+    if (core.contiguousLength >= target || core.peers.length === 0 || signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
-      let timer: NodeJS.Timeout
-      const end = (arrived: boolean) => {
-        clearTimeout(timer)
+      let stall: NodeJS.Timeout | undefined
+      let gather: NodeJS.Timeout | undefined
+      const end = () => {
+        clearTimeout(stall)
+        clearTimeout(gather)
         core.off('download', progress)
-        core.off('close', stop)
-        signal.removeEventListener('abort', stop)
-        resolve(arrived)
+        core.off('close', end)
+        signal.removeEventListener('abort', end)
+        resolve()
       }
-      const stop = () => end(false)
       const progress = () => {
-        clearTimeout(timer)
-        timer = setTimeout(stop, DRIVE_STALL_MS)
-        void core.has(Math.max(at, FIRST_STATEMENT)).then((has) => has && end(true), stop)
+        if (core.contiguousLength >= target) return end()
+        clearTimeout(stall)
+        stall = setTimeout(end, core.contiguousLength > at ? GATHER_MS : DRIVE_STALL_MS)
+        if (core.contiguousLength > at) gather ??= setTimeout(end, DRIVE_GATHER_MS)
       }
       core.on('download', progress)
-      core.on('close', stop)
-      signal.addEventListener('abort', stop)
+      core.on('close', end)
+      signal.addEventListener('abort', end)
       progress()
     })
   }

@@ -10,6 +10,8 @@ import type { ChunkId, DeviceId, FolderId, PathKey, WriterId } from '../../daemo
 
 export const FOLDER = 'f0'.repeat(32) as FolderId
 export const DEVICE = 'd0'.repeat(32) as DeviceId
+/** The device whose own drives are opened. */
+export const SELF = 'e0'.repeat(32) as DeviceId
 export const WRITER = 'a1b2c3d4e5f6a7b8' as WriterId
 export const FOLDER_KEY = Buffer.alloc(32, 7)
 export const MTIME = '1763795000123456000'

@@ -8,7 +8,7 @@ import { writerIdOf } from '../../daemon/drive/own.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadChunk } from '../../daemon/ports.ts'
 import type { DriveKey } from '../../daemon/sync/ids.ts'
-import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, symlink, tombstone } from './fixtures.ts'
+import { Contents, DEVICE, FOLDER, FOLDER_KEY, SELF, directory, file, gone, openDrives, symlink, tombstone } from './fixtures.ts'
 
 const own = (drives: Drives, generation = 1): Promise<Own> => drives.openOwn({ folder: FOLDER, device: DEVICE, folderKey: FOLDER_KEY, generation })
 
@@ -163,7 +163,7 @@ test('replay gives back every statement with blob and list, also after a restart
   t.is((await replayed(again, head.length)).length, 1)
 })
 
-test('the key of an own drive depends on seed, folder and generation only', async (t) => {
+test('the key of an own drive depends on seed, folder, device and generation only', async (t) => {
   const a = await openDrives(t, 1)
   const b = await openDrives(t, 1)
   const c = await openDrives(t, 2)
