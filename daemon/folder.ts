@@ -132,6 +132,7 @@ export class Folder extends Resource implements FolderInbox {
       problems: new Map(),
       blocked: new Map(),
       refusals: new Map(),
+      copyBases: new Map(),
       followers: new Map(),
       signal,
       counter,

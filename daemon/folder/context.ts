@@ -40,6 +40,8 @@ export interface FolderContext {
   readonly blocked: Map<PathKey, Problem>
   /** How often in a row the disk was not as the index says when a path was to be changed. */
   readonly refusals: Map<PathKey, number>
+  /** Conflict copies not made yet → the path whose losing content they keep. */
+  readonly copyBases: Map<PathKey, PathKey>
   /** Paths to reconcile again once the key's path is done. */
   readonly followers: Map<PathKey, Set<PathKey>>
   readonly signal: AbortSignal

@@ -18,7 +18,8 @@ import { LoadedView } from './view.ts'
 /** The closure of one slice grows with each answer; more rounds than a path can have components is a bug. */
 const MAX_LOAD_ROUNDS = 10_000
 
-export async function reconcileAndApply(context: FolderContext, dirty: ReadonlySet<PathKey>): Promise<void> {
+export async function reconcileAndApply(context: FolderContext, marked: ReadonlySet<PathKey>): Promise<void> {
+  const dirty = withBases(context, marked)
   const view = new LoadedView(context)
   await view.load([...dirty], [])
   const steps = plan(await resolve(dirty, view))
@@ -29,6 +30,17 @@ export async function reconcileAndApply(context: FolderContext, dirty: ReadonlyS
     else context.tally.expect(path, target)
   }
   await new Execution(context, view, steps).run()
+}
+
+/** A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it. */
+function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): ReadonlySet<PathKey> {
+  const dirty = new Set(marked)
+  for (const path of marked) {
+    const base = copyBases.get(path)
+    if (base !== undefined) dirty.add(base)
+    copyBases.delete(path)
+  }
+  return dirty
 }
 
 async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {
@@ -94,8 +106,9 @@ class Execution {
   }
 
   #stop(step: Step, follows: PathKey | null): void {
-    const { path } = step.resolution
+    const { path, copyOf } = step.resolution
     this.#outcomes.set(path, 'stopped')
+    if (copyOf !== null) this.#context.copyBases.set(path, copyOf)
     if (follows === null) return
     const { followers } = this.#context
     let waiting = followers.get(follows)
@@ -212,6 +225,8 @@ class Execution {
     const before = this.#view.row(path)
     switch (result.kind) {
       case 'done': {
+        // Its own event may come before its row is there, and a scan does not enter directories that it knows.
+        if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
         const list = await this.#knownList(target)
         const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }
         this.#done(step, { path, before, entry: target, row: { entry: target, seen: result.seen }, list, kept, from: 'remote' })
