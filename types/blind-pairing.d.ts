@@ -34,6 +34,10 @@ declare module 'blind-pairing' {
     close(): Promise<void>
   }
 
+  export interface Candidate extends PairingSession {
+    readonly request: CandidateRequest
+  }
+
   /** What the library uses of a Hyperswarm. */
   export interface SwarmLike extends EventEmitter {
     readonly dht: HyperDHT
@@ -51,9 +55,9 @@ declare module 'blind-pairing' {
     constructor(swarm: SwarmLike, options?: { poll?: number })
 
     static createInvite(key: Buffer, options?: { seed?: Buffer; discoveryKey?: Buffer; expires?: number; data?: Buffer }): PairingInvite
-    static createRequest(invite: Buffer, userData: Buffer): CandidateRequest
     addMember(options: { discoveryKey: Buffer; onadd: (request: MemberRequest) => Promise<void> }): PairingSession
-    addCandidate(request: CandidateRequest, options: { onadd: (reply: PairedReply) => Promise<void> }): PairingSession
+    /** Also takes a request first, by its source; what it takes for options is any object, so that never works. */
+    addCandidate(options: { invite: Buffer; userData: Buffer; onadd: (reply: PairedReply) => Promise<void> }): Candidate
     ready(): Promise<void>
     close(): Promise<void>
   }

@@ -53,3 +53,15 @@ declare module 'hyperdht' {
 
   export default HyperDHT
 }
+
+/** DHT nodes on 127.0.0.1, for tests. */
+declare module 'hyperdht/testnet.js' {
+  import type { NodeAddress } from 'hyperdht'
+
+  interface Testnet {
+    readonly bootstrap: readonly NodeAddress[]
+    destroy(): Promise<void>
+  }
+
+  export default function createTestnet(size?: number): Promise<Testnet>
+}

@@ -11,8 +11,8 @@ export interface ChannelOptions {
   readonly protocol: string
   /** Both ends are ready. */
   onOpen(): void
-  /** Once, also if it never opened. */
-  onClose(): void
+  /** Once. `opened` is false if the peer does not know or want the channel. */
+  onClose(opened: boolean): void
   /** A handler failed, or the peer broke the protocol. */
   onFault(error: unknown): void
 }
@@ -87,7 +87,7 @@ export class Channel {
     if (this.#closed) return
     this.#closed = true
     this.#wake()
-    this.#options.onClose()
+    this.#options.onClose(this.#open)
   }
 
   #wake(): void {

@@ -58,6 +58,8 @@ export interface GroupChange {
   readonly added: readonly VerifiedRecord[]
   /** This device is in another group than before. */
   readonly joined: boolean
+  /** Others had records of this device that it never wrote: its key lives twice, or its state was rolled back (R30). */
+  readonly stranger: boolean
 }
 
 export interface GroupOptions {
@@ -301,7 +303,9 @@ export class Group {
     if (!Array.isArray(records)) return false
     const next = this.#ledger.merged(records)
     if (next === this.#ledger) return false
-    this.#replace(next, this.#bindings, false)
+    const given = new Set(records.map((item: unknown) => bodyText(item)))
+    const stranger = next.since(this.#ledger).some((item) => item.record.author === this.self.id && given.has(bodyText(item)))
+    this.#replace(next, this.#bindings, false, stranger)
     return true
   }
 
@@ -316,13 +320,13 @@ export class Group {
     this.#replace(this.#ledger.with(bodies), this.#bindings, false)
   }
 
-  #replace(next: Ledger, bindings: readonly Binding[], joined: boolean): void {
+  #replace(next: Ledger, bindings: readonly Binding[], joined: boolean, stranger = false): void {
     const before = this.#ledger
     this.#secrets.saveGroup(storedFrom(next, bindings))
     this.#ledger = next
     this.#bindings = bindings
     this.#folders = foldersOf(next)
-    this.#tell({ added: joined ? [...next.records.values()] : next.since(before), joined })
+    this.#tell({ added: joined ? [...next.records.values()] : next.since(before), joined, stranger })
   }
 
   #tell(change: GroupChange): void {
@@ -350,6 +354,11 @@ export class Group {
     }
     return highest + 1
   }
+}
+
+function bodyText(item: unknown): string {
+  const body = typeof item === 'object' && item !== null && 'body' in item ? item.body : null
+  return Buffer.isBuffer(body) ? body.toString('latin1') : ''
 }
 
 function newIdentity(secrets: Secrets): Identity {

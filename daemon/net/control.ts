@@ -1,0 +1,219 @@
+/**
+ * The control channel of one connection: hello, records, heads, reports, settling. Messages are handled one after the other, so
+ * that records are on disk before the heads that depend on them are looked at. Nothing is taken before the hello.
+ */
+import type { Clock, DriveHead, FolderReport, Log } from '../ports.ts'
+import type { FolderId } from '../sync/ids.ts'
+import { Channel } from './channel.ts'
+import type { Group } from './group.ts'
+import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_SETTLES } from './limits.ts'
+import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
+import * as wire from './protocol.ts'
+import type { Hello, Records, Settled } from './protocol.ts'
+import type { SignedRecord } from './records.ts'
+
+/** What the owner of a connection does with what the peer says. */
+export interface ControlEvents {
+  onHello(hello: Hello): void
+  onHeads(folder: FolderId, heads: readonly DriveHead[]): Promise<void>
+  onReport(folder: FolderId, report: FolderReport): void
+  /** Rejects if the folder cannot settle. */
+  settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
+  onClose(opened: boolean): void
+  onFault(error: unknown): void
+}
+
+export interface ControlOptions {
+  readonly stream: unknown
+  readonly group: Group
+  readonly hello: () => Omit<Hello, 'version' | 'digest'>
+  readonly events: ControlEvents
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface Asked {
+  readonly done: (report: FolderReport) => void
+  readonly fail: (error: unknown) => void
+}
+
+export class Control {
+  readonly #options: ControlOptions
+  readonly #channel: Channel
+  readonly #send: ReturnType<Control['messages']>
+  readonly #over = new AbortController()
+  readonly #asked = new Map<number, Asked>()
+  readonly #unsent = new Map<FolderId, FolderReport>()
+  #queue: Promise<void> = Promise.resolve()
+  #queued = 0
+  #greeted = false
+  #partial: SignedRecord[] = []
+  #partialBytes = 0
+  #lastId = 0
+  #settling = 0
+  #sending = false
+
+  constructor(options: ControlOptions) {
+    this.#options = options
+    const { events } = options
+    this.#channel = new Channel(options.stream, {
+      protocol: CONTROL_PROTOCOL,
+      onOpen: () => void this.#send.hello({ version: PROTOCOL_VERSION, ...options.hello(), digest: options.group.digest() }),
+      onClose: (opened) => this.#closed(opened),
+      onFault: (error) => events.onFault(error),
+    })
+    this.#send = this.messages()
+    this.#channel.start()
+  }
+
+  /** Both ends have said hello. */
+  get ready(): boolean {
+    return this.#greeted && this.#channel.isOpen
+  }
+
+  /** New records for the peer. */
+  tell(records: readonly SignedRecord[]): void {
+    if (records.length === 0) return
+    for (const message of inMessages(records)) this.#send.records(message)
+  }
+
+  sendHeads(folder: FolderId, heads: readonly DriveHead[]): void {
+    this.#send.heads({ folder, heads })
+  }
+
+  /** The latest wins; at once if the connection has room. */
+  sendReport(folder: FolderId, report: FolderReport): void {
+    this.#unsent.set(folder, report)
+    if (!this.#sending && this.ready) void this.#sendReports()
+  }
+
+  async settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
+    signal.throwIfAborted()
+    if (!this.ready) throw new Error('the device is not connected')
+    const id = ++this.#lastId
+    const abort = (): void => this.#take(id)?.fail(signal.reason)
+    signal.addEventListener('abort', abort)
+    try {
+      return await new Promise<FolderReport>((done, fail) => {
+        this.#asked.set(id, { done, fail })
+        this.#send.settle({ id, folder })
+      })
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  goodbye(records: readonly SignedRecord[]): void {
+    this.#send.goodbye({ records })
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+
+  /** The order here is the protocol. */
+  private messages() {
+    const channel = this.#channel
+    return {
+      hello: channel.message(wire.hello, (message) => this.#onHello(message)),
+      have: channel.message(wire.have, (message) => this.#later(() => this.#onHave(new Set(message.hashes)))),
+      records: channel.message(wire.records, (message) => this.#later(() => this.#onRecords(message))),
+      heads: channel.message(wire.heads, (message) => this.#later(() => this.#options.events.onHeads(message.folder, message.heads))),
+      report: channel.message(wire.report, (message) => this.#later(() => this.#options.events.onReport(message.folder, message.report))),
+      settle: channel.message(wire.settle, (message) => this.#later(() => this.#onSettle(message.id, message.folder))),
+      settled: channel.message(wire.settled, (message) => this.#later(() => this.#onSettled(message))),
+      goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
+    }
+  }
+
+  #onHello(hello: Hello): void {
+    if (this.#greeted) throw new Error('a second hello')
+    if (hello.version !== PROTOCOL_VERSION) throw new Error(`the device speaks protocol ${hello.version}, this one ${PROTOCOL_VERSION}; update the older`)
+    this.#greeted = true
+    const { group, events } = this.#options
+    if (!hello.digest.equals(group.digest())) this.#send.have({ hashes: group.recordHashes() })
+    events.onHello(hello)
+    if (this.#unsent.size > 0) void this.#sendReports()
+  }
+
+  #onHave(hashes: ReadonlySet<string>): void {
+    this.tell(this.#options.group.recordsBeyond(hashes))
+  }
+
+  async #onRecords({ more, records }: Records): Promise<void> {
+    for (const record of records) this.#partialBytes += record.body.length
+    if (this.#partialBytes > MAX_LOG_BYTES) throw new Error('more records than a group may have')
+    this.#partial.push(...records)
+    if (more) return
+    const all = this.#partial
+    this.#partial = []
+    this.#partialBytes = 0
+    await this.#options.group.merge(all)
+  }
+
+  /** Not awaited by the queue: a folder may take minutes, and other messages go on. */
+  #onSettle(id: number, folder: FolderId): void {
+    if (this.#settling >= MAX_SETTLES) {
+      this.#send.settled({ id, error: 'too many requests' })
+      return
+    }
+    this.#settling++
+    this.#options.events
+      .settle(folder, this.#over.signal)
+      .then(
+        (report) => this.#send.settled({ id, report }),
+        (error: unknown) => this.#send.settled({ id, error: error instanceof Error ? error.message : 'failed' }),
+      )
+      .catch((error: unknown) => this.#options.events.onFault(error))
+      .finally(() => this.#settling--)
+  }
+
+  #onSettled(message: Settled): void {
+    const asked = this.#take(message.id)
+    if ('report' in message) asked?.done(message.report)
+    else asked?.fail(new Error(message.error))
+  }
+
+  /** At once: the connection ends behind it. */
+  #onGoodbye(records: readonly SignedRecord[]): void {
+    if (!this.#greeted) throw new Error('a message before the hello')
+    this.#options.group.merge(records).catch((error: unknown) => this.#options.events.onFault(error))
+  }
+
+  async #sendReports(): Promise<void> {
+    this.#sending = true
+    while (this.#unsent.size > 0 && this.#channel.isOpen) {
+      const reports = [...this.#unsent]
+      this.#unsent.clear()
+      for (const [folder, report] of reports) this.#send.report({ folder, report })
+      await this.#channel.drained()
+    }
+    this.#sending = false
+  }
+
+  #later(handle: () => void | Promise<void>): void {
+    if (!this.#greeted) throw new Error('a message before the hello')
+    if (++this.#queued > MAX_QUEUED_MESSAGES + MAX_FOLDERS) throw new Error('messages come faster than they can be handled')
+    this.#queue = this.#queue.then(async () => {
+      try {
+        if (!this.#over.signal.aborted) await handle()
+      } catch (error) {
+        this.#options.events.onFault(error)
+      }
+      this.#queued--
+    })
+  }
+
+  #take(id: number): Asked | null {
+    const asked = this.#asked.get(id)
+    this.#asked.delete(id)
+    return asked ?? null
+  }
+
+  #closed(opened: boolean): void {
+    const error = new Error('the connection to the device ended')
+    this.#over.abort(error)
+    for (const id of [...this.#asked.keys()]) this.#take(id)?.fail(error)
+    this.#options.events.onClose(opened)
+  }
+}

@@ -1,0 +1,72 @@
+/** The `FolderPeers` port of one folder over the network. */
+import type { FolderPeer, FolderPeers, FolderReport } from '../ports.ts'
+import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
+import type { PeerLink } from './link.ts'
+import type { Network, SettleHandler } from './swarm.ts'
+
+export interface FolderPeersOptions {
+  readonly network: Network
+  readonly folder: FolderId
+  /** A member came, went, or reported this folder. Only marks work. */
+  onChange(): void
+  readonly settleHandler: SettleHandler
+}
+
+export class FolderPeersAdapter implements FolderPeers {
+  readonly #network: Network
+  readonly #folder: FolderId
+  readonly #onChange: () => void
+  readonly #stops: readonly (() => void)[]
+  #closed = false
+
+  constructor(options: FolderPeersOptions) {
+    const { network, folder } = options
+    this.#network = network
+    this.#folder = folder
+    this.#onChange = () => {
+      if (!this.#closed) options.onChange()
+    }
+    network.setSettleHandler(folder, options.settleHandler)
+    this.#stops = [
+      network.onPeer((link) => this.#follow(link)),
+      network.onReport((_link, reported) => {
+        if (reported === folder) this.#onChange()
+      }),
+    ]
+    for (const link of network.links()) link.onClose(this.#onChange)
+  }
+
+  connected(): readonly FolderPeer[] {
+    return this.#network.links().map((link) => ({ device: link.device, report: link.report(this.#folder) }))
+  }
+
+  report(report: FolderReport): void {
+    if (!this.#closed) this.#network.report(this.#folder, report)
+  }
+
+  async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
+    await this.#link(device).want(this.#folder, ids, onObject, signal)
+  }
+
+  async settle(device: DeviceId, signal: AbortSignal): Promise<FolderReport> {
+    return this.#link(device).settle(this.#folder, signal)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const stop of this.#stops) stop()
+    this.#network.setSettleHandler(this.#folder, null)
+    this.#network.report(this.#folder, null)
+  }
+
+  #follow(link: PeerLink): void {
+    link.onClose(this.#onChange)
+    this.#onChange()
+  }
+
+  #link(device: DeviceId): PeerLink {
+    const link = this.#network.link(device)
+    if (link === null) throw new Error('the device is not connected')
+    return link
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The last step of pairing: a newcomer that was added to a group asks one of its members, on a Noise connection between their
+ * device keys, for everything the group consists of. Secrets in it are sealed to member keys all the same.
+ */
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import Protomux from 'protomux'
+import { messageOf, P2psyncError } from '../../base/errors.ts'
+import { Channel } from './channel.ts'
+import type { Group, Handover } from './group.ts'
+import { DIAL_TIMEOUT_MS, MAX_LOG_BYTES, PAIRING_REDIAL_MS } from './limits.ts'
+import { handoverPart, inMessages, JOIN_PROTOCOL } from './protocol.ts'
+import type { SignedRecord } from './records.ts'
+
+/** The member's side: answers if the peer, a member itself, opens the channel. */
+export function answerHandover(stream: NoiseSecretStream, group: Group, onFault: (error: unknown) => void): void {
+  Protomux.from(stream).pair({ protocol: JOIN_PROTOCOL }, () => {
+    const channel: Channel = new Channel(stream, {
+      protocol: JOIN_PROTOCOL,
+      onOpen: () => {
+        if (!group.isMember(stream.remotePublicKey.toString('hex') as Parameters<Group['isMember']>[0])) return
+        const { group: id, records } = group.handover()
+        for (const { more, records: part } of inMessages(records)) send({ more, group: Buffer.from(id, 'hex'), records: part })
+      },
+      onClose: () => undefined,
+      onFault,
+    })
+    const send = channel.message(handoverPart, () => undefined)
+    channel.start()
+  })
+}
+
+export interface Received {
+  readonly handover: Handover
+  /** Where the member was reached. */
+  readonly host: string
+  readonly port: number
+}
+
+/** The newcomer's side: dials again until it has the answer or the signal aborts. */
+export async function requestHandover(dial: () => NoiseSecretStream, signal: AbortSignal): Promise<Received> {
+  let last: unknown = null
+  for (;;) {
+    signal.throwIfAborted()
+    const stream = dial()
+    try {
+      const handover = await receive(stream, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]))
+      return { handover, host: stream.rawStream?.remoteHost ?? '', port: stream.rawStream?.remotePort ?? 0 }
+    } catch (error) {
+      last = error
+      if (last instanceof P2psyncError) throw last
+    } finally {
+      stream.destroy()
+    }
+    await pause(signal, last)
+  }
+}
+
+function receive(stream: NoiseSecretStream, signal: AbortSignal): Promise<Handover> {
+  return new Promise((resolve, reject) => {
+    const records: SignedRecord[] = []
+    let bytes = 0
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    stream.on('error', reject)
+    stream.on('close', () => reject(new Error('the connection ended')))
+    const channel: Channel = new Channel(stream, { protocol: JOIN_PROTOCOL, onOpen: () => undefined, onClose: () => reject(new Error('the channel was closed')), onFault: reject })
+    channel.message(handoverPart, (part) => {
+      records.push(...part.records)
+      for (const record of part.records) bytes += record.body.length
+      if (bytes > MAX_LOG_BYTES) throw new Error('more records than a group may have')
+      if (!part.more) resolve({ group: part.group.toString('hex'), records })
+    })
+    channel.start()
+  })
+}
+
+async function pause(signal: AbortSignal, last: unknown): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, PAIRING_REDIAL_MS)
+    const abort = (): void => {
+      clearTimeout(timer)
+      reject(new Error(`the other device cannot be reached: ${messageOf(last)}`, { cause: last }))
+    }
+    signal.addEventListener('abort', abort, { once: true })
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * The DHT node: where it binds, which nodes it asks, and which addresses a dial tries first. With no DHT at all it asks nobody and
+ * still answers direct dials (hyperdht relays a handshake to itself when the address given is the peer's own).
+ */
+import { networkInterfaces } from 'node:os'
+import HyperDHT from 'hyperdht'
+import type { ConnectOptions, NodeAddress } from 'hyperdht'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import { P2psyncError } from '../../base/errors.ts'
+import { MAX_DIALLED_ADDRESSES } from './limits.ts'
+
+/** `none`: no DHT. Null: the public one. */
+export type Bootstrap = 'none' | readonly NodeAddress[] | null
+
+export interface NodeOptions {
+  readonly bootstrap: Bootstrap
+  /** 0: any. */
+  readonly port: number
+  readonly loopback: boolean
+  /** Addresses to try for a device before asking the DHT. */
+  addresses(remotePublicKey: Buffer): readonly NodeAddress[]
+}
+
+export class Node extends HyperDHT {
+  readonly #addresses: NodeOptions['addresses']
+  readonly #loopback: boolean
+
+  constructor(options: NodeOptions) {
+    const { bootstrap, port, loopback } = options
+    if (bootstrap === null && process.env['P2PSYNC_TEST'] === '1') {
+      throw new P2psyncError('UNSAFE_TEST', 'a test must not reach the public DHT; set P2PSYNC_BOOTSTRAP')
+    }
+    super({
+      ...(bootstrap === null ? {} : { bootstrap: bootstrap === 'none' ? [] : bootstrap, nodes: [] }),
+      ...(loopback ? { host: '127.0.0.1' } : {}),
+      port: port === 0 ? anyPort() : port,
+    })
+    this.#addresses = options.addresses
+    this.#loopback = loopback
+  }
+
+  override connect(remotePublicKey: Buffer, options: ConnectOptions = {}): NoiseSecretStream {
+    const known = [...(options.relayAddresses ?? []), ...this.#addresses(remotePublicKey)].slice(0, MAX_DIALLED_ADDRESSES)
+    return super.connect(remotePublicKey, { ...options, relayAddresses: known })
+  }
+
+  /** The UDP port others can dial; 0 before `bind`. */
+  get listenPort(): number {
+    return this.io.serverSocket?.address().port ?? 0
+  }
+
+  /** Where this node may be reached: a public address if known, then those of the local networks. */
+  ownAddresses(): NodeAddress[] {
+    const port = this.listenPort
+    if (port === 0) return []
+    if (this.#loopback) return [{ host: '127.0.0.1', port }]
+    const remote = this.remoteAddress()
+    const local = Object.values(networkInterfaces())
+      .flatMap((list) => list ?? [])
+      .filter((address) => address.family === 'IPv4' && !address.internal && !address.address.startsWith('169.254.'))
+      .map((address) => ({ host: address.address, port }))
+    return remote === null ? local : [...local, remote]
+  }
+}
+
+/** All traffic must stay on this machine: a test, or a private DHT on it. */
+export function isLoopback(bootstrap: Bootstrap): boolean {
+  if (process.env['P2PSYNC_TEST'] === '1') return true
+  return Array.isArray(bootstrap) && bootstrap.length > 0 && (bootstrap as readonly NodeAddress[]).every(({ host }) => host === 'localhost' || host.startsWith('127.'))
+}
+
+/** The library takes 0 for its default port; a port of the dynamic range, and the next ones if it is taken. */
+function anyPort(): number {
+  return 49_152 + Math.floor(Math.random() * 16_000)
+}

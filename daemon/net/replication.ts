@@ -1,0 +1,102 @@
+/**
+ * Which cores may replicate on which connection (R17). Both ends say what they hold of every drive of a folder; only where that can
+ * be one history is the core attached. Evidence of a fork is handed to the daemon, and that drive stays off this connection.
+ * Knows keys, lengths and hashes only; drive/ does the attaching.
+ */
+import type { DriveHead, Log } from '../ports.ts'
+import type { DeviceId, DriveKey, FolderId } from '../sync/ids.ts'
+import type { Group } from './group.ts'
+import type { PeerLink } from './link.ts'
+
+export interface ForkEvidence {
+  readonly drive: DriveKey
+  readonly folder: FolderId
+  /** Who showed it. */
+  readonly device: DeviceId
+  /** The drive is ours: rotate. */
+  readonly own: boolean
+  /** longer: our own log is longer elsewhere. different: not the same at the common length. fork: another fork counter. */
+  readonly reason: 'longer' | 'different' | 'fork'
+  readonly local: DriveHead
+  readonly remote: DriveHead
+}
+
+/** The daemon's side. */
+export interface ReplicationHandlers {
+  /** What is held here of every drive of a folder; empty if the folder is not here. */
+  heads(folder: FolderId): Promise<readonly DriveHead[]>
+  /** Tree hash of a drive's db core at a length, hex, or null if it cannot be told. */
+  treeHash(drive: DriveKey, length: number): Promise<string | null>
+  /** Start replicating this drive's db core on the stream. False: not now (`refresh` asks again). */
+  attach(drive: DriveKey, stream: PeerLink['stream'], link: PeerLink): boolean | Promise<boolean>
+  onForkEvidence(evidence: ForkEvidence): void
+}
+
+export class Replication {
+  readonly #group: Group
+  readonly #handlers: ReplicationHandlers
+  readonly #log: Log
+  readonly #told = new WeakMap<PeerLink, Map<FolderId, string>>()
+  readonly #turns = new WeakMap<PeerLink, Promise<void>>()
+
+  constructor(group: Group, handlers: ReplicationHandlers, log: Log) {
+    this.#group = group
+    this.#handlers = handlers
+    this.#log = log
+  }
+
+  /** Tells the peer what is held here where that is news (or `again`), and attaches what may be. */
+  async update(link: PeerLink, folders: readonly FolderId[], again = false): Promise<void> {
+    const turn = (this.#turns.get(link) ?? Promise.resolve()).then(async () => {
+      for (const folder of folders) await this.#updateFolder(link, folder, again)
+    })
+    // The next turn must not fail because this one did.
+    this.#turns.set(link, turn.catch((error: unknown) => this.#log.warn({ err: error }, 'attaching drives failed')))
+    await this.#turns.get(link)
+  }
+
+  async #updateFolder(link: PeerLink, id: FolderId, again: boolean): Promise<void> {
+    const folder = this.#group.folder(id)
+    if (folder === null || !link.ready) return
+    const told = this.#told.get(link) ?? new Map<FolderId, string>()
+    this.#told.set(link, told)
+    const drives = folder.drives.map((drive) => drive.driveKey).join()
+    const heads = await this.#handlers.heads(id)
+    if (again || told.get(id) !== drives) {
+      told.set(id, drives)
+      link.sendHeads(id, heads)
+    }
+    const remote = link.heads.get(id)
+    if (remote === undefined) return
+    for (const drive of folder.drives) {
+      if (link.ready && !link.attached.has(drive.driveKey)) await this.#tryAttach(link, id, drive, heads, remote)
+    }
+  }
+
+  async #tryAttach(link: PeerLink, folder: FolderId, drive: { driveKey: DriveKey; device: DeviceId }, heads: readonly DriveHead[], remotes: readonly DriveHead[]): Promise<void> {
+    const key = drive.driveKey
+    const own = drive.device === this.#group.self.id
+    const local = heads.find((head) => head.key === key)
+    const remote = remotes.find((head) => head.key === key)
+    const reason = local === undefined || remote === undefined ? null : await forkOf(own, local, remote, (length) => this.#handlers.treeHash(key, length))
+    if (reason !== null && local !== undefined && remote !== undefined) {
+      this.#log.error({ drive: key.slice(0, 8), peer: link.device.slice(0, 8), own, reason, local: local.length, remote: remote.length }, 'two histories of one drive')
+      this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local, remote })
+      return
+    }
+    if (!link.ready) return
+    link.attached.add(key)
+    if (!(await this.#handlers.attach(key, link.stream, link))) link.attached.delete(key)
+  }
+}
+
+/** Why two heads cannot be of one history, or null. The shorter side cannot tell; the longer one does. */
+export async function forkOf(own: boolean, local: DriveHead, remote: DriveHead, treeHash: (length: number) => Promise<string | null>): Promise<ForkEvidence['reason'] | null> {
+  if (remote.length === 0) return null
+  if (own && remote.length > local.length) return 'longer'
+  if (local.length === 0) return null
+  if (local.fork !== remote.fork) return 'fork'
+  if (local.length < remote.length) return null
+  const ours = local.length === remote.length ? local.treeHash : await treeHash(remote.length)
+  return ours === null || ours === remote.treeHash ? null : 'different'
+}

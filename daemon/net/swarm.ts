@@ -1,0 +1,358 @@
+/**
+ * The network of this device: one Hyperswarm whose key is the device key, one topic per group, and the live connections to members.
+ * INVARIANT 7: who is not a member now is refused before a byte of ours is sent, and a device that is removed is let go at once.
+ * Members are dialled by key whatever the topic (R23); remembered and static addresses are tried first, without a DHT they are all.
+ */
+import { randomBytes } from 'node:crypto'
+import Hyperswarm from 'hyperswarm'
+import type { NodeAddress } from 'hyperdht'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import { messageOf } from '../../base/errors.ts'
+import { Resource } from '../../base/resource.ts'
+import type { Clock, FolderReport, Log } from '../ports.ts'
+import { parseDeviceId } from '../sync/ids.ts'
+import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
+import { AddressBook } from './address-book.ts'
+import type { Group, GroupChange } from './group.ts'
+import { answerHandover, requestHandover } from './handover.ts'
+import type { Handover } from './group.ts'
+import { CLOSE_NETWORK_MS, MAX_SESSIONS, NEW_MEMBER_GRACE_MS, REDIAL_MS } from './limits.ts'
+import { PeerLink } from './link.ts'
+import { Listeners } from './listeners.ts'
+import { isLoopback, Node } from './node.ts'
+import type { Bootstrap } from './node.ts'
+import { Replication } from './replication.ts'
+import type { ReplicationHandlers } from './replication.ts'
+
+export interface NetworkOptions {
+  readonly group: Group
+  /** `none`: no DHT at all. Null: the public one. */
+  readonly bootstrap: Bootstrap
+  /** UDP port; null: chosen once and kept; 0: any. */
+  readonly listenPort: number | null
+  /** Multicast on the LAN; not built yet. */
+  readonly lan: string
+  readonly log: Log
+  readonly clock: Clock
+}
+
+/** What the daemon answers to peers. Set before `open`. */
+export interface NetworkHandlers extends ReplicationHandlers {
+  /** Bytes of an object for a member, or null. */
+  serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
+}
+
+/** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
+export type SettleHandler = (signal: AbortSignal) => Promise<FolderReport>
+
+const NO_HANDLERS: NetworkHandlers = {
+  heads: async () => [],
+  treeHash: async () => null,
+  attach: () => false,
+  onForkEvidence: () => undefined,
+  serve: async () => null,
+}
+
+export class Network extends Resource {
+  readonly group: Group
+  /** Of this start of the daemon (R30). */
+  readonly session = randomBytes(16).toString('hex')
+  readonly #options: NetworkOptions
+  readonly #log: Log
+  readonly #book: AddressBook
+  readonly #node: Node
+  readonly #swarm: Hyperswarm
+  readonly #all = new Set<PeerLink>()
+  readonly #ready = new Map<DeviceId, PeerLink>()
+  readonly #reports = new Map<FolderId, FolderReport>()
+  readonly #settlers = new Map<FolderId, SettleHandler>()
+  readonly #sessions = new Map<DeviceId, string[]>()
+  readonly #dialled = new Set<DeviceId>()
+  readonly #grace = new Map<DeviceId, () => void>()
+  readonly #peerListeners: Listeners<[PeerLink]>
+  readonly #reportListeners: Listeners<[PeerLink, FolderId]>
+  readonly #clonedListeners: Listeners<[DeviceId]>
+  #handlers: NetworkHandlers = NO_HANDLERS
+  #replication: Replication
+  #topic: Buffer | null = null
+  #stopListening: () => void = () => undefined
+  #stopRedial: () => void = () => undefined
+
+  /** @throws UNSAFE_TEST in a test without a DHT of its own. */
+  constructor(options: NetworkOptions) {
+    super()
+    const { group, bootstrap, log } = options
+    this.group = group
+    this.#options = options
+    this.#log = log
+    this.#peerListeners = new Listeners(log, 'peer')
+    this.#reportListeners = new Listeners(log, 'report')
+    this.#clonedListeners = new Listeners(log, 'cloned')
+    this.#replication = new Replication(group, this.#handlers, log)
+    this.#book = new AddressBook(group.stateDir, log)
+    this.#node = new Node({
+      bootstrap,
+      port: options.listenPort ?? this.#book.port,
+      loopback: isLoopback(bootstrap),
+      addresses: (key) => this.#addressesOf(key.toString('hex') as DeviceId),
+    })
+    this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#allows(key) })
+    this.#refuseBeforeBan()
+  }
+
+  setHandlers(handlers: NetworkHandlers): void {
+    this.#handlers = handlers
+    this.#replication = new Replication(this.group, handlers, this.#log)
+  }
+
+  /** The DHT node, for pairing: it has connections of its own there. */
+  get node(): Node {
+    return this.#node
+  }
+
+  /** UDP port that is listened on. */
+  get listenPort(): number {
+    return this.#node.listenPort
+  }
+
+  /** Members that are connected now. */
+  links(): readonly PeerLink[] {
+    return [...this.#ready.values()].filter((link) => link.ready)
+  }
+
+  link(device: DeviceId): PeerLink | null {
+    const link = this.#ready.get(device)
+    return link?.ready === true ? link : null
+  }
+
+  /** A member is connected and said hello. Returns how to stop. */
+  onPeer(listener: (link: PeerLink) => void): () => void {
+    return this.#peerListeners.add(listener)
+  }
+
+  /** A member reported a folder. */
+  onReport(listener: (link: PeerLink, folder: FolderId) => void): () => void {
+    return this.#reportListeners.add(listener)
+  }
+
+  /** A device key (perhaps our own) is used by two living daemons (R30). */
+  onCloned(listener: (device: DeviceId) => void): () => void {
+    return this.#clonedListeners.add(listener)
+  }
+
+  /** Tells all connected members, and those that connect later; null takes the folder's report away. The latest wins. */
+  report(folder: FolderId, report: FolderReport | null): void {
+    if (report === null) {
+      this.#reports.delete(folder)
+      return
+    }
+    this.#reports.set(folder, report)
+    for (const link of this.links()) link.sendReport(folder, report)
+  }
+
+  /** Who answers when a member asks this device to settle the folder; null: it is not here. */
+  setSettleHandler(folder: FolderId, handler: SettleHandler | null): void {
+    if (handler === null) this.#settlers.delete(folder)
+    else this.#settlers.set(folder, handler)
+  }
+
+  /** Drives of the folder came to be held here (it was added, rotated, opened): tell the heads again and attach what may be. */
+  async refresh(folder: FolderId): Promise<void> {
+    await Promise.all(this.links().map((link) => this.#replication.update(link, [folder], true)))
+  }
+
+  /** After wake-up, or when the network changed: dial all absent members now. */
+  kick(): void {
+    for (const { id } of this.group.members()) this.#dial(id)
+  }
+
+  /** Asks a member of another group for that group; this device must have been added to it. Dials until the signal aborts. */
+  async requestHandover(device: DeviceId, addresses: readonly NodeAddress[], signal: AbortSignal): Promise<Handover> {
+    const keyPair = { ...this.group.self.keyPair }
+    const { handover, host, port } = await requestHandover(() => this.#node.connect(Buffer.from(device, 'hex'), { keyPair, relayAddresses: addresses }), signal)
+    if (addresses.some((address) => address.host === host && address.port === port)) this.#book.remember(device, { host, port })
+    return handover
+  }
+
+  protected async onOpen(): Promise<void> {
+    await this.#node.bind()
+    if (this.#options.listenPort === null) this.#book.keepPort(this.#node.listenPort)
+    else if (this.#options.listenPort > 0 && this.#options.listenPort !== this.#node.listenPort) {
+      this.#log.warn({ wanted: this.#options.listenPort, port: this.#node.listenPort }, 'the port to listen on is taken by another program; using another')
+    }
+    this.#swarm.on('connection', (stream) => this.#onConnection(stream))
+    // Announcing waits for the DHT; direct dials are answered from here on.
+    this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
+    this.#stopListening = this.group.onChange((change) => this.#onGroupChange(change))
+    for (const { id } of this.group.members()) this.#dialled.add(id)
+    this.#follow()
+    this.#redialLater()
+  }
+
+  protected async onClose(): Promise<void> {
+    this.#stopListening()
+    this.#stopRedial()
+    for (const stop of this.#grace.values()) stop()
+    for (const link of [...this.#all]) link.close()
+    await this.#destroySwarm()
+  }
+
+  // ---------------------------------------------------------------------------------------------- who may connect
+
+  #allows(key: Buffer): boolean {
+    const device = key.toString('hex') as DeviceId
+    return device !== this.group.self.id && this.group.isMember(device) && !this.group.removedSelf
+  }
+
+  /** Hyperswarm bans for good whom its own firewall refuses, and keeps a row for each: strangers must not get that far. */
+  #refuseBeforeBan(): void {
+    const { server } = this.#swarm
+    const ofSwarm = server.firewall
+    server.firewall = (key, payload, address) => {
+      if (key.equals(this.group.self.keyPair.publicKey)) this.#clonedListeners.tell(this.group.self.id)
+      return !this.#allows(key) || ofSwarm(key, payload, address)
+    }
+  }
+
+  #onConnection(stream: NoiseSecretStream): void {
+    const device = parseDeviceId(stream.remotePublicKey.toString('hex'))
+    if (device === null || !this.#allows(stream.remotePublicKey) || this.closing) {
+      stream.on('error', () => undefined)
+      stream.destroy()
+      return
+    }
+    const link = new PeerLink(device, stream, {
+      group: this.group,
+      session: this.session,
+      clock: this.#options.clock,
+      log: this.#log,
+      listenPort: () => this.#node.listenPort,
+      serve: (peer, folder, id) => this.#handlers.serve(peer, folder, id),
+      settle: (folder, signal) => this.#settle(folder, signal),
+      onReady: (ready) => this.#onReady(ready),
+      onHeads: (from, folder) => this.#replication.update(from, [folder]),
+      onReport: (from, folder) => this.#reportListeners.tell(from, folder),
+    })
+    this.#all.add(link)
+    answerHandover(stream, this.group, (error) => this.#log.debug({ reason: messageOf(error) }, 'handing over the group failed'))
+    link.onClose(() => {
+      this.#all.delete(link)
+      if (this.#ready.get(device) === link) this.#ready.delete(device)
+    })
+  }
+
+  #onReady(link: PeerLink): void {
+    this.#noteSession(link)
+    this.#ready.get(link.device)?.close()
+    this.#ready.set(link.device, link)
+    if (link.dialAddress !== null) this.#book.remember(link.device, link.dialAddress)
+    this.#log.info({ peer: link.device.slice(0, 8), address: link.address }, 'connected')
+    for (const [folder, report] of this.#reports) link.sendReport(folder, report)
+    this.#peerListeners.tell(link)
+    void this.#replication.update(link, this.group.folders().map((folder) => folder.id))
+  }
+
+  async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
+    const handler = this.#settlers.get(folder)
+    if (handler === undefined) throw new Error('this device does not have the folder')
+    return handler(signal)
+  }
+
+  /** A restarted daemon never says an earlier session again; two living ones take turns. */
+  #noteSession(link: PeerLink): void {
+    const sessions = this.#sessions.get(link.device) ?? []
+    if (sessions.at(-1) === link.session) return
+    if (sessions.includes(link.session)) this.#clonedListeners.tell(link.device)
+    this.#sessions.set(link.device, [...sessions.filter((session) => session !== link.session), link.session].slice(-MAX_SESSIONS))
+  }
+
+  // ---------------------------------------------------------------------------------------------- following the group
+
+  #onGroupChange(change: GroupChange): void {
+    if (change.stranger) this.#clonedListeners.tell(this.group.self.id)
+    if (change.joined) {
+      for (const { id } of this.group.members()) this.#dialled.add(id)
+      for (const link of [...this.#all]) link.close()
+    }
+    this.#follow()
+    const folders = this.group.folders().map((folder) => folder.id)
+    for (const link of this.links()) {
+      if (!change.joined) link.tell(change.added)
+      void this.#replication.update(link, folders)
+    }
+  }
+
+  #follow(): void {
+    for (const link of [...this.#all]) {
+      if (!this.#allows(Buffer.from(link.device, 'hex'))) link.dismiss(this.group.removalsOf(link.device))
+    }
+    for (const device of [...this.#dialled]) {
+      if (this.group.isMember(device)) continue
+      this.#dialled.delete(device)
+      this.#swarm.leavePeer(Buffer.from(device, 'hex'))
+    }
+    this.#followTopic()
+    for (const { id } of this.group.members()) {
+      this.#swarm.peers.get(id)?.ban(false)
+      if (this.#dialled.has(id)) this.#dial(id)
+      else this.#dialAfterGrace(id)
+    }
+  }
+
+  #followTopic(): void {
+    const topic = this.#options.bootstrap === 'none' || this.group.removedSelf ? null : this.group.topic()
+    if (topic === null ? this.#topic === null : this.#topic?.equals(topic)) return
+    const old = this.#topic
+    this.#topic = topic
+    if (old !== null) this.#swarm.leave(old).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'leaving the old topic failed'))
+    if (topic !== null) this.#swarm.join(topic, { server: true, client: true })
+  }
+
+  /** A newcomer dials first: while it has not taken in the group, it would refuse us. */
+  #dialAfterGrace(device: DeviceId): void {
+    if (this.#grace.has(device)) return
+    this.#grace.set(
+      device,
+      this.#options.clock.after(NEW_MEMBER_GRACE_MS, () => {
+        this.#grace.delete(device)
+        if (this.closing || !this.group.isMember(device)) return
+        this.#dialled.add(device)
+        this.#dial(device)
+      }),
+    )
+  }
+
+  #dial(device: DeviceId): void {
+    const key = Buffer.from(device, 'hex')
+    if (this.closing || !this.#allows(key) || this.#ready.has(device)) return
+    if (this.#options.bootstrap === 'none' && this.#addressesOf(device).length === 0) return
+    this.#swarm.joinPeer(key)
+  }
+
+  #redialLater(): void {
+    this.#stopRedial = this.#options.clock.after(REDIAL_MS, () => {
+      if (this.closing) return
+      void this.#book.resolve(this.group.members().flatMap((member) => member.addresses)).then(() => this.kick())
+      this.#redialLater()
+    })
+  }
+
+  #addressesOf(device: DeviceId): NodeAddress[] {
+    const fixed = this.group.members().find((member) => member.id === device)?.addresses ?? []
+    return this.group.isMember(device) ? this.#book.addresses(device, fixed) : []
+  }
+
+  /** Taking back announcements asks the DHT, which may not answer. */
+  async #destroySwarm(): Promise<void> {
+    let stop = (): void => undefined
+    const late = new Promise<'late'>((resolve) => {
+      stop = this.#options.clock.after(CLOSE_NETWORK_MS, () => resolve('late'))
+    })
+    const orderly = this.#swarm.destroy()
+    const result = await Promise.race([orderly.then(() => 'done' as const), late])
+    stop()
+    if (result === 'done') return
+    orderly.catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'closing the network was cut short'))
+    await this.#swarm.destroy({ force: true })
+  }
+}
