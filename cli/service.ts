@@ -1,6 +1,6 @@
 /** The systemd units of ours, seen from the command: what is installed, and asking systemctl. */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir, userInfo } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
@@ -22,8 +22,9 @@ export function managedBy(context: Context): Manager | null {
     const unit = `p2psync@${userInfo().username}.service`
     return { unit, system: true, startHint: `sudo systemctl start ${unit}` }
   }
-  // A daemon with a home of its own is never the service's, unless the unit says so; then `service install` has put it there.
-  if (context.paths.kind === 'home' || !isEnabled(context)) return null
+  const text = enabledUnit(context)
+  const home = homeLine(context)
+  if (text === null || (home === null ? text.includes('P2PSYNC_HOME=') : !text.includes(`${home}\n`))) return null
   return { unit: USER_UNIT, system: false, startHint: '`p2psync start`' }
 }
 
@@ -35,10 +36,27 @@ export function userUnitDirectory(context: Context): string {
 
 export const SYSTEM_UNIT_DIRECTORY = '/etc/systemd/system'
 
-/** `systemctl enable` makes this link. */
-function isEnabled(context: Context): boolean {
+/** The text of the unit if it is enabled (`systemctl enable` makes the link), else null. */
+function enabledUnit(context: Context): string | null {
   const directory = userUnitDirectory(context)
-  return existsSync(join(directory, USER_UNIT)) && existsSync(join(directory, 'default.target.wants', USER_UNIT))
+  const file = join(directory, USER_UNIT)
+  return existsSync(join(directory, 'default.target.wants', USER_UNIT)) && existsSync(file) ? readFileSync(file, 'utf8') : null
+}
+
+/** What a unit says that runs a daemon with a home of its own. */
+export function homeLine(context: Context): string | null {
+  return context.paths.kind === 'home' ? environmentLine('P2PSYNC_HOME', context.paths.home) : null
+}
+
+export function environmentLine(name: string, value: string): string {
+  return `Environment=${quoted(`${name}=${value}`)}`
+}
+
+/** systemd.syntax(7): quotes, backslashes and specifiers. Throws USAGE for what no unit can hold. */
+export function quoted(text: string): string {
+  if (/[\n\0]/.test(text)) throw new P2psyncError('USAGE', `${JSON.stringify(text)} cannot stand in a unit`)
+  const escaped = text.replace(/%/g, '%%')
+  return /[\s"'\\;]/.test(escaped) ? `"${escaped.replace(/[\\"]/g, '\\$&')}"` : escaped
 }
 
 /** The trimmed standard output. Throws NOT_SUPPORTED where systemd is not there, FAILED with its words where it refuses. */

@@ -1,6 +1,8 @@
 /** The typed client of the socket, for the CLI, the page's bridge and tests. Imports the contract as types only: it must load fast. */
+import { statSync } from 'node:fs'
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { dirname } from 'node:path'
 import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
 import { fromRpcError } from './errors.ts'
 import type { DaemonEvent, Method, Params, Result } from './schema.ts'
@@ -77,6 +79,7 @@ class SocketClient implements Client {
   }): Promise<IncomingMessage> {
     const { socketPath } = this.#options
     return new Promise((resolve, reject) => {
+      refuseForeign(socketPath)
       const signal = what.signal === undefined ? {} : { signal: what.signal }
       const outgoing = request({ socketPath, method: what.method, path: what.path, headers: { host: 'localhost', ...what.headers }, agent: false, ...signal })
       outgoing.once('response', (response) => {
@@ -94,6 +97,14 @@ class SocketClient implements Client {
     this.#compared = true
     if (theirs !== this.#options.version) this.#options.onVersionMismatch?.(theirs)
   }
+}
+
+/** A directory of another user (below /tmp anyone may make one) could hold a socket that only pretends. */
+function refuseForeign(socketPath: string): void {
+  const uid = process.getuid?.()
+  const owner = statSync(dirname(socketPath), { throwIfNoEntry: false })?.uid
+  if (uid === undefined || owner === undefined || owner === uid || uid === 0) return
+  throw new P2psyncError('PATH_DENIED', `the directory of the daemon's socket, ${dirname(socketPath)}, belongs to another user`)
 }
 
 function unreachable(error: unknown, socketPath: string): P2psyncError {

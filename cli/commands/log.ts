@@ -1,10 +1,12 @@
 /** `p2psync log`: the end of the daemon's log, wherever it goes. Starts no daemon. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import { readableLine } from '../../base/log-text.ts'
 import type { LogLevel } from '../../rpc/schema.ts'
 import { parseCount } from '../arguments.ts'
 import type { Command } from '../context.ts'
 import { plainClient } from '../daemon-client.ts'
+import { printable } from '../output.ts'
 import { managedBy } from '../service.ts'
 
 const MAX_READ_BYTES = 4 * 1024 * 1024
@@ -22,7 +24,7 @@ export const log: Command<[options: { readonly lines: string; readonly level?: s
   }
   const lines = lastLines(paths.logFile, parseCount(options.lines, '--lines'))
   out.document({ file: paths.logFile, lines })
-  for (const line of lines) out.line(line)
+  for (const line of lines) out.line(printable(readableLine(line)))
   const service = managedBy(context)
   if (service !== null) out.warn(`The service logs to the journal: journalctl ${service.system ? '' : '--user '}-u ${service.unit}`)
   else if (lines.length === 0) out.warn(`No log yet in ${paths.logFile}; a daemon in the foreground logs to its standard error.`)

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import { ownPackage } from '../../base/package-root.ts'
 import type { Command, Context } from '../context.ts'
-import { SYSTEM_UNIT, SYSTEM_UNIT_DIRECTORY, systemctl, trySystemctl, USER_UNIT, userUnitDirectory } from '../service.ts'
+import { environmentLine, homeLine, quoted, SYSTEM_UNIT, SYSTEM_UNIT_DIRECTORY, systemctl, trySystemctl, USER_UNIT, userUnitDirectory } from '../service.ts'
 import { daemonMain } from '../start-daemon.ts'
 import { stopNow } from './daemon.ts'
 
@@ -79,21 +79,20 @@ function systemUser(context: Context): string {
 /** The template with this installation's node and daemon, and for a user's unit the environment that says where things lie. */
 export function unitText(template: string, context: Context, unit: { readonly system: boolean }): string {
   const command = `ExecStart=${[process.execPath, daemonMain].map((part) => quoted(part.replace(/\$/g, () => '$$'))).join(' ')}`
-  const names = unit.system ? [] : ['P2PSYNC_HOME', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME']
-  const environment = names.flatMap((name) => {
-    const value = name === 'P2PSYNC_HOME' && context.env[name] ? context.paths.home : context.env[name]
-    return value ? [`Environment=${quoted(`${name}=${value}`)}`] : []
-  })
+  const environment = unit.system ? [] : environmentLines(context)
   return template
     .replace(/^# `p2psync service install` writes.*\n/m, '# Written by `p2psync service install`.\n')
     .replace(/^ExecStart=.*$/m, () => [...environment, command].join('\n'))
 }
 
-/** systemd.syntax(7): quotes, backslashes and specifiers. */
-function quoted(text: string): string {
-  if (/[\n\0]/.test(text)) throw new P2psyncError('USAGE', `${JSON.stringify(text)} cannot stand in a unit`)
-  const escaped = text.replace(/%/g, '%%')
-  return /[\s"'\\;]/.test(escaped) ? `"${escaped.replace(/[\\"]/g, '\\$&')}"` : escaped
+/** A service has no shell's environment. */
+function environmentLines(context: Context): string[] {
+  const home = homeLine(context)
+  if (home !== null) return [home]
+  return ['XDG_CONFIG_HOME', 'XDG_STATE_HOME'].flatMap((name) => {
+    const value = context.env[name]
+    return value ? [environmentLine(name, value)] : []
+  })
 }
 
 function write(unit: Unit, text: string): void {

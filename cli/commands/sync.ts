@@ -11,18 +11,20 @@ import { followSync } from '../progress.ts'
 export const sync: Command<[folder: string | undefined, options: { readonly timeout: string }]> = async (context, folder, options) => {
   const timeoutMs = parseDuration(options.timeout, '--timeout')
   const client = await context.daemon()
-  const done = new AbortController()
-  const shown = context.out.interactive ? followQuietly() : Promise.resolve()
-  const result = await withAnyFolder(context.cwd, folder, (params) => client.call('folders.sync', { ...params, timeoutMs })).finally(() => done.abort())
-  await shown
+  const result = await withAnyFolder(context.cwd, folder, async (params) => {
+    const done = new AbortController()
+    // A failure to show progress is no failure to sync.
+    const shown = context.out.interactive ? followSync(context, client, params.folder ?? null, done.signal).catch(() => undefined) : Promise.resolve()
+    try {
+      return await client.call('folders.sync', { ...params, timeoutMs })
+    } finally {
+      done.abort()
+      await shown
+    }
+  })
   context.out.document(result)
   tell(context.out, result)
   return EXIT_OF_OUTCOME[result.outcome]
-
-  /** A failure to show progress is no failure to sync. */
-  function followQuietly(): Promise<void> {
-    return followSync(context, client, null, done.signal).catch(() => undefined)
-  }
 }
 
 type SyncResult = Result<'folders.sync'>

@@ -92,6 +92,19 @@ test('an enabled service is not bypassed: other commands exit 3, start uses it',
   t.alike(calls(), ['--user start p2psync.service'])
 })
 
+test('a service with another home is not ours', async (t) => {
+  const { env, home } = await fakeSystemctl(t, 'exit 0')
+  const own = join(home, 'own home')
+  t.is((await runHere(home, ['service', 'install'], { env: { ...env, P2PSYNC_HOME: own } })).code, 0)
+  const wants = join(home, 'config', 'systemd', 'user', 'default.target.wants')
+  mkdirSync(wants)
+  writeFileSync(join(wants, 'p2psync.service'), '')
+  const message = async (extra: Record<string, string>): Promise<string> => (await runHere(home, ['log'], { env: { ...env, ...extra } })).stderr
+  t.ok((await message({ P2PSYNC_HOME: own })).includes('journalctl --user -u p2psync.service'))
+  t.absent((await message({})).includes('journalctl'))
+  t.absent((await message({ P2PSYNC_HOME: join(home, 'other') })).includes('journalctl'))
+})
+
 test('where systemd does not run, install says so and leaves nothing behind', async (t) => {
   const { env, home } = await fakeSystemctl(t, 'echo "Failed to connect to bus: No medium found" >&2; exit 1')
   const ran = await runHere(home, ['service', 'install', '--json'], { env })
