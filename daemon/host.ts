@@ -79,6 +79,7 @@ export class FolderHost extends Resource {
     const disk = (this.#disk = await openDisk({ root: path, folder: this.id, log }))
     const index = (this.#index = await openIndex(store, this.id))
     const own = (this.#own = await drives.openOwn({ folder: this.id, device: this.#options.self, folderKey: this.#ownKey(), generation: this.#options.generation }))
+    drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
     await this.#openRemotes()
     const watcher = new ChokidarWatcher({
       root: path,

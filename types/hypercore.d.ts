@@ -45,6 +45,8 @@ declare module 'hypercore' {
     readonly closed: boolean
     readonly peers: readonly unknown[]
     readonly core: { readonly replicator: Replicator }
+    /** Of the blocks of an encrypted core: in place, over 8 bytes of padding and the data. */
+    readonly encryption: { encrypt(index: number, block: Buffer, fork: number, core: object): void } | null
     readonly state: { readonly storage: CoreStorage }
     ready(): Promise<void>
     close(): Promise<void>

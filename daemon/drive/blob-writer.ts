@@ -6,13 +6,16 @@
 import type Hypercore from 'hypercore'
 import type { BlobRange, ReadChunk } from '../ports.ts'
 import { PAGE_CHUNKS, encodePages, type Chunk, type ContentList } from '../sync/content.ts'
-import type { PathKey } from '../sync/ids.ts'
+import type { ChunkId, PathKey } from '../sync/ids.ts'
 
 /** One append of this size costs no more a byte than a larger one. */
 const APPEND_BYTES = 8 * 1024 * 1024
 const APPEND_BLOCKS = 8192
 const READ_AHEAD_BYTES = 8 * 1024 * 1024
 const READ_AHEAD_CHUNKS = 64
+
+/** Which chunk each block that is about to be appended is made of, by index (drive/blocks.ts). */
+export type References = Map<number, ChunkId>
 
 export interface BlobJob {
   readonly path: PathKey
@@ -32,8 +35,8 @@ export function pageCount(chunks: number): number {
 }
 
 /** @returns for each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
-export async function appendBlobs(core: Hypercore, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
-  const writer = new BlobWriter(core)
+export async function appendBlobs(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
+  const writer = new BlobWriter(core, references)
   const failed = new Set<number>()
   for await (const { job, index, chunk, data } of readAhead(jobs, read, failed)) {
     if (failed.has(job)) continue
@@ -43,7 +46,7 @@ export async function appendBlobs(core: Hypercore, jobs: readonly BlobJob[], rea
       writer.abandon()
       continue
     }
-    await writer.add(data)
+    await writer.add(data, chunk.id)
     const { chunks } = (jobs[job] as BlobJob).list
     if (index === chunks.length - 1) await writer.finish(chunks)
   }
@@ -82,6 +85,7 @@ function* requests(jobs: readonly BlobJob[], read: ReadChunk, failed: ReadonlySe
 class BlobWriter {
   readonly ranges = new Map<number, BlobRange>()
   readonly #core: Hypercore
+  readonly #references: References
   #pending: Buffer[] = []
   #pendingBytes = 0
   /** Totals of the core, what is pending included. */
@@ -89,8 +93,9 @@ class BlobWriter {
   #bytes: number
   #current = { job: -1, blockOffset: 0, byteOffset: 0 }
 
-  constructor(core: Hypercore) {
+  constructor(core: Hypercore, references: References) {
     this.#core = core
+    this.#references = references
     this.#blocks = core.length
     this.#bytes = core.byteLength
   }
@@ -104,13 +109,16 @@ class BlobWriter {
     while (this.#pending.length > 0 && this.#blocks > this.#current.blockOffset) {
       const block = this.#pending.pop() as Buffer
       this.#blocks--
+      this.#references.delete(this.#blocks)
       this.#bytes -= block.length
       this.#pendingBytes -= block.length
     }
   }
 
-  async add(block: Buffer): Promise<void> {
+  /** `chunk`: stored as a reference to it; null: stored as it is. */
+  async add(block: Buffer, chunk: ChunkId | null): Promise<void> {
     this.#pending.push(block)
+    if (chunk !== null) this.#references.set(this.#blocks, chunk)
     this.#pendingBytes += block.length
     this.#blocks++
     this.#bytes += block.length
@@ -120,7 +128,7 @@ class BlobWriter {
   async finish(chunks: readonly Chunk[]): Promise<void> {
     const { job, blockOffset, byteOffset } = this.#current
     this.ranges.set(job, { blockOffset, blockLength: this.#blocks - blockOffset, byteOffset, byteLength: this.#bytes - byteOffset })
-    if (pageCount(chunks.length) > 0) for (const page of encodePages(chunks)) await this.add(page)
+    if (pageCount(chunks.length) > 0) for (const page of encodePages(chunks)) await this.add(page, null)
   }
 
   async flush(): Promise<void> {
@@ -129,5 +137,6 @@ class BlobWriter {
     this.#pending = []
     this.#pendingBytes = 0
     await this.#core.append(blocks)
+    this.#references.clear()
   }
 }

@@ -10,7 +10,9 @@ import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
 import { Remote } from './remote.ts'
+import type { References } from './blob-writer.ts'
 import type { Store } from './store.ts'
+import { VirtualBlobs, type ReadSource } from './virtual-blobs.ts'
 
 export interface OwnDriveOptions {
   readonly folder: FolderId
@@ -39,6 +41,7 @@ export type Connection = object
 
 interface OpenOwn {
   readonly drive: Own
+  readonly virtual: VirtualBlobs
   readonly folder: FolderId
   readonly device: DeviceId
   readonly generation: number
@@ -66,6 +69,11 @@ export class Drives extends Resource {
   /** Idempotent for one drive key. */
   openRemote(options: RemoteDriveOptions): Promise<RemoteDrive> {
     return this.#exclusive(() => this.#openRemote(options))
+  }
+
+  /** Where the bytes of an own drive's blocks are read from: the files. Without it none of them can be read. */
+  setSource(key: DriveKey, read: ReadSource | null): void {
+    this.#own.get(key)?.virtual.setSource(read)
   }
 
   /** The open drives of other devices for one folder, as they are at the time of each `list()`. */
@@ -158,7 +166,10 @@ export class Drives extends Resource {
     await drive.ready()
     const key = drive.key.toString('hex') as DriveKey
     const blobs = (await drive.getBlobs()).core
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key) }), folder, device, generation, offered: false }
+    const references: References = new Map()
+    const virtual = new VirtualBlobs(blobs, references)
+    this.#store.makeVirtual(blobs, virtual)
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references }), virtual, folder, device, generation, offered: false }
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
     this.#own.set(key, open)

@@ -12,7 +12,7 @@ import type { BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk 
 import { contentList, decodePage, sizeClassOf, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
-import { appendBlobs, pageCount, type BlobJob } from './blob-writer.ts'
+import { appendBlobs, pageCount, type BlobJob, type References } from './blob-writer.ts'
 import { encodeKey } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
@@ -37,6 +37,8 @@ export interface OwnOptions {
   readonly blobs: Hypercore
   readonly generation: number
   readonly writer: WriterId
+  /** Shared with the store's view of the blobs core. */
+  readonly references: References
 }
 
 export class Own implements OwnDrive {
@@ -45,16 +47,18 @@ export class Own implements OwnDrive {
   readonly writer: WriterId
   readonly #drive: Hyperdrive
   readonly #blobs: Hypercore
+  readonly #references: References
   #last: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   /** The drive is open. See Drives.openOwn. */
-  constructor({ drive, blobs, generation, writer }: OwnOptions) {
+  constructor({ drive, blobs, generation, writer, references }: OwnOptions) {
     this.key = drive.key.toString('hex') as DriveKey
     this.generation = generation
     this.writer = writer
     this.#drive = drive
     this.#blobs = blobs
+    this.#references = references
   }
 
   get length(): number {
@@ -129,14 +133,14 @@ export class Own implements OwnDrive {
       if (known[i] !== undefined || content === null || jobOf.has(content.list.cid)) continue
       jobOf.set(content.list.cid, jobs.push({ path, list: content.list }) - 1)
     }
-    const ranges = await appendBlobs(this.#blobs, jobs, read)
+    const ranges = await appendBlobs(this.#blobs, this.#references, jobs, read)
     const results: (BlobRange | null | 'unreadable')[] = []
     for (const [i, { path, content }] of changes.entries()) {
       const job = content === null ? undefined : jobOf.get(content.list.cid)
       if (known[i] !== undefined) results.push(known[i] as BlobRange | null)
       else if (content === null || job === undefined) results.push('unreadable')
       else if (ranges[job] !== null || jobs[job]?.path === path) results.push(ranges[job] ?? 'unreadable')
-      else results.push((await appendBlobs(this.#blobs, [{ path, list: content.list }], read))[0] ?? 'unreadable')
+      else results.push((await appendBlobs(this.#blobs, this.#references, [{ path, list: content.list }], read))[0] ?? 'unreadable')
     }
     return results
   }

@@ -12,6 +12,7 @@ import RocksDB from 'rocksdb-native'
 import { P2psyncError, errnoOf, messageOf } from '../../base/errors.ts'
 import { CLOSE_TIMEOUT_MS } from '../../base/limits.ts'
 import { Resource } from '../../base/resource.ts'
+import { BlockStorage, type VirtualCore } from './blocks.ts'
 import { LogSync } from './log-sync.ts'
 
 export interface StoreOptions {
@@ -30,7 +31,7 @@ const CACHED_BEE_BLOCKS = 16_384
 export class Store extends Resource {
   readonly path: string
   readonly #primaryKey: Buffer
-  #storage: HypercoreStorage | null = null
+  #storage: BlockStorage | null = null
   #index: RocksDB | null = null
   #corestore: Corestore | null = null
   #log: LogSync | null = null
@@ -85,9 +86,14 @@ export class Store extends Resource {
     }
   }
 
+  /** From now on blocks of this core are references to chunks in the files (drive/blocks.ts). */
+  makeVirtual(core: Hypercore, virtual: VirtualCore): void {
+    present(this.#storage).setVirtual(core.state.storage.core.corePointer, virtual)
+  }
+
   protected async onOpen(): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o700 })
-    const storage = new HypercoreStorage(this.path)
+    const storage = new BlockStorage(this.path)
     this.#storage = storage
     // Column families must be named before the database opens, in this same tick.
     this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: INDEX_WRITE_BUFFER_BYTES }))

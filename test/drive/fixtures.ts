@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
 import { Drives } from '../../daemon/drive/drives.ts'
+import type { ReadSource } from '../../daemon/drive/virtual-blobs.ts'
 import { Store } from '../../daemon/drive/store.ts'
 import type { Publication, ReadChunk } from '../../daemon/ports.ts'
 import { chunkId, contentList, sizeClassOf, type ContentList } from '../../daemon/sync/content.ts'
@@ -35,6 +36,10 @@ export function path(name: string): PathKey {
   return name as PathKey
 }
 
+/** The files of the device, as blocks of own drives are read from them. */
+const everything = new Map<ChunkId, Buffer>()
+export const source: ReadSource = (chunk) => Promise.resolve(everything.get(chunk) ?? null)
+
 /** Bytes cut into pieces of `size`, and what reads them back. */
 export class Contents {
   readonly #chunks = new Map<ChunkId, Buffer>()
@@ -45,6 +50,7 @@ export class Contents {
       const data = bytes.subarray(at, at + size)
       const id = chunkId(data)
       this.#chunks.set(id, data)
+      everything.set(id, data)
       chunks.push({ id, length: data.length })
     }
     return contentList(sizeClassOf(bytes.length), chunks)
