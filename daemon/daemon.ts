@@ -21,12 +21,11 @@ import { Group, type GroupFolder } from './net/group.ts'
 import type { PeerLink } from './net/link.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
-import { FolderPeersAdapter } from './net/peers.ts'
 import { Announcer } from './announcer.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
 import { systemClock } from './system-clock.ts'
-import type { DriveHead, FolderReport } from './ports.ts'
+import type { DriveHead } from './ports.ts'
 import type { DeviceId, FolderId } from './sync/ids.ts'
 
 export interface DaemonOptions {
@@ -136,18 +135,11 @@ export class Daemon extends Resource {
   #answers(): NetworkHandlers {
     return {
       serve: async (_device, folder, id) => (await this.hosts.get(folder)?.serve(id)) ?? null,
-      settle: async (folder, signal) => await this.#settle(folder, signal),
       heads: async (folder) => await this.#heads(folder),
       treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
       attach: (drive, stream) => this.drives.replicate(drive, stream),
       onForkEvidence: (evidence) => this.options.log.error({ drive: evidence.drive.slice(0, 12), own: evidence.own, reason: evidence.reason }, 'two histories of one drive')
     }
-  }
-
-  async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
-    const host = this.hosts.get(folder)
-    if (host === undefined) throw new P2psyncError('FOLDER_UNKNOWN', 'this device does not have the folder')
-    return await host.folder.settleForPeer(signal)
   }
 
   async #heads(id: FolderId): Promise<readonly DriveHead[]> {
@@ -199,7 +191,7 @@ export class Daemon extends Resource {
       rescanMs: config.current.rescanIntervalSeconds * 1000,
       store: present(this.#store),
       drives: this.drives,
-      peers: new FolderPeersAdapter(this.network, folder.id),
+      network: this.network,
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#announcer.folderState(changed),
       onChanges: (changed, changes) => this.#announcer.changes(changed, changes)

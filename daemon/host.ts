@@ -11,7 +11,8 @@ import { Folder, type FolderStatus } from './folder.ts'
 import type { PathChange } from './folder/context.ts'
 import { openIndex } from './index/open.ts'
 import type { GroupFolder } from './net/group.ts'
-import type { FolderPeersAdapter } from './net/peers.ts'
+import { FolderPeersAdapter } from './net/peers.ts'
+import type { Network } from './net/swarm.ts'
 import type { Disk, FolderIndex, Log, OwnDrive, RemoteDrive } from './ports.ts'
 import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
@@ -26,7 +27,7 @@ export interface HostOptions {
   readonly rescanMs: number
   readonly store: Store
   readonly drives: Drives
-  readonly peers: FolderPeersAdapter
+  readonly network: Network
   readonly log: Log
   onState(host: FolderHost): void
   onChanges(host: FolderHost, changes: readonly PathChange[]): void
@@ -41,6 +42,7 @@ export class FolderHost extends Resource {
   #disk: Disk | null = null
   #index: FolderIndex | null = null
   #own: OwnDrive | null = null
+  #peers: FolderPeersAdapter | null = null
   #folder: Folder | null = null
 
   constructor(options: HostOptions) {
@@ -75,12 +77,18 @@ export class FolderHost extends Resource {
   }
 
   protected async onOpen(): Promise<void> {
-    const { store, drives, log, path, peers } = this.#options
+    const { store, drives, log, path, network } = this.#options
     const disk = (this.#disk = await openDisk({ root: path, folder: this.id, log }))
     const index = (this.#index = await openIndex(store, this.id))
     const own = (this.#own = await drives.openOwn({ folder: this.id, device: this.#options.self, folderKey: this.#ownKey(), generation: this.#options.generation }))
     drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
     await this.#openRemotes()
+    const peers = (this.#peers = new FolderPeersAdapter({
+      network,
+      folder: this.id,
+      onChange: () => this.#folder?.peersChanged(),
+      settleHandler: (signal) => this.folder.settleForPeer(signal)
+    }))
     const watcher = new ChokidarWatcher({
       root: path,
       inbox: { localChanged: (paths) => this.#folder?.localChanged(paths) },
@@ -102,14 +110,15 @@ export class FolderHost extends Resource {
       onState: () => this.#options.onState(this),
       onChanges: (changes) => this.#options.onChanges(this, changes)
     })
-    peers.bind({ changed: () => this.#folder?.peersChanged(), settle: (signal) => this.folder.settleForPeer(signal) })
     await this.#folder.open()
+    await network.refresh(this.id)
   }
 
   protected async onClose(): Promise<void> {
+    this.#peers?.close()
     await this.#folder?.close()
-    for (const drive of this.#remotes.values()) await drive.close()
-    await this.#own?.close()
+    for (const key of this.#remotes.keys()) await this.#options.drives.closeDrive(key)
+    if (this.#own !== null) await this.#options.drives.closeDrive(this.#own.key)
     await this.#index?.close()
   }
 
@@ -125,16 +134,17 @@ export class FolderHost extends Resource {
     this.#group = group
     if (this.closing) return
     await this.#openRemotes()
+    await this.#options.network.refresh(this.id)
     this.#folder?.remoteChanged()
   }
 
   async #openRemotes(): Promise<void> {
     const { drives, self } = this.#options
     const wanted = this.#group.drives.filter((drive) => drive.device !== self)
-    for (const [key, drive] of this.#remotes) {
+    for (const key of this.#remotes.keys()) {
       if (wanted.some((record) => record.driveKey === key)) continue
       this.#remotes.delete(key)
-      await drive.close()
+      await drives.closeDrive(key)
     }
     for (const record of wanted) {
       if (this.#remotes.has(record.driveKey)) continue
