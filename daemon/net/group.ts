@@ -270,7 +270,11 @@ export class Group {
     const { id, name } = this.self
     const own = [...state.folders.values()].filter((folder) => ownsDrive(this.#ledger, folder, id))
     const bodies: RecordBody[] = own.map((folder) => ({ kind: 'folder', folder: folder.id, generation: 1, name: folder.name }))
-    if (!this.removedSelf && state.members.size > 1) this.#say([{ kind: 'device-removed', device: id, accepted: this.#hashesBy(id) }])
+    if (!this.removedSelf && state.members.size > 1) {
+      this.#say([{ kind: 'device-removed', device: id, accepted: this.#hashesBy(id) }])
+      // What was just said to the others leaves before the links are closed.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     this.#replace(Ledger.found(newIdentity(this.#secrets), name).with(bodies), [], true)
   }
 

@@ -4,36 +4,35 @@ import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import type { PeerLink } from './link.ts'
 import type { Network, SettleHandler } from './swarm.ts'
 
-export interface FolderPeersOptions {
-  readonly network: Network
-  readonly folder: FolderId
+/** The folder's side; it comes to be after its peers. */
+export interface PeersBinding {
   /** A member came, went, or reported this folder. Only marks work. */
-  onChange(): void
-  readonly settleHandler: SettleHandler
+  changed(): void
+  /** Answers members that ask this device to settle the folder; without it `NetworkHandlers.settle` does. */
+  settle?: SettleHandler
 }
 
 export class FolderPeersAdapter implements FolderPeers {
   readonly #network: Network
   readonly #folder: FolderId
-  readonly #onChange: () => void
   readonly #stops: readonly (() => void)[]
-  #closed = false
+  #binding: PeersBinding | null = null
 
-  constructor(options: FolderPeersOptions) {
-    const { network, folder } = options
+  constructor(network: Network, folder: FolderId) {
     this.#network = network
     this.#folder = folder
-    this.#onChange = () => {
-      if (!this.#closed) options.onChange()
-    }
-    network.setSettleHandler(folder, options.settleHandler)
     this.#stops = [
       network.onPeer((link) => this.#follow(link)),
       network.onReport((_link, reported) => {
-        if (reported === folder) this.#onChange()
+        if (reported === folder) this.#changed()
       }),
     ]
-    for (const link of network.links()) link.onClose(this.#onChange)
+    for (const link of network.links()) link.onClose(() => this.#changed())
+  }
+
+  bind(binding: PeersBinding): void {
+    this.#binding = binding
+    this.#network.setSettleHandler(this.#folder, binding.settle ?? null)
   }
 
   connected(): readonly FolderPeer[] {
@@ -41,7 +40,7 @@ export class FolderPeersAdapter implements FolderPeers {
   }
 
   report(report: FolderReport): void {
-    if (!this.#closed) this.#network.report(this.#folder, report)
+    this.#network.report(this.#folder, report)
   }
 
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
@@ -49,19 +48,24 @@ export class FolderPeersAdapter implements FolderPeers {
   }
 
   async settle(device: DeviceId, signal: AbortSignal): Promise<FolderReport> {
-    return this.#link(device).settle(this.#folder, signal)
+    return await this.#link(device).settle(this.#folder, signal)
   }
 
+  /** The folder is not here any more. */
   close(): void {
-    this.#closed = true
+    this.#binding = null
     for (const stop of this.#stops) stop()
     this.#network.setSettleHandler(this.#folder, null)
     this.#network.report(this.#folder, null)
   }
 
   #follow(link: PeerLink): void {
-    link.onClose(this.#onChange)
-    this.#onChange()
+    link.onClose(() => this.#changed())
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#binding?.changed()
   }
 
   #link(device: DeviceId): PeerLink {

@@ -40,6 +40,8 @@ export interface NetworkOptions {
 export interface NetworkHandlers extends ReplicationHandlers {
   /** Bytes of an object for a member, or null. */
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** Settles a folder for which no handler of its own is set. */
+  settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -51,6 +53,9 @@ const NO_HANDLERS: NetworkHandlers = {
   attach: () => false,
   onForkEvidence: () => undefined,
   serve: async () => null,
+  settle: async () => {
+    throw new Error('this device does not have the folder')
+  },
 }
 
 export class Network extends Resource {
@@ -254,8 +259,7 @@ export class Network extends Resource {
 
   async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
     const handler = this.#settlers.get(folder)
-    if (handler === undefined) throw new Error('this device does not have the folder')
-    return handler(signal)
+    return await (handler === undefined ? this.#handlers.settle(folder, signal) : handler(signal))
   }
 
   /** A restarted daemon never says an earlier session again; two living ones take turns. */
@@ -274,12 +278,13 @@ export class Network extends Resource {
       for (const { id } of this.group.members()) this.#dialled.add(id)
       for (const link of [...this.#all]) link.close()
     }
+    // Members only, before this device itself may have to go: they shall know why.
+    for (const link of change.joined ? [] : this.links()) {
+      if (this.group.isMember(link.device)) link.tell(change.added)
+    }
     this.#follow()
     const folders = this.group.folders().map((folder) => folder.id)
-    for (const link of this.links()) {
-      if (!change.joined) link.tell(change.added)
-      void this.#replication.update(link, folders)
-    }
+    for (const link of this.links()) void this.#replication.update(link, folders)
   }
 
   #follow(): void {
