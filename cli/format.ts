@@ -14,9 +14,9 @@ export function bytes(value: number): string {
   return `${rest.toFixed(digits)} ${UNITS[unit]}`
 }
 
-/** `1,234 files`, `1 file`. */
+/** `1,234 files`, `1 file`, `2 directories`. */
 export function counted(count: number, noun: string): string {
-  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : noun.endsWith('copy') ? `${noun}s` : `${noun}s`
+  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`
   return `${number(count)} ${count === 1 ? noun : plural}`
 }
 

@@ -22,7 +22,7 @@ export class Output {
   readonly json: boolean
   readonly #stdout: Stream
   readonly #stderr: Stream
-  readonly #colour: boolean
+  readonly colour: boolean
   /** Help was asked for and printed. */
   helped = false
 
@@ -30,7 +30,7 @@ export class Output {
     this.json = options.json
     this.#stdout = options.stdout
     this.#stderr = options.stderr
-    this.#colour = !options.json && this.#stdout.isTTY === true && options.noColor !== true
+    this.colour = !options.json && this.#stdout.isTTY === true && options.noColor !== true
   }
 
   /** People are watching: progress, QR codes and redrawing make sense. */
@@ -78,7 +78,7 @@ export class Output {
 
   style(style: Style, text: string): string {
     const [on, off] = CODES[style]
-    return this.#colour ? `\u001b[${on}m${text}\u001b[${off}m` : text
+    return this.colour ? `\u001b[${on}m${text}\u001b[${off}m` : text
   }
 
   /** Starts a redrawn page anew. */

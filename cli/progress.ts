@@ -70,7 +70,7 @@ class ProgressBar {
   async #open(payload: Record<string, string>): Promise<SingleBar> {
     if (this.#bar !== null) return this.#bar
     const progress = await import('cli-progress')
-    const bar = new progress.default.SingleBar({ format: '{bar} {what}  {amount}  {rate}  {left}', clearOnComplete: true, hideCursor: true, barCompleteChar: '█', barIncompleteChar: '░', fps: 5 })
+    const bar = new progress.default.SingleBar({ format: '{bar} {what}  {amount}  {rate}  {left}', barsize: 24, clearOnComplete: true, hideCursor: true, barCompleteChar: '█', barIncompleteChar: '░', fps: 5 })
     bar.start(1, 0, payload)
     return (this.#bar = bar)
   }

@@ -2,6 +2,8 @@
 declare module 'cli-progress' {
   export interface Options {
     format: string
+    /** Characters. */
+    barsize?: number
     stream?: NodeJS.WritableStream
     hideCursor?: boolean
     clearOnComplete?: boolean

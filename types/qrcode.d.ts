@@ -1,4 +1,4 @@
 /** What we call of qrcode. */
 declare module 'qrcode' {
-  export function toString(text: string, options: { type: 'terminal'; small?: boolean; errorCorrectionLevel?: 'L' | 'M' | 'Q' | 'H' }): Promise<string>
+  export function toString(text: string, options: { type: 'terminal' | 'utf8'; small?: boolean; errorCorrectionLevel?: 'L' | 'M' | 'Q' | 'H' }): Promise<string>
 }

@@ -1,5 +1,6 @@
 /** `p2psync add`: the first command of every user; says what it did and what to type on the other device. */
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { basename, resolve } from 'node:path'
 import { P2psyncError } from '../../base/errors.ts'
 import type { Client } from '../../rpc/client.ts'
 import type { Params, Result } from '../../rpc/schema.ts'
@@ -26,7 +27,7 @@ export const add: Command<[path: string, options: Options]> = async (context, pa
   context.out.document({ folder: added.folder, joined: added.joined })
   tell(context.out, added)
   if (context.out.interactive) await followSync(context, client, added.folder.id)
-  if (devices.every((device) => device.self)) nextSteps(context.out, path)
+  if (devices.every((device) => device.self)) nextSteps(context.out, added.folder)
 }
 
 function call(context: Context, client: Client, path: string, options: Options): Promise<Result<'folders.add'>> {
@@ -42,10 +43,20 @@ function tell(out: Output, { folder, joined }: Result<'folders.add'>): void {
   else out.line(`Watching ${path} as the folder ${name}.`)
 }
 
-function nextSteps(out: Output, path: string): void {
+function nextSteps(out: Output, folder: Result<'folders.add'>['folder']): void {
+  const name = basename(folder.path) === folder.name ? '' : ` --name ${typed(folder.name)}`
   out.line()
   out.line('To have it on another device as well, install p2psync there, then type')
   out.line(`  here:   ${out.style('bold', 'p2psync invite')}`)
   out.line(`  there:  ${out.style('bold', 'p2psync join CODE')}   with the code that invite prints`)
-  out.line(`          ${out.style('bold', `p2psync add ${printable(path)}`)}   or another directory of the same name`)
+  out.line(`          ${out.style('bold', `p2psync add ${typed(folder.path)}${name}`)}`)
+}
+
+/** As one types it in a shell, the home directory as `~`. */
+function typed(text: string): string {
+  const home = homedir()
+  const inHome = text.startsWith(`${home}/`)
+  const rest = inHome ? text.slice(home.length + 1) : text
+  const quoted = /^[\w@%+=:,./-]+$/.test(rest) ? rest : `'${printable(rest).replace(/'/g, "'\\''")}'`
+  return inHome ? `~/${quoted}` : quoted
 }

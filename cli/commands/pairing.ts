@@ -12,15 +12,15 @@ export const invite: Command<[options: { readonly expires: string }]> = async (c
   const client = await context.daemon()
   const created = await client.call('invites.create', { expiresMs })
   out.document(created)
-  if (out.interactive) out.line(await qrCode(created.invite))
+  if (out.interactive) out.line(await qrCode(created.invite, out.colour))
   out.line('On the other device type')
   out.line(`  ${out.style('bold', `p2psync join ${created.invite}`)}`)
   out.line(`The code works once, for ${duration(Date.parse(created.expiresAt) - Date.now())}. Keep this device on until it is used.`)
 }
 
-async function qrCode(text: string): Promise<string> {
+async function qrCode(text: string, colour: boolean): Promise<string> {
   const { default: qrcode } = await import('qrcode')
-  return qrcode.toString(text, { type: 'terminal', small: true, errorCorrectionLevel: 'L' })
+  return qrcode.toString(text, { type: colour ? 'terminal' : 'utf8', small: true, errorCorrectionLevel: 'L' })
 }
 
 export const join: Command<[code: string, options: { readonly timeout: string; readonly leave?: boolean }]> = async (context, code, options) => {
