@@ -328,7 +328,7 @@ export class Folder extends Resource implements FolderInbox {
   /** Nothing is wanted any more: staged leftovers go. */
   async #tidy(context: FolderContext): Promise<void> {
     context.problems.delete('')
-    if (context.fetcher.open > 0 || this.#work.dirtyCount > 0) return
+    if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
     await this.#options.disk.keepStaged(context.fetcher.stagedContents())
   }
 

@@ -34,7 +34,6 @@ interface Job {
   readonly cid: ContentId
   readonly size: number
   readonly chunk: Chunk | null
-  readonly paths: Set<PathKey>
   readonly sources: Set<DeviceId>
   state: 'queued' | 'active' | 'unavailable'
 }
@@ -55,6 +54,8 @@ export class Fetcher {
   readonly #ports: FetcherPorts
   readonly #jobs = new Map<ContentId, Job>()
   readonly #lists = new Map<ContentId, ContentList>()
+  readonly #wants = new Map<PathKey, ContentId>()
+  readonly #askers = new Map<ContentId, Set<PathKey>>()
   readonly #small: Job[] = []
   readonly #large: Job[] = []
   #smallActive = 0
@@ -104,16 +105,52 @@ export class Fetcher {
     const { cid, size, chunk } = request.entry
     let job = this.#jobs.get(cid)
     if (job === undefined) {
-      job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, paths: new Set(), sources: new Set(), state: 'queued' }
+      job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued' }
       this.#jobs.set(cid, job)
       this.#enqueue(job)
     }
-    job.paths.add(request.path)
+    this.#ask(request.path, cid)
     for (const source of request.sources) {
       if (!job.sources.has(source) && job.state === 'unavailable') this.#enqueue(job)
       job.sources.add(source)
     }
     this.#pump()
+  }
+
+  /** The path needs this content and no other (null: none). What no path needs any more is dropped. */
+  keep(path: PathKey, cid: ContentId | null): void {
+    const old = this.#wants.get(path)
+    if (old === undefined || old === cid) return
+    this.#wants.delete(path)
+    const askers = this.#askers.get(old)
+    askers?.delete(path)
+    if (askers === undefined || askers.size > 0) return
+    this.#askers.delete(old)
+    this.#lists.delete(old)
+    this.#drop(old)
+  }
+
+  #ask(path: PathKey, cid: ContentId): void {
+    this.keep(path, cid)
+    this.#wants.set(path, cid)
+    let askers = this.#askers.get(cid)
+    if (askers === undefined) this.#askers.set(cid, (askers = new Set()))
+    askers.add(path)
+  }
+
+  /** One that is under way ends by itself, and finds that nobody asks. */
+  #drop(cid: ContentId): void {
+    const job = this.#jobs.get(cid)
+    if (job === undefined || job.state === 'active') return
+    this.#jobs.delete(cid)
+    const lane = isSmall(job) ? this.#small : this.#large
+    const at = lane.indexOf(job)
+    if (at !== -1) lane.splice(at, 1)
+  }
+
+  #unavailable(job: Job): void {
+    if (this.#askers.has(job.cid)) job.state = 'unavailable'
+    else this.#jobs.delete(job.cid)
   }
 
   /** A device connected or reported: what could not be had may be had now. */
@@ -159,7 +196,7 @@ export class Fetcher {
     const left = jobs.filter((job) => this.#jobs.get(job.cid) === job)
     for (const job of left) this.#jobs.delete(job.cid)
     const code = errnoOf(error) ?? 'stage-failed'
-    const paths = left.flatMap((job) => [...job.paths])
+    const paths = left.flatMap((job) => [...(this.#askers.get(job.cid) ?? [])])
     this.#ports.log.warn({ code, error: messageOf(error), paths: paths.length }, 'contents could not be staged')
     this.#ports.failed(paths, { code, message: `cannot stage new content: ${messageOf(error)}; it is tried again later` })
   }
@@ -179,7 +216,7 @@ export class Fetcher {
       await this.#askSmall(device, left, finished)
     }
     await allSettled(finished)
-    for (const job of left.values()) job.state = 'unavailable'
+    for (const job of left.values()) this.#unavailable(job)
   }
 
   async #localSmall(job: Job): Promise<Buffer | null> {
@@ -215,10 +252,7 @@ export class Fetcher {
   async #fetchLarge(jobs: readonly Job[]): Promise<void> {
     const job = jobs[0] as Job
     const list = await this.#list(job)
-    if (list === null) {
-      job.state = 'unavailable'
-      return
-    }
+    if (list === null) return this.#unavailable(job)
     const staged = await this.#ports.disk.stage(list)
     try {
       const left = await this.#fromHere(staged)
@@ -226,10 +260,7 @@ export class Fetcher {
         if (left.size === 0 || this.#ports.signal.aborted) break
         await this.#askChunks(device, staged, left)
       }
-      if (left.size > 0) {
-        job.state = 'unavailable'
-        return
-      }
+      if (left.size > 0) return this.#unavailable(job)
       await staged.seal()
     } finally {
       await staged.release()
@@ -355,9 +386,11 @@ export class Fetcher {
   }
 
   #finished(job: Job, list: ContentList): void {
-    this.#lists.set(job.cid, list)
     this.#jobs.delete(job.cid)
-    this.#ports.staged([...job.paths])
+    const askers = this.#askers.get(job.cid)
+    if (askers === undefined) return
+    this.#lists.set(job.cid, list)
+    this.#ports.staged([...askers])
   }
 }
 

@@ -7,7 +7,7 @@ import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import { sameEntry, treeEqual } from '../sync/entry-compare.ts'
-import type { DeviceId, PathKey } from '../sync/ids.ts'
+import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
 import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
@@ -29,16 +29,19 @@ export async function reconcileAndApply(context: FolderContext, marked: Readonly
     if (treeEqual(own, target)) context.tally.settle(path)
     else context.tally.expect(path, target)
   }
-  await new Execution(context, view, steps).run()
+  const execution = new Execution(context, view, steps)
+  await execution.run()
+  const waiting = new Map(steps.map((step) => [step.resolution.path, execution.awaited(step)]))
+  for (const path of new Set([...dirty, ...waiting.keys()])) context.fetcher.keep(path, waiting.get(path) ?? null)
 }
 
 /** A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it. */
 function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): ReadonlySet<PathKey> {
   const dirty = new Set(marked)
-  for (const path of marked) {
-    const base = copyBases.get(path)
-    if (base !== undefined) dirty.add(base)
-    copyBases.delete(path)
+  for (const [copy, base] of copyBases) {
+    if (!marked.has(copy) && !marked.has(base)) continue
+    dirty.add(copy).add(base)
+    copyBases.delete(copy)
   }
   return dirty
 }
@@ -81,6 +84,12 @@ class Execution {
     }
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
+  }
+
+  /** The content that the step could not be done without, or null. */
+  awaited({ resolution, action }: Step): ContentId | null {
+    const { path, target } = resolution
+    return action.kind === 'write' && target.kind === 'file' && this.#outcomes.get(path) !== 'done' ? target.cid : null
   }
 
   /** Steps all of whose predecessors are done; those with a stopped one are stopped too and follow it later. */
