@@ -4,35 +4,37 @@ import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import type { PeerLink } from './link.ts'
 import type { Network, SettleHandler } from './swarm.ts'
 
-/** The folder's side; it comes to be after its peers. */
-export interface PeersBinding {
+export interface FolderPeersOptions {
+  readonly network: Network
+  readonly folder: FolderId
   /** A member came, went, or reported this folder. Only marks work. */
-  changed(): void
-  /** Answers members that ask this device to settle the folder; without it `NetworkHandlers.settle` does. */
-  settle?: SettleHandler
+  onChange(): void
+  /** Answers members that ask this device to settle the folder. */
+  readonly settleHandler: SettleHandler
 }
 
 export class FolderPeersAdapter implements FolderPeers {
   readonly #network: Network
   readonly #folder: FolderId
   readonly #stops: readonly (() => void)[]
-  #binding: PeersBinding | null = null
+  readonly #onChange: () => void
+  #closed = false
 
-  constructor(network: Network, folder: FolderId) {
+  constructor(options: FolderPeersOptions) {
+    const { network, folder } = options
     this.#network = network
     this.#folder = folder
+    this.#onChange = () => {
+      if (!this.#closed) options.onChange()
+    }
+    network.setSettleHandler(folder, options.settleHandler)
     this.#stops = [
       network.onPeer((link) => this.#follow(link)),
       network.onReport((_link, reported) => {
-        if (reported === folder) this.#changed()
+        if (reported === folder) this.#onChange()
       }),
     ]
-    for (const link of network.links()) link.onClose(() => this.#changed())
-  }
-
-  bind(binding: PeersBinding): void {
-    this.#binding = binding
-    this.#network.setSettleHandler(this.#folder, binding.settle ?? null)
+    for (const link of network.links()) link.onClose(this.#onChange)
   }
 
   connected(): readonly FolderPeer[] {
@@ -40,7 +42,7 @@ export class FolderPeersAdapter implements FolderPeers {
   }
 
   report(report: FolderReport): void {
-    this.#network.report(this.#folder, report)
+    if (!this.#closed) this.#network.report(this.#folder, report)
   }
 
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
@@ -53,19 +55,15 @@ export class FolderPeersAdapter implements FolderPeers {
 
   /** The folder is not here any more. */
   close(): void {
-    this.#binding = null
+    this.#closed = true
     for (const stop of this.#stops) stop()
     this.#network.setSettleHandler(this.#folder, null)
     this.#network.report(this.#folder, null)
   }
 
   #follow(link: PeerLink): void {
-    link.onClose(() => this.#changed())
-    this.#changed()
-  }
-
-  #changed(): void {
-    this.#binding?.changed()
+    link.onClose(this.#onChange)
+    this.#onChange()
   }
 
   #link(device: DeviceId): PeerLink {

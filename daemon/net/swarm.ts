@@ -40,8 +40,6 @@ export interface NetworkOptions {
 export interface NetworkHandlers extends ReplicationHandlers {
   /** Bytes of an object for a member, or null. */
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
-  /** Settles a folder for which no handler of its own is set. */
-  settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -53,9 +51,6 @@ const NO_HANDLERS: NetworkHandlers = {
   attach: () => false,
   onForkEvidence: () => undefined,
   serve: async () => null,
-  settle: async () => {
-    throw new Error('this device does not have the folder')
-  },
 }
 
 export class Network extends Resource {
@@ -259,7 +254,8 @@ export class Network extends Resource {
 
   async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
     const handler = this.#settlers.get(folder)
-    return await (handler === undefined ? this.#handlers.settle(folder, signal) : handler(signal))
+    if (handler === undefined) throw new Error('this device does not have the folder')
+    return await handler(signal)
   }
 
   /** A restarted daemon never says an earlier session again; two living ones take turns. */

@@ -48,7 +48,7 @@ export async function openDevice(t: Assert, options: { name: string; bootstrap: 
   const group = await Group.open({ stateDir, deviceName: options.name, log: testLog })
   const network = new Network({ group, bootstrap: options.bootstrap, listenPort: null, lan: 'off', log: testLog, clock })
   if (options.handlers !== undefined) {
-    network.setHandlers({ heads: async () => [], treeHash: async () => null, attach: () => true, onForkEvidence: () => undefined, serve: async () => null, settle: async () => Promise.reject(new Error('not here')), ...options.handlers })
+    network.setHandlers({ heads: async () => [], treeHash: async () => null, attach: () => true, onForkEvidence: () => undefined, serve: async () => null, ...options.handlers })
   }
   const pairing = new Pairing({ group, network, clock, log: testLog })
   await network.open()
