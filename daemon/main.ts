@@ -11,15 +11,20 @@ import { resolvePaths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
 
-/** Resolves with the exit code once the daemon has stopped. */
+/** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
 export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
   const stopped = signalled()
+  refuseUnsafeTest(process.env)
+  const paths = resolvePaths()
+  const config = ConfigStore.load(paths.configFile)
+  const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
+  return await runUntil(new Daemon({ paths, config, log, stop: stopped.stop }), stopped.promise)
+}
+
+/** One line that the starting command reads: `{"error":{"code","message"}}`. */
+async function main(): Promise<number> {
   try {
-    refuseUnsafeTest(process.env)
-    const paths = resolvePaths()
-    const config = ConfigStore.load(paths.configFile)
-    const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
-    return await runUntil(new Daemon({ paths, config, log, stop: stopped.stop }), stopped.promise)
+    return await runDaemon({ background: process.argv.includes('--background') })
   } catch (error) {
     const code = error instanceof P2psyncError ? error.code : 'INTERNAL'
     process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) } })}\n`)
@@ -70,4 +75,4 @@ function startedDirectly(): boolean {
   return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)
 }
 
-if (startedDirectly()) process.exit(await runDaemon({ background: process.argv.includes('--background') }))
+if (startedDirectly()) process.exit(await main())

@@ -1,42 +1,36 @@
 /** `p2psync daemon`, `start`, `stop`, `restart` */
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
-import { readableLine } from '../../base/log-text.ts'
+import { pathToFileURL } from 'node:url'
+import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import { toP2psyncError } from '../../rpc/errors.ts'
 import type { Client } from '../../rpc/client.ts'
 import type { Result } from '../../rpc/schema.ts'
 import type { Command, Context } from '../context.ts'
 import { nobodyThere, plainClient } from '../daemon-client.ts'
 import { EXIT } from '../exit-code.ts'
 import { managedBy, systemctl } from '../service.ts'
-import { daemonMain, lastError, startInBackground } from '../start-daemon.ts'
+import { daemonMain, startInBackground } from '../start-daemon.ts'
 
 /** An orderly stop takes at most 5 s; after a service manager's own patience nothing more comes. */
 const STOP_TIMEOUT_MS = 12_000
 const POLL_MS = 30
 
-/** In the foreground, as a child, so that this command never loads the daemon; signals go on to it, its exit code comes back. */
-export const daemon: Command<[]> = ({ out }) => {
-  const child = spawn(process.execPath, [daemonMain], { stdio: ['inherit', 'inherit', 'pipe'] })
-  let failed = false
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    const error = lastError(line)
-    if (error === null) process.stderr.write(`${process.stderr.isTTY ? readableLine(line) : line}\n`)
-    else out.error(error)
-    failed ||= error !== null
-  })
-  const forward = (signal: NodeJS.Signals): void => {
-    // A terminal sends SIGINT to the whole foreground group: the daemon has it already.
-    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+interface DaemonModule {
+  /** Rejects with a P2psyncError if the daemon cannot start; else resolves with the exit code once it has stopped. */
+  runDaemon(options: { readonly background: boolean }): Promise<number>
+}
+
+/** In the foreground, in this very process: whoever kills the command kills the daemon. The only place that loads it, and lazily. */
+export const daemon: Command<[]> = async ({ out }) => {
+  const { runDaemon } = (await import(pathToFileURL(daemonMain).href)) as DaemonModule
+  try {
+    // Nothing that the daemon left open may keep a stopped daemon alive.
+    process.exit(await runDaemon({ background: false }))
+  } catch (error) {
+    out.error(toP2psyncError(error))
+    return EXIT.notRunning
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, forward)
-  process.on('SIGHUP', () => forward('SIGTERM'))
-  return new Promise((resolve, reject) => {
-    child.once('error', (error) => reject(new P2psyncError('NOT_RUNNING', `cannot start the daemon: ${messageOf(error)}`, { cause: error })))
-    child.once('close', (code) => resolve(failed ? EXIT.notRunning : (code ?? EXIT.failed)))
-  })
 }
 
 export const start: Command<[]> = async (context) => {
