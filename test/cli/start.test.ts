@@ -1,0 +1,90 @@
+/** Starting and stopping a real daemon by the command: by itself, at once, again, after a kill, in the foreground. No network. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import test from 'brittle'
+import type { Assert } from 'brittle'
+import { resolvePaths } from '../../base/paths.ts'
+import { createClient } from '../../rpc/client.ts'
+import { cliMain, runCli } from './run-cli.ts'
+import type { Ran } from './run-cli.ts'
+
+const ALONE = { P2PSYNC_AUTOSTART: '', P2PSYNC_BOOTSTRAP: 'none', P2PSYNC_LAN: 'off', P2PSYNC_LISTEN: '0' }
+
+interface Home {
+  readonly path: string
+  cli(...args: string[]): Promise<Ran>
+  /** Null if no daemon answers. */
+  pid(): Promise<number | null>
+}
+
+async function createHome(t: Assert): Promise<Home> {
+  const path = await t.tmp()
+  const client = createClient(resolvePaths({ P2PSYNC_HOME: path }).socket)
+  const home: Home = {
+    path,
+    cli: (...args) => runCli(path, args, { env: ALONE }),
+    pid: () => client.call('daemon.status').then((status) => status.pid, () => null),
+  }
+  t.teardown(async () => {
+    const pid = await home.pid()
+    if (pid === null) return
+    await home.cli('stop')
+    if ((await home.pid()) === pid) process.kill(pid, 'SIGKILL')
+  })
+  return home
+}
+
+test('the first command starts the daemon, and several at once start one', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const ran = await Promise.all([home.cli('status', '--json'), home.cli('devices', '--json'), home.cli('start', '--json')])
+  for (const each of ran) t.is(each.code, 0, each.stderr)
+  const pid = await home.pid()
+  t.ok(pid !== null && pid !== process.pid)
+  t.is((await home.cli('start', '--json')).json?.['pid'], pid)
+})
+
+test('stop, restart and log', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const started = await home.cli('start', '--json')
+  t.is(started.json?.['started'], true, started.stderr)
+  const restarted = await home.cli('restart', '--json')
+  t.is(restarted.json?.['restarted'], true, restarted.stderr)
+  t.not(restarted.json?.['pid'], started.json?.['pid'])
+  t.ok((await home.cli('log')).stdout.includes('started'))
+  const stopped = await home.cli('stop', '--json')
+  t.alike([stopped.code, stopped.json?.['stopped']], [0, true])
+  t.is(await home.pid(), null)
+})
+
+test('after kill -9 the next command starts the daemon again', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const first = (await home.cli('start', '--json')).json?.['pid']
+  process.kill(Number(first), 'SIGKILL')
+  const ran = await home.cli('devices', '--json')
+  t.is(ran.code, 0, ran.stderr)
+  t.not(await home.pid(), first)
+})
+
+test('in the foreground it runs until SIGTERM and exits 0; a second one is refused', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const env = { ...process.env, ...ALONE, P2PSYNC_TEST: '1', P2PSYNC_HOME: home.path }
+  const daemon = spawn(process.execPath, [cliMain, 'daemon'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const exit = once(daemon, 'exit')
+  t.teardown(() => daemon.kill('SIGKILL'))
+  await new Promise<void>((resolve) => daemon.stderr.setEncoding('utf8').on('data', (text: string) => text.includes('"started"') && resolve()))
+  const second = await home.cli('daemon', '--json')
+  t.is(second.code, 3)
+  t.ok(['ALREADY_RUNNING', 'STORE_LOCKED'].includes(second.error?.code ?? ''), second.stderr)
+  daemon.kill('SIGTERM')
+  t.alike(await exit, [0, null])
+  t.is(await home.pid(), null)
+})
+
+test('add on a first start makes the folder and says how to go on', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const added = await home.cli('add', 'Docs')
+  t.is(added.code, 0, added.stderr)
+  t.ok(added.stdout.includes('p2psync invite'))
+  const { json } = await home.cli('list', '--json')
+  t.is((json?.['folders'] as { name: string }[] | undefined)?.[0]?.name, 'Docs')
+})
