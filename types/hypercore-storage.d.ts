@@ -11,6 +11,7 @@ declare module 'hypercore-storage' {
 
   export interface CoreReader {
     getBlock(index: number): Promise<Buffer | null>
+    tryFlush(): void
   }
 
   /** The storage of one core, or of an atom, snapshot or named session of it. */
@@ -26,6 +27,7 @@ declare module 'hypercore-storage' {
     /** The database; `db` is its column family for cores. */
     readonly rocks: RocksDB
     readonly db: RocksDB
+    createAtom(): { flush(): Promise<void> }
     resumeCore(discoveryKey: Buffer): Promise<CoreStorage | null>
     createCore(data: { discoveryKey: Buffer }): Promise<CoreStorage | null>
     close(): Promise<void>

@@ -52,6 +52,9 @@ declare module 'hypercore' {
     close(): Promise<void>
     append(blocks: Buffer | readonly Buffer[]): Promise<{ length: number; byteLength: number }>
     get(index: number, options?: GetOptions): Promise<Buffer | null>
+    clear(start: number, end: number): Promise<unknown>
+    session(options: { atom: object } | { name: string }): Hypercore
+    snapshot(): Hypercore
     has(start: number, end?: number): Promise<boolean>
     update(options?: { wait?: boolean }): Promise<boolean>
     download(range: { start: number; end: number; linear?: boolean }): Download
