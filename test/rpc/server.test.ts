@@ -81,6 +81,12 @@ for (const [method, params, says] of WRONG) {
   })
 }
 
+test('a field called __proto__ is an unknown field', async (t) => {
+  const { socket } = await startFake(t)
+  const answer = await http(socket, 'POST', '/rpc', '{"jsonrpc":"2.0","id":1,"method":"status.get","params":{"__proto__":{"folder":"docs"}}}')
+  t.is(errorOf(answer.json).code, -32602)
+})
+
 test('an error of the daemon keeps its code and sentence', async (t) => {
   const { socket } = await startFake(t)
   const answer = await rpc(socket, 'status.get', { folder: 'nope' })
