@@ -16,10 +16,12 @@ export class FakeDisk implements Disk {
   readonly #life: Life
   readonly #problems = new Map<string, Problem>()
   readonly #applier: Applier
+  readonly #applied: (op: ApplyOp, result: ApplyResult) => void
 
-  constructor(store: DiskStore, life: Life) {
+  constructor(store: DiskStore, life: Life, applied: (op: ApplyOp, result: ApplyResult) => void = () => undefined) {
     this.#store = store
     this.#life = life
+    this.#applied = applied
     this.#applier = new Applier({ store, life, strayPath: (path) => this.#strayPath(path) })
   }
 
@@ -71,7 +73,11 @@ export class FakeDisk implements Disk {
 
   async apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]> {
     const results: ApplyResult[] = []
-    for (const op of ops) results.push(await this.#applier.apply(op, ignored))
+    for (const op of ops) {
+      const result = await this.#applier.apply(op, ignored)
+      this.#applied(op, result)
+      results.push(result)
+    }
     return results
   }
 

@@ -167,7 +167,7 @@ export class SimDevice implements Node {
   #makeDaemon(): Daemon {
     const { clock, network } = this.#world
     const life = new Life({ clock, skewMs: this.#skewMs, pace: () => this.#pace(life) })
-    const disk = new FakeDisk(this.disk, life)
+    const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`))
     const index = new FakeIndex(this.index, life)
     const peers = new FakePeers(network, this.device, life)
     const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => (this.#random.chance(this.#world.weather.lostHints) ? null : this.#random.below(5)) })

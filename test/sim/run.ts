@@ -137,9 +137,11 @@ class Simulation {
     await this.#clock.run(QUIET_MS)
     for (const device of this.#devices) device.start()
     await this.#rest()
-    // Hints may have been lost: the hourly scan finds what they spoke of.
-    for (const device of this.#devices) device.folder?.localChanged('all')
-    await this.#rest()
+    // Hints may have been lost: the hourly scan finds what they spoke of. What a fetch leaves behind goes with the next cycle.
+    for (let scans = 0; scans < 2; scans++) {
+      for (const device of this.#devices) device.folder?.localChanged('all')
+      await this.#rest()
+    }
     if (this.#failures.length > 0) return
     this.#judge('at the end')
     await this.#fixpoint()
