@@ -288,10 +288,13 @@ export class Folder extends Resource implements FolderInbox {
     try {
       const { unstable } = await scanAndPublish(context, scan)
       if (unstable.length > 0) this.#once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
-      await this.#rootReady()
+    } catch (error) {
+      // The root stopped being ours while it was read: what was found before stands, the rest is no news.
+      if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
     } finally {
       this.#scanning = false
     }
+    await this.#rootReady()
   }
 
   /** R12: before the very first publication, what reachable drives say is read, so that equal files are recognised. */
