@@ -4,13 +4,17 @@
  */
 import { open, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errnoOf } from '../../base/errors.ts'
 
 const LOG_FILE = /^(\d+)\.log$/
+const WRITE_BACK_ERRORS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT'])
 
 export class LogSync {
   readonly #directory: string
   #running: Promise<void> | null = null
   #next: Promise<void> | null = null
+  /** After a failed write-back the kernel calls the lost pages clean: no later sync may claim success. */
+  #failed: unknown = null
   /** The newest log file seen, kept open: nearly every sync needs only this one. */
   #newest: { readonly number: number; readonly handle: FileHandle } | null = null
 
@@ -21,6 +25,7 @@ export class LogSync {
 
   /** Resolves when everything written before this call is on disk. */
   sync(): Promise<void> {
+    if (this.#failed !== null) return Promise.reject(this.#failed)
     if (this.#running === null) return this.#start()
     // The running one may have passed the caller's write already, so it waits for the next; all who come meanwhile share that.
     this.#next ??= this.#running.catch(() => undefined).then(() => this.#start())
@@ -35,9 +40,14 @@ export class LogSync {
 
   #start(): Promise<void> {
     this.#next = null
-    this.#running = this.#syncLogs().finally(() => {
-      this.#running = null
-    })
+    this.#running = this.#syncLogs()
+      .catch((error: unknown) => {
+        if (WRITE_BACK_ERRORS.has(errnoOf(error) ?? '')) this.#failed = error
+        throw error
+      })
+      .finally(() => {
+        this.#running = null
+      })
     return this.#running
   }
 
@@ -72,7 +82,7 @@ export class LogSync {
     try {
       handle = await open(this.#path(number), 'r')
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      if (errnoOf(error) === 'ENOENT') return
       throw error
     }
     try {

@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import Corestore from 'corestore'
 import type Hypercore from 'hypercore'
-import HypercoreStorage, { type CoreStorage } from 'hypercore-storage'
+import type { CoreStorage } from 'hypercore-storage'
 import Rache from 'rache'
 import RocksDB from 'rocksdb-native'
 import { P2psyncError, errnoOf, messageOf } from '../../base/errors.ts'
@@ -92,18 +92,9 @@ export class Store extends Resource {
   }
 
   protected async onOpen(): Promise<void> {
-    await mkdir(this.path, { recursive: true, mode: 0o700 })
-    const storage = new BlockStorage(this.path)
-    this.#storage = storage
-    // Column families must be named before the database opens, in this same tick.
-    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: INDEX_WRITE_BUFFER_BYTES }))
     try {
-      this.#corestore = new Corestore(storage, {
-        primaryKey: this.#primaryKey,
-        unsafe: true,
-        globalCache: new Rache({ maxSize: CACHED_BEE_BLOCKS })
-      })
-      await this.#corestore.ready()
+      await mkdir(this.path, { recursive: true, mode: 0o700 })
+      await this.#openDatabase()
     } catch (error) {
       throw openError(error, this.path)
     }
@@ -117,6 +108,15 @@ export class Store extends Resource {
     await log.sync().catch(() => undefined)
     await log.close()
     await atMost(CLOSE_TIMEOUT_MS / 2, this.#closeDatabase())
+  }
+
+  #openDatabase(): Promise<void> {
+    const storage = new BlockStorage(this.path)
+    this.#storage = storage
+    // Column families must be named before the database opens, in this same tick.
+    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: INDEX_WRITE_BUFFER_BYTES }))
+    this.#corestore = new Corestore(storage, { primaryKey: this.#primaryKey, unsafe: true, globalCache: new Rache({ maxSize: CACHED_BEE_BLOCKS }) })
+    return this.#corestore.ready()
   }
 
   async #closeDatabase(): Promise<void> {

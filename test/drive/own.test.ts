@@ -8,7 +8,7 @@ import { writerIdOf } from '../../daemon/drive/own.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadChunk } from '../../daemon/ports.ts'
 import type { DriveKey } from '../../daemon/sync/ids.ts'
-import { Contents, DEVICE, FOLDER, FOLDER_KEY, SELF, directory, file, gone, openDrives, source, symlink, tombstone } from './fixtures.ts'
+import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, source, symlink, tombstone } from './fixtures.ts'
 
 async function own(drives: Drives, generation = 1): Promise<Own> {
   const opened = await drives.openOwn({ folder: FOLDER, device: DEVICE, folderKey: FOLDER_KEY, generation })
