@@ -45,6 +45,8 @@ class Actor {
         return this.#rename(action.path, action.to)
       case 'remove':
         return this.#remove(action.path)
+      case 'vanish':
+        return user.remove(action.path)
       case 'mkdir':
         this.#makeParents(action.path)
         user.mkdir(action.path)

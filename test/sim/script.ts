@@ -9,6 +9,8 @@ export type Action =
   | { readonly do: 'write' | 'replace' | 'append'; readonly on: number; readonly path: string; readonly text: string }
   | { readonly do: 'rename'; readonly on: number; readonly path: string; readonly to: string }
   | { readonly do: 'remove' | 'mkdir' | 'fifo'; readonly on: number; readonly path: string }
+  /** As `remove`, but the ledger does not hear of it: to test the judge. */
+  | { readonly do: 'vanish'; readonly on: number; readonly path: string }
   | { readonly do: 'chmod'; readonly on: number; readonly path: string; readonly mode: number }
   /** Microseconds since the epoch. */
   | { readonly do: 'touch'; readonly on: number; readonly path: string; readonly mtime: number }
