@@ -8,7 +8,7 @@
  */
 import { compareContentRank, contentKey, sameEntry } from './entry-compare.ts'
 import type { DirectoryEntry, Dot, Entry, FileEntry, SymlinkEntry, Tombstone, VersionVector } from './entry.ts'
-import { compareDots, compareVersions, covers, coversAny, maxima, unionDots } from './version.ts'
+import { compareDots, compareVersions, covers, coversAll, maxima, unionDots } from './version.ts'
 
 export interface Merge {
   readonly merged: Entry
@@ -19,6 +19,7 @@ export interface Merge {
 /** All versions of one content (kind and content id). */
 interface Rival {
   readonly versions: readonly Entry[]
+  readonly vv: VersionVector
   readonly dots: readonly Dot[]
   /** The version that ranks highest; it lends the mtime. */
   readonly top: Entry
@@ -68,18 +69,20 @@ function rivalsOf(standing: readonly Entry[]): Rival[] {
 
 function rivalOf(versions: readonly Entry[]): Rival {
   const top = versions.reduce((best, version) => (compareContentRank(version, best) > 0 ? version : best))
-  return { versions, dots: unionDots(versions.map((version) => version.dots)), top }
+  return { versions, vv: maxima(versions.map((version) => version.vv)), dots: unionDots(versions.map((version) => version.dots)), top }
 }
 
-/** R4: whoever stands behind `by` knew the content `rival` and went on from it, and nobody the other way round. */
+/**
+ * R4: whoever stands behind `by` knew every change that made the content `rival` and went on from it, and not the other way round
+ * as well. By R8 they have kept or given up its bytes. One change unknown is enough for a conflict: somebody made it independently.
+ */
 function supersedes(by: Rival, rival: Rival): boolean {
-  if (by === rival) return false
-  return by.versions.some((version) => coversAny(version.vv, rival.dots)) && !rival.versions.some((version) => coversAny(version.vv, by.dots))
+  return by !== rival && coversAll(by.vv, rival.dots) && !coversAll(rival.vv, by.dots)
 }
 
 /** A content as all its own versions together state it. */
 function ownMerge(rival: Rival): Entry {
-  return assemble(rival, rival.versions, maxima(rival.versions.map((version) => version.vv)))
+  return assemble(rival, rival.versions, rival.vv)
 }
 
 /** The content of `rival`, its mode decided among `versions`. */

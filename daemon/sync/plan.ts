@@ -7,7 +7,7 @@
  * A directory that loses the owner's right to write or search in it gets its attributes after what changes inside.
  */
 import { isLive, modeOf, mtimeOf, sameAttributes, sameContent, treeEqual } from './entry-compare.ts'
-import type { DirectoryEntry, FileEntry, SymlinkEntry } from './entry.ts'
+import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
 import type { PathKey } from './ids.ts'
 import { ancestorsOf, comparePaths } from './path.ts'
 import type { Action, Resolution, Step } from './reconcile.ts'
@@ -22,8 +22,8 @@ export function plan(resolutions: Resolutions): readonly Step[] {
   return sorted(paths, before, resolutions)
 }
 
-/** What the disk, being as `own` says, must do to be as `target` says. */
-export function actionOf(resolution: Resolution, resolutions: Resolutions): Action {
+/** What the disk, being as `own` says, must do to be as `target` says. `held`: what stands at `copyOf` at that moment. */
+function actionOf(resolution: Resolution, held: Entry | null): Action {
   const { own, target } = resolution
   if (treeEqual(own, target)) return { kind: 'adopt' }
   switch (target.kind) {
@@ -33,25 +33,19 @@ export function actionOf(resolution: Resolution, resolutions: Resolutions): Acti
       return own?.kind === 'directory' ? { kind: 'attributes', mode: target.mode, mtime: null } : { kind: 'directory' }
     case 'symlink':
     case 'file':
-      return bytesAction(resolution, target, resolutions)
+      return bytesAction(resolution, target, held)
   }
 }
 
-function bytesAction(resolution: Resolution, target: FileEntry | SymlinkEntry, resolutions: Resolutions): Action {
-  const { own } = resolution
+function bytesAction({ own, copyOf }: Resolution, target: FileEntry | SymlinkEntry, held: Entry | null): Action {
   if (own !== null && sameContent(own, target)) {
     const mode = modeOf(own) === modeOf(target) ? null : modeOf(target)
     return { kind: 'attributes', mode, mtime: mtimeOf(own) === target.mtime ? null : target.mtime }
   }
-  const from = isLive(own) ? null : heldAt(resolution, target, resolutions)
-  if (from !== null) return { kind: 'preserve', from }
+  // A second link has one inode and so one mode and mtime: they must be the copy's already.
+  const linkable = held !== null && sameContent(held, target) && sameAttributes(held, target)
+  if (linkable && copyOf !== null && !isLive(own)) return { kind: 'preserve', from: copyOf }
   return { kind: target.kind === 'file' ? 'write' : 'symlink' }
-}
-
-/** A second link has one inode and so one mode and mtime: they must be the copy's already. */
-function heldAt({ copyOf }: Resolution, target: FileEntry | SymlinkEntry, resolutions: Resolutions): PathKey | null {
-  const held = copyOf === null ? null : (resolutions.get(copyOf)?.own ?? null)
-  return held !== null && sameContent(held, target) && sameAttributes(held, target) ? copyOf : null
 }
 
 function addOrder(before: Map<PathKey, Set<PathKey>>, resolutions: Resolutions, resolution: Resolution): void {
@@ -107,6 +101,8 @@ function sorted(paths: readonly PathKey[], before: ReadonlyMap<PathKey, Readonly
 
 function stepOf(path: PathKey, before: ReadonlyMap<PathKey, ReadonlySet<PathKey>>, placed: ReadonlySet<PathKey>, resolutions: Resolutions): Step {
   const resolution = resolutions.get(path) as Resolution
+  const { copyOf } = resolution
   const after = [...(before.get(path) ?? [])].filter((other) => other !== path && placed.has(other))
-  return { resolution, action: actionOf(resolution, resolutions), after }
+  const held = copyOf === null || placed.has(copyOf) ? null : (resolutions.get(copyOf)?.own ?? null)
+  return { resolution, action: actionOf(resolution, held), after }
 }

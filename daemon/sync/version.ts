@@ -36,6 +36,10 @@ export function coversAny(vector: VersionVector, dots: readonly Dot[]): boolean 
   return dots.some((dot) => covers(vector, dot))
 }
 
+export function coversAll(vector: VersionVector, dots: readonly Dot[]): boolean {
+  return dots.every((dot) => covers(vector, dot))
+}
+
 /** The vector with `writer` at `n`; a counter never goes back. */
 export function bump(vector: VersionVector, writer: WriterId, n: number): VersionVector {
   return maxima([vector, { [writer]: n }])
@@ -46,16 +50,12 @@ export function vectorOf(dots: readonly Dot[]): VersionVector {
   return maxima(dots.map(([writer, n]) => ({ [writer]: n })))
 }
 
-/**
- * Sorted, without repetition. Of more than MAX_DOTS the greatest stay: a missing dot can only make two versions look less
- * related than they are.
- */
+/** Sorted, of each writer the greatest: who knows that one knows the others. Of more than MAX_DOTS the greatest stay. */
 export function unionDots(sets: readonly (readonly Dot[])[]): readonly Dot[] {
   const [first] = sets
   if (first !== undefined && sets.length === 1) return first
   const sorted = sets.flat().sort(compareDots)
-  const union = sorted.filter((dot, i) => i === 0 || compareDots(dot, sorted[i - 1] as Dot) !== 0)
-  return union.slice(-MAX_DOTS)
+  return sorted.filter(([writer], i) => sorted[i + 1]?.[0] !== writer).slice(-MAX_DOTS)
 }
 
 /** By writer, then n. */

@@ -19,7 +19,7 @@ const MODES = [0o644, 0o600, 0o755, 0o711]
 type Command = { readonly op: string; readonly at: number; readonly p: number; readonly q: number; readonly x: number; readonly y: number }
 
 const command: fc.Arbitrary<Command> = fc.record({
-  op: fc.constantFrom('write', 'write', 'write', 'edit', 'edit', 'link', 'mkdir', 'remove', 'remove', 'move', 'chmod', 'touch', 'hear', 'hear', 'settle', 'settle', 'sync', 'sync', 'sync', 'part', 'part', 'crash', 'copy'),
+  op: fc.constantFrom('write', 'write', 'write', 'edit', 'edit', 'link', 'mkdir', 'remove', 'remove', 'move', 'chmod', 'touch', 'hear', 'hear', 'some', 'some', 'settle', 'settle', 'sync', 'sync', 'sync', 'part', 'part', 'crash', 'copy', 'copy', 'forget'),
   at: fc.nat(3),
   p: fc.nat(30),
   q: fc.nat(30),
@@ -62,6 +62,12 @@ function run(device: Device, devices: readonly Device[], step: Command, n: numbe
     case 'sync':
       for (const other of devices) if (other !== device) device.hear(other)
       return void device.settle()
+    case 'some': {
+      const other = devices[step.p % devices.length] as Device
+      return other === device ? undefined : device.hearSome(other, (i) => ((step.y >> i % 10) & 1) === 1)
+    }
+    case 'forget':
+      return device.forget(n)
     case 'settle':
       return void device.settle()
     case 'part':

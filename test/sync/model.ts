@@ -50,7 +50,7 @@ function baseOf(path: PathKey): PathKey {
 
 export class Device {
   readonly index: number
-  readonly writer: WriterId
+  writer: WriterId
   readonly ledger: Ledger
   readonly disk = new Map<PathKey, LocalNode>()
   readonly own: Tree = new Map()
@@ -148,12 +148,32 @@ export class Device {
     return changed
   }
 
+  /** The index is lost: a new writer, everything is scanned anew (R12). */
+  forget(generation: number): void {
+    this.own.clear()
+    this.writer = (String(this.index + 1).repeat(8) + String(10000000 + generation)) as WriterId
+    this.counter = 0
+    this.scan()
+    for (const tree of this.remotes.values()) for (const path of tree.keys()) this.dirty.add(path)
+  }
+
   hear(other: Device): void {
     const before = this.remotes.get(other.index) ?? new Map<PathKey, Entry>()
     const after = new Map(other.own)
     for (const [path, entry] of after) if (!sameEntry(before.get(path) ?? null, entry)) this.dirty.add(path)
     this.remotes.set(other.index, after)
     for (const event of other.known) this.known.add(event)
+  }
+
+  /** Hears of some paths only: a change set is read in batches of paths, and a reconcile may run between them. */
+  hearSome(other: Device, wanted: (index: number) => boolean): void {
+    const tree = new Map(this.remotes.get(other.index) ?? [])
+    for (const [i, [path, entry]] of [...other.own].entries()) {
+      if (!wanted(i) || sameEntry(tree.get(path) ?? null, entry)) continue
+      tree.set(path, entry)
+      this.dirty.add(path)
+    }
+    this.remotes.set(other.index, tree)
   }
 
   /** @param skip by step number: true leaves a step (and what waits for it) undone; 'crash': done on disk, then everything forgotten. */
