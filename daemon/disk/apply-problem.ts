@@ -1,0 +1,52 @@
+/** Sentences for operations that the system refused: what was attempted, on what, what to do. */
+import { errnoOf, messageOf } from '../../base/errors.ts'
+import type { ApplyOp, ApplyResult, Problem } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { isGone } from './sys.ts'
+import { WalkError } from './roots.ts'
+
+/** A directory that is gone or no directory any more calls for a look; everything else is a problem of this path. */
+export function failure(op: ApplyOp, error: unknown): ApplyResult {
+  if (isGone(error)) return { kind: 'changed', paths: [error instanceof WalkError ? error.at : op.path], stray: null }
+  return { kind: 'problem', problem: problemOf(op, error) }
+}
+
+export function problemOf(op: ApplyOp, error: unknown): Problem {
+  const code = errnoOf(error) ?? 'failed'
+  const reason = ADVICE[code] ?? `${messageOf(error)}; it is tried again later`
+  return { path: pathOf(op), code, message: `cannot ${ATTEMPT[op.kind]} ${pathOf(op)} (${code}): ${reason}` }
+}
+
+function pathOf(op: ApplyOp): PathKey {
+  return op.kind === 'link' ? op.to : op.path
+}
+
+const ATTEMPT: Readonly<Record<ApplyOp['kind'], string>> = {
+  file: 'write',
+  symlink: 'make the symlink',
+  directory: 'make the directory',
+  remove: 'remove',
+  attributes: 'set mode and time of',
+  link: 'make the conflict copy'
+}
+
+const NO_ROOM = 'the disk is full; free space'
+const NO_RIGHT = 'this user may not change the directory it is in; give the right to, or ignore the path'
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: NO_ROOM,
+  EDQUOT: 'the quota is used up; free space',
+  EACCES: NO_RIGHT,
+  EPERM: NO_RIGHT,
+  EROFS: 'the file system is read-only; mount it writable',
+  EBUSY: 'it is in use or a mount point; unmount it',
+  EXDEV: 'another file system is mounted on the way; unmount it or ignore the path',
+  mount: 'another file system is mounted on the way; unmount it or ignore the path',
+  ENAMETOOLONG: 'this file system does not take a name that long; rename it on another device',
+  EINVAL: 'this file system does not take that name; rename it on another device',
+  EILSEQ: 'this file system does not take that name; rename it on another device',
+  ELOOP: 'a symlink stands on the way; remove it',
+  EFBIG: 'this file system does not take a file that large',
+  EIO: 'the disk reports an error; check it',
+  EMFILE: 'too many open files; raise the limit (ulimit -n)'
+}

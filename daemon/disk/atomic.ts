@@ -1,0 +1,236 @@
+/**
+ * The few moves by which anything gets a name in the tree or loses it, each one system call that happens or does not. What they
+ * need of a file system is asked of it once; without hard links or exchange there are slower ways to the same guarantees.
+ */
+import * as fs from 'node:fs'
+import { errnoOf } from '../../base/errors.ts'
+import type { Stat } from './sys.ts'
+import { close, exchange, fsync, link, lstat, lstatOrNull, mkdir, open, rename, unlink, unlinkIfThere, writeFully } from './sys.ts'
+import { OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
+import { syncDirectory } from './marker.ts'
+import { at, type Directory, type Roots } from './roots.ts'
+import { swapName } from './swap-name.ts'
+import type { ContentId, PathKey } from '../sync/ids.ts'
+
+/** Something complete, with its final mode and times, beside the tree; or what came out of it. */
+export interface Prepared {
+  readonly kind: 'file' | 'symlink' | 'directory'
+  /** Below the root: staging/fetch or staging/swap. */
+  readonly area: string
+  readonly name: string
+  readonly stat: Stat
+  /** Of the staged file itself (not of a copy): back to staging/fetch if it is not used. */
+  readonly cid: ContentId | null
+}
+
+export interface Capabilities {
+  /** link(2), with which a new name is made only if it is free. */
+  readonly links: boolean
+  /** renameat2(RENAME_EXCHANGE). */
+  readonly exchange: boolean
+}
+
+/** What a move did. */
+export type Moved =
+  /** `out`: the name in staging/swap of what stood there before, if anything did. */
+  | { readonly kind: 'placed'; readonly out: string | null }
+  /** The name is taken. `out` as above: moved away before someone else took the name. */
+  | { readonly kind: 'taken'; readonly out: string | null }
+  /** There is nothing to replace (any more). */
+  | { readonly kind: 'gone' }
+
+/** For tests that act between two system calls. */
+export interface ApplyHooks {
+  /** Checked and prepared; the next call changes the tree. */
+  beforeMove?(path: PathKey): Promise<void> | void
+  /** Changed; what came out has not been looked at. */
+  afterMove?(path: PathKey): Promise<void> | void
+}
+
+export class Mover {
+  readonly #roots: Roots
+  readonly #given: Capabilities | null
+  #probed: Promise<Capabilities> | null = null
+
+  /** `capabilities`: what to believe in place of asking the file system. */
+  constructor(roots: Roots, capabilities: Capabilities | null) {
+    this.#roots = roots
+    this.#given = capabilities
+  }
+
+  async canLink(): Promise<boolean> {
+    return (await this.#capabilities()).links
+  }
+
+  /** Gives it a free name. */
+  async placeNew(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
+    const { links } = await this.#capabilities()
+    return await this.#roots.useOwn(prepared.area, async (area) => {
+      if (prepared.kind === 'directory') return await this.#placeDirectory(prepared, area, parent, name)
+      if (!links) return await this.#placeHeld(prepared, area, parent, name, path)
+      try {
+        await link(at(area, prepared.name), at(parent, name))
+      } catch (error) {
+        if (errnoOf(error) === 'EEXIST') return { kind: 'taken', out: null }
+        throw error
+      }
+      await unlink(at(area, prepared.name))
+      return { kind: 'placed', out: null }
+    })
+  }
+
+  /** Puts it in the place of what stands there, which comes out in staging/swap. `prepared.area` is staging/swap. */
+  async replace(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
+    const capabilities = await this.#capabilities()
+    return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
+      if (!capabilities.exchange) return await this.#replaceMovedAway(prepared, swap, parent, name, path)
+      try {
+        await exchange(at(swap, prepared.name), at(parent, name))
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT' && (await lstatOrNull(at(parent, name))) === null) return { kind: 'gone' }
+        throw error
+      }
+      return { kind: 'placed', out: prepared.name }
+    })
+  }
+
+  /** What `replace` left behind to find the way back is not needed any more. */
+  async forgetOut(out: string): Promise<void> {
+    if (out.startsWith('away~')) await this.#roots.useOwn(SWAP_DIR, async (swap) => await unlinkIfThere(at(swap, `${out}.json`)))
+  }
+
+  /**
+   * Without links: an empty file holds the name (O_EXCL), written down before, then exchanged for or replaced by the content.
+   * RACE: without exchange too, what a user writes into the empty file in the instant before the rename is lost with it.
+   */
+  async #placeHeld(prepared: Prepared, area: Directory, parent: Directory, name: string, path: PathKey): Promise<Moved> {
+    const { exchange: canExchange } = await this.#capabilities()
+    return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
+      const note = `${swapName({ kind: 'away' })}.json`
+      await writeNote(swap, note, path)
+      try {
+        const holder = await hold(at(parent, name))
+        if (holder === null) return { kind: 'taken', out: null }
+        if (!canExchange) {
+          if ((await lstat(at(parent, name))).ino !== holder.ino) return { kind: 'taken', out: null }
+          await rename(at(area, prepared.name), at(parent, name))
+          return { kind: 'placed', out: null }
+        }
+        await exchange(at(area, prepared.name), at(parent, name))
+        return await this.#dropHolder(prepared, area, swap, holder)
+      } finally {
+        await unlinkIfThere(at(swap, note))
+      }
+    })
+  }
+
+  /** The empty file comes out; anything else is the user's. */
+  async #dropHolder(prepared: Prepared, area: Directory, swap: Directory, holder: Stat): Promise<Moved> {
+    const out = await lstat(at(area, prepared.name))
+    if (out.ino === holder.ino && out.size === 0n) {
+      await unlink(at(area, prepared.name))
+      return { kind: 'placed', out: null }
+    }
+    const name = swapName({ kind: 'away' })
+    await rename(at(area, prepared.name), at(swap, name))
+    return { kind: 'placed', out: name }
+  }
+
+  async #placeDirectory(prepared: Prepared, area: Directory, parent: Directory, name: string): Promise<Moved> {
+    try {
+      await mkdir(at(parent, name), OWN_DIR_MODE)
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return { kind: 'taken', out: null }
+      throw error
+    }
+    await rename(at(area, prepared.name), at(parent, name))
+    return { kind: 'placed', out: null }
+  }
+
+  /** Without exchange: the old one moves away, written down before so that a crash puts it back, and the new one takes the free name. */
+  async #replaceMovedAway(prepared: Prepared, swap: Directory, parent: Directory, name: string, path: PathKey): Promise<Moved> {
+    const away = swapName({ kind: 'away' })
+    await writeNote(swap, `${away}.json`, path)
+    try {
+      await rename(at(parent, name), at(swap, away))
+    } catch (error) {
+      await unlinkIfThere(at(swap, `${away}.json`))
+      if (errnoOf(error) === 'ENOENT') return { kind: 'gone' }
+      throw error
+    }
+    try {
+      const placed = await this.placeNew(prepared, parent, name, path)
+      return placed.kind === 'gone' ? placed : { kind: placed.kind, out: away }
+    } catch (error) {
+      await this.#putBack(swap, away, parent, name, path)
+      throw error
+    }
+  }
+
+  async #putBack(swap: Directory, away: string, parent: Directory, name: string, path: PathKey): Promise<void> {
+    const stat = await lstat(at(swap, away))
+    const back = await this.placeNew({ kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name: away, stat, cid: null }, parent, name, path)
+    if (back.kind === 'placed') await this.forgetOut(away)
+  }
+
+  async #capabilities(): Promise<Capabilities> {
+    if (this.#given !== null) return this.#given
+    this.#probed ??= this.#probe()
+    try {
+      return await this.#probed
+    } catch (error) {
+      this.#probed = null
+      throw error
+    }
+  }
+
+  async #probe(): Promise<Capabilities> {
+    return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
+      const [a, b] = [at(swap, swapName({ kind: 'directory' })), at(swap, swapName({ kind: 'directory' }))]
+      await close(await open(a, 'wx', 0o600))
+      try {
+        const links = await canDo(link(a, b))
+        if (!links) await close(await open(b, 'wx', 0o600))
+        return { links, exchange: await canDo(exchange(a, b)) }
+      } finally {
+        await unlinkIfThere(a)
+        await unlinkIfThere(b)
+      }
+    })
+  }
+}
+
+/** Takes a free name with an empty file; null if it is taken. */
+async function hold(path: string): Promise<Stat | null> {
+  try {
+    await close(await open(path, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600))
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return null
+    throw error
+  }
+  return await lstat(path)
+}
+
+async function writeNote(swap: Directory, name: string, path: PathKey): Promise<void> {
+  const fd = await open(at(swap, name), 'wx', 0o600)
+  try {
+    await writeFully(fd, Buffer.from(JSON.stringify({ path })), 0)
+    await fsync(fd)
+  } finally {
+    await close(fd)
+  }
+  await syncDirectory(swap.fd)
+}
+
+const CANNOT = new Set(['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'EXDEV'])
+
+/** False if the file system refuses it as such; any other failure is thrown. */
+export async function canDo(attempt: Promise<void>): Promise<boolean> {
+  try {
+    await attempt
+    return true
+  } catch (error) {
+    if (CANNOT.has(errnoOf(error) ?? '')) return false
+    throw error
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The disk port on a real file system: the only code that touches a watched folder. Knows no drive, index or network. Nothing is
+ * held open while nothing happens, so that a disk can be unmounted.
+ */
+import { errnoOf } from '../../base/errors.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, KnownTree, Log, Place, RootState, ScanRequest, StagedFile } from '../ports.ts'
+import type { ContentList } from '../sync/content.ts'
+import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
+import { nameOf, parentOf, parsePath } from '../sync/path.ts'
+import { applyBatch } from './apply.ts'
+import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
+import { Displaced } from './displaced.ts'
+import { parseHistoryName } from './history.ts'
+import { readIgnoreFiles } from './ignore-files.ts'
+import { readMarker, writeMarker } from './marker.ts'
+import { Problems } from './problems.ts'
+import { recover } from './recover.ts'
+import { Relinked } from './relinked.ts'
+import { at, Roots } from './roots.ts'
+import { scan } from './scan.ts'
+import { Staging } from './stage.ts'
+import { close, fstat, open, READ_FLAGS, readFully } from './sys.ts'
+
+export interface DiskOptions {
+  /** Absolute. */
+  readonly root: string
+  readonly folder: FolderId
+  readonly log: Log
+  /** Device id; a marker that names another owner halts the folder. */
+  readonly owner?: string
+  /** What to believe of the file system in place of asking it. */
+  readonly capabilities?: Capabilities
+  readonly hooks?: ApplyHooks
+  readonly now?: () => Date
+}
+
+export class FolderDisk implements Disk {
+  readonly #roots: Roots
+  readonly #staging: Staging
+  readonly #mover: Mover
+  readonly #displaced: Displaced
+  readonly #relinked = new Relinked()
+  readonly #problems = new Problems()
+  readonly #options: DiskOptions
+  /** Applies and recoveries, one after the other. */
+  #changing: Promise<unknown> = Promise.resolve()
+
+  constructor(options: DiskOptions) {
+    this.#options = options
+    this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
+    this.#staging = new Staging(this.#roots)
+    this.#mover = new Mover(this.#roots, options.capabilities ?? null)
+    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, log: options.log, now: this.#now })
+  }
+
+  async inspect(): Promise<RootState> {
+    return await this.#roots.inspect()
+  }
+
+  async setEpoch(epoch: number): Promise<void> {
+    await this.#roots.use('', async (root) => {
+      const marker = await readMarker(root.fd)
+      if (marker !== null) await writeMarker(root.fd, { ...marker, epoch })
+    })
+  }
+
+  /** Throws P2psyncError FOLDER_HALTED if the root is not ours, before or after the reading. */
+  scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]> {
+    return scan({ roots: this.#roots, problems: this.#problems }, request, known, signal)
+  }
+
+  async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
+    const target = targetOf(place)
+    if (target === null || length < 0 || offset < 0) return null
+    try {
+      const fd = await this.#roots.use(target.directory, async (directory) => await open(at(directory, target.file), READ_FLAGS))
+      return await readAndClose(fd, offset, length)
+    } catch (error) {
+      // Whatever keeps us from reading: the bytes cannot be had there now.
+      if (errnoOf(error) === null) throw error
+      return null
+    }
+  }
+
+  async stage(list: ContentList): Promise<StagedFile> {
+    return await this.#staging.stage(list)
+  }
+
+  isStaged(cid: ContentId): boolean {
+    return this.#staging.isStaged(cid)
+  }
+
+  async keepStaged(wanted: ReadonlySet<ContentId>): Promise<void> {
+    await this.#staging.keep(wanted)
+  }
+
+  async apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]> {
+    const parts = {
+      roots: this.#roots,
+      staging: this.#staging,
+      mover: this.#mover,
+      displaced: this.#displaced,
+      relinked: this.#relinked,
+      hooks: this.#options.hooks ?? {},
+      log: this.#options.log
+    }
+    return await this.#inTurn(async () => await applyBatch(parts, ops, ignored))
+  }
+
+  async recover(): Promise<readonly PathKey[]> {
+    const parts = { roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now }
+    return await this.#inTurn(async () => await recover(parts))
+  }
+
+  async readIgnoreFiles(): Promise<readonly string[]> {
+    return await readIgnoreFiles(this.#roots)
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#changing
+    await this.#roots.close()
+  }
+
+  readonly #now = (): Date => this.#options.now?.() ?? new Date()
+
+  async #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#changing.then(change)
+    this.#changing = turn.catch(() => undefined)
+    return await turn
+  }
+}
+
+/** A directory and a name in it; null for a name that cannot be ours. */
+function targetOf(place: Place): { readonly directory: string; readonly file: string } | null {
+  if (place.area === 'history') return parseHistoryName(place.path)
+  const path = parsePath(place.path)
+  return path === null ? null : { directory: parentOf(path), file: nameOf(path) }
+}
+
+async function readAndClose(fd: number, offset: number, length: number): Promise<Buffer | null> {
+  try {
+    if (!(await fstat(fd)).isFile()) return null
+    const buffer = Buffer.allocUnsafeSlow(length)
+    return (await readFully(fd, buffer, 0, length, offset)) === length ? buffer : null
+  } finally {
+    await close(fd)
+  }
+}

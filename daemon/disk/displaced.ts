@@ -1,0 +1,118 @@
+/**
+ * What came out of the tree: to history if it is what was expected, else back to a name of its own in the tree. Nothing here ever
+ * removes the last name of bytes (invariant 1).
+ */
+import type { Displace, Log, SeenStat } from '../ports.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { FileEntry, SymlinkEntry } from '../sync/entry.ts'
+import { conflictPath } from '../sync/conflict.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { nameOf, parentOf } from '../sync/path.ts'
+import { SWAP_DIR } from './layout.ts'
+import type { Mover, Prepared } from './atomic.ts'
+import { historySlot, moveToHistory, type HistorySlot } from './history.ts'
+import { readContent } from './read-content.ts'
+import { at, type Directory, type Roots, type Visit } from './roots.ts'
+import { kindOf, sameButCtime, toSeen } from './seen.ts'
+import { close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readlink, unlink, type Stat } from './sys.ts'
+
+export interface DisplacedParts {
+  readonly roots: Roots
+  readonly mover: Mover
+  readonly log: Log
+  readonly now: () => Date
+}
+
+/** `missing`: it was put into history because the tree had no place for it. */
+export type Rehomed = { readonly at: PathKey } | { readonly missing: true }
+
+const MAX_NUMBERED = 100
+
+export class Displaced {
+  readonly #parts: DisplacedParts
+
+  constructor(parts: DisplacedParts) {
+    this.#parts = parts
+  }
+
+  slot(path: PathKey): HistorySlot {
+    return historySlot(path, this.#parts.now())
+  }
+
+  /** True if `stat` is what the index expected there; rename and link change the ctime. */
+  isExpected(stat: Stat, expect: SeenStat): boolean {
+    return sameButCtime(toSeen(stat), expect)
+  }
+
+  /** @returns the history name, or null if the bytes are held at `displace.at`. `name` is in staging/swap. */
+  async keep(name: string, stat: Stat, path: PathKey, displace: Displace): Promise<string | null> {
+    const { roots } = this.#parts
+    return await roots.useOwn(SWAP_DIR, async (swap) => {
+      if (displace.to === 'linked' && (await this.isHeldAt(displace.at, stat))) {
+        await unlink(at(swap, name))
+        return null
+      }
+      const slot = this.slot(path)
+      await moveToHistory(roots, swap, name, slot)
+      return slot.name
+    })
+  }
+
+  /** The same inode has this name in the tree. */
+  async isHeldAt(path: PathKey, stat: Stat): Promise<boolean> {
+    try {
+      return await this.#parts.roots.use(parentOf(path), async (parent) => {
+        const there = await lstatOrNull(at(parent, nameOf(path)))
+        return there !== null && there.ino === stat.ino && there.dev === stat.dev
+      })
+    } catch (error) {
+      if (isGone(error)) return false
+      throw error
+    }
+  }
+
+  /** Bytes of the user that came out unexpectedly: beside `path`, under a conflict name that is free. */
+  async rehome(area: string, name: string, path: PathKey, visit: Visit): Promise<Rehomed> {
+    const { roots, log, mover } = this.#parts
+    return await roots.useOwn(area, async (directory) => {
+      const stat = await lstat(at(directory, name))
+      const prepared: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area, name, stat, cid: null }
+      try {
+        for await (const target of this.#names(directory, name, stat, path)) {
+          const moved = await roots.use(parentOf(target), async (parent) => await mover.placeNew(prepared, parent, nameOf(target), target), visit)
+          if (moved.kind !== 'placed') continue
+          log.warn({ path, stray: target }, 'something changed at the moment of an exchange; what came out stands under a name of its own')
+          return { at: target }
+        }
+      } catch (error) {
+        log.warn({ path, error: messageOf(error) }, 'what came out of an exchange has no place in the tree; it goes to history')
+      }
+      await moveToHistory(roots, directory, name, this.slot(path))
+      return { missing: true }
+    })
+  }
+
+  /** First the name that every device would give it, then others. */
+  async *#names(directory: Directory, name: string, stat: Stat, path: PathKey): AsyncGenerator<PathKey> {
+    const first = await contentName(directory, name, stat, path)
+    if (first !== null) yield first
+    for (let n = 0; n < MAX_NUMBERED; n++) yield conflictPath(path, pseudoEntry(`${stat.ino}:${stat.mtimeNs}:${n}`))
+  }
+}
+
+async function contentName(directory: Directory, name: string, stat: Stat, path: PathKey): Promise<PathKey | null> {
+  if (kindOf(stat) === 'symlink') return conflictPath(path, pseudoEntry(await readlink(at(directory, name))))
+  if (kindOf(stat) !== 'file') return null
+  const fd = await open(at(directory, name), READ_FLAGS)
+  try {
+    const content = await readContent(fd, Number(stat.size))
+    return content === null ? null : conflictPath(path, { kind: 'file', cid: content.cid, vv: {}, dots: [], mdot: ['', 0] as unknown as FileEntry['mdot'], mode: 0, size: content.size, mtime: '0' })
+  } finally {
+    await close(fd)
+  }
+}
+
+/** Only kind and target go into a conflict name. */
+function pseudoEntry(target: string): SymlinkEntry {
+  return { kind: 'symlink', target, mtime: '0', vv: {}, dots: [] }
+}

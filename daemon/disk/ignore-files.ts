@@ -1,0 +1,43 @@
+/** The texts of `.p2psyncignore` at the root and of its conflict copies (R32). */
+import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { isConflictPath } from '../sync/conflict.ts'
+import { IGNORE_FILE, ROOT } from '../sync/path.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
+import { close, fstat, open, READ_FLAGS, readFully, readNames } from './sys.ts'
+
+/** Rules beyond this are not read: they would be asked for every path. */
+const MAX_IGNORE_BYTES = 1024 * 1024
+
+/** The file itself first. Throws PATH_DENIED if one cannot be read: syncing without its rules would spread what it holds back. */
+export async function readIgnoreFiles(roots: Roots): Promise<readonly string[]> {
+  return await roots.use(ROOT, async (root) => {
+    const names = (await readNames(self(root))).filter((name) => name === IGNORE_FILE || isCopy(name)).sort()
+    const texts = await Promise.all(names.map(async (name) => await readText(root, name)))
+    return texts.filter((text) => text !== null)
+  })
+}
+
+/** Names are latin1 here; those of conflict copies of this file are ASCII. */
+function isCopy(name: string): boolean {
+  return name.startsWith(IGNORE_FILE) && isConflictPath(name as PathKey)
+}
+
+/** Null for what is no regular file, or went meanwhile. */
+async function readText(root: Directory, name: string): Promise<string | null> {
+  try {
+    const fd = await open(at(root, name), READ_FLAGS)
+    try {
+      const stat = await fstat(fd)
+      if (!stat.isFile()) return null
+      const buffer = Buffer.alloc(Math.min(Number(stat.size), MAX_IGNORE_BYTES))
+      return buffer.toString('utf8', 0, await readFully(fd, buffer, 0, buffer.length, 0))
+    } finally {
+      await close(fd)
+    }
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOENT' || code === 'ELOOP') return null
+    throw new P2psyncError('PATH_DENIED', `cannot read ${name} in ${root.path === '' ? 'the folder' : root.path} (${code ?? messageOf(error)}): its rules are needed; give the right to read it`, { cause: error })
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Which operations of a batch must wait for which: those on the same path, on a directory above, and on things below, in the order
+ * given. The others overlap.
+ */
+import type { ApplyOp } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { ancestorsOf } from '../sync/path.ts'
+
+/** Runs all; `run` never rejects. At most `limit` at once. Results in the order of `ops`. */
+export async function runInOrder<Result>(ops: readonly ApplyOp[], limit: number, run: (op: ApplyOp) => Promise<Result>): Promise<Result[]> {
+  const gate = new Gate(limit)
+  const order = new Order()
+  return await Promise.all(
+    ops.map((op) => {
+      const { before, done } = order.enter(pathsOf(op))
+      return (async () => {
+        await Promise.all(before)
+        const result = await gate.pass(async () => await run(op))
+        done()
+        return result
+      })()
+    })
+  )
+}
+
+function pathsOf(op: ApplyOp): PathKey[] {
+  if (op.kind === 'link') return [op.path, op.to]
+  if (op.kind !== 'attributes' && op.displace.to === 'linked') return [op.path, op.displace.at]
+  return [op.path]
+}
+
+class Order {
+  /** The last operation at exactly this path. */
+  readonly #at = new Map<PathKey, Promise<void>>()
+  /** Operations at paths below this directory. */
+  readonly #below = new Map<PathKey, Promise<void>[]>()
+
+  enter(paths: readonly PathKey[]): { before: ReadonlySet<Promise<void>>; done: () => void } {
+    const before = new Set<Promise<void>>()
+    for (const path of paths) {
+      for (const above of [path, ...ancestorsOf(path)]) {
+        const earlier = this.#at.get(above)
+        if (earlier !== undefined) before.add(earlier)
+      }
+      for (const below of this.#below.get(path) ?? []) before.add(below)
+    }
+    let done: () => void = () => undefined
+    const finished = new Promise<void>((resolve) => (done = resolve))
+    for (const path of paths) {
+      this.#at.set(path, finished)
+      for (const above of ancestorsOf(path)) this.#addBelow(above, finished)
+    }
+    return { before, done }
+  }
+
+  #addBelow(directory: PathKey, finished: Promise<void>): void {
+    const below = this.#below.get(directory)
+    if (below === undefined) this.#below.set(directory, [finished])
+    else below.push(finished)
+  }
+}
+
+class Gate {
+  #free: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(limit: number) {
+    this.#free = limit
+  }
+
+  async pass<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#free--
+    try {
+      return await run()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free++
+      else next()
+    }
+  }
+}

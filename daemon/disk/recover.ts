@@ -1,0 +1,168 @@
+/**
+ * What a crash left between staging and a name. New content that did not get its name goes back to where it can be found again;
+ * everything else is bytes that came out of the tree: back to their place if the crash left it empty, else to history. Nothing is
+ * deleted but what is proved to be ours.
+ */
+import { errnoOf } from '../../base/errors.ts'
+import type { Log } from '../ports.ts'
+import type { ContentId, PathKey } from '../sync/ids.ts'
+import { nameOf, parentOf, parsePath } from '../sync/path.ts'
+import type { Mover, Prepared } from './atomic.ts'
+import { historySlot, moveToHistory } from './history.ts'
+import { FETCH_DIR, SWAP_DIR } from './layout.ts'
+import { recoverModes } from './modes.ts'
+import { readContent } from './read-content.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
+import { kindOf } from './seen.ts'
+import { digestOf, parseSwapName } from './swap-name.ts'
+import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlink, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
+
+export interface RecoverParts {
+  readonly roots: Roots
+  readonly mover: Mover
+  readonly log: Log
+  readonly now: () => Date
+}
+
+const NOTE = '.json'
+const MAX_NOTE_BYTES = 16 * 1024
+const RECOVERED = 'recovered' as PathKey
+
+/** @returns tree paths that were put right. Throws if the root is not ours or cannot be read. */
+export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> {
+  const { roots } = parts
+  await recoverModes(roots)
+  await dropLinkedStaging(roots)
+  return await roots.useOwn(SWAP_DIR, async (swap) => {
+    const names = await readNames(self(swap))
+    const paths: PathKey[] = []
+    for (const name of names.filter((name) => !name.endsWith(NOTE))) {
+      const path = await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))
+      if (path !== null) paths.push(path)
+    }
+    for (const name of names.filter((name) => name.endsWith(NOTE))) {
+      const path = await recoverNote(parts, swap, name)
+      if (path !== null) paths.push(path)
+    }
+    return paths
+  })
+}
+
+/** A staged file that also has a name in the tree is the tree's: a crash came between link and unlink. */
+async function dropLinkedStaging(roots: Roots): Promise<void> {
+  await roots.useOwn(FETCH_DIR, async (fetch) => {
+    for (const name of await readNames(self(fetch))) {
+      const stat = await lstatOrNull(at(fetch, name))
+      if (stat !== null && stat.isFile() && stat.nlink > 1n) await unlink(at(fetch, name))
+    }
+  })
+}
+
+async function recoverOne(parts: RecoverParts, swap: Directory, name: string, noted: boolean): Promise<PathKey | null> {
+  const path = at(swap, name)
+  const stat = await lstat(path)
+  const kind = kindOf(stat)
+  const swapped = parseSwapName(name)
+  if (swapped?.kind === 'file' && kind === 'file' && (await isContent(path, stat, swapped.cid))) {
+    await toFetch(parts.roots, swap, name, stat, swapped.cid)
+    return null
+  }
+  if (swapped?.kind === 'link' && kind === 'symlink' && digestOf(await readlink(path, { encoding: 'buffer' })) === swapped.digest) {
+    await unlink(path)
+    return null
+  }
+  if (kind === 'directory' && (await isRemoved(path))) return null
+  if (noted) return await returnNoted(parts, swap, name, stat)
+  await keepIt(parts, swap, name, RECOVERED)
+  return null
+}
+
+async function isContent(path: string, stat: Stat, cid: ContentId): Promise<boolean> {
+  if ((stat.mode & 0o400n) === 0n) await chmod(path, Number(stat.mode & 0o777n) | 0o400)
+  const fd = await open(path, READ_FLAGS)
+  try {
+    return (await readContent(fd, Number(stat.size)))?.cid === cid
+  } finally {
+    await close(fd)
+  }
+}
+
+async function toFetch(roots: Roots, swap: Directory, name: string, stat: Stat, cid: ContentId): Promise<void> {
+  if (stat.nlink > 1n) return await unlink(at(swap, name))
+  await roots.useOwn(FETCH_DIR, async (fetch) => await rename(at(swap, name), at(fetch, cid)))
+}
+
+async function isRemoved(path: string): Promise<boolean> {
+  try {
+    await rmdir(path)
+    return true
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Moved away to make room, where exchange is not possible: the crash may have left its place empty. */
+async function returnNoted(parts: RecoverParts, swap: Directory, name: string, stat: Stat): Promise<PathKey | null> {
+  const path = await readNote(at(swap, `${name}${NOTE}`))
+  const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
+  const returned = path !== null && (await placed(parts, out, path))
+  if (!returned) await keepIt(parts, swap, name, path ?? RECOVERED)
+  return path
+}
+
+async function placed(parts: RecoverParts, out: Prepared, path: PathKey): Promise<boolean> {
+  try {
+    const moved = await parts.roots.use(parentOf(path), async (parent) => await parts.mover.placeNew(out, parent, nameOf(path), path))
+    return moved.kind === 'placed'
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
+
+/** A note without its file: an empty file may hold a name (file systems without hard links). */
+async function recoverNote(parts: RecoverParts, swap: Directory, name: string): Promise<PathKey | null> {
+  const path = (await lstatOrNull(at(swap, name))) === null ? null : await readNote(at(swap, name))
+  if (path !== null) await dropHolder(parts, path)
+  await unlinkIfThere(at(swap, name))
+  return path
+}
+
+async function dropHolder(parts: RecoverParts, path: PathKey): Promise<void> {
+  try {
+    await parts.roots.use(parentOf(path), async (parent) => {
+      const there = await lstatOrNull(at(parent, nameOf(path)))
+      if (there !== null && there.isFile() && there.size === 0n) await keepIt(parts, parent, nameOf(path), path)
+    })
+  } catch (error) {
+    if (!isGone(error)) throw error
+  }
+}
+
+async function keepIt(parts: RecoverParts, from: Directory, name: string, path: PathKey): Promise<void> {
+  const slot = historySlot(path, parts.now())
+  await moveToHistory(parts.roots, from, name, slot)
+  parts.log.warn({ kept: slot.name }, 'a crash left bytes between two names; they are in history')
+}
+
+async function readNote(path: string): Promise<PathKey | null> {
+  const fd = await open(path, READ_FLAGS)
+  try {
+    const buffer = Buffer.alloc(MAX_NOTE_BYTES)
+    const value: unknown = parse(buffer.toString('utf8', 0, await readFully(fd, buffer, 0, MAX_NOTE_BYTES, 0)))
+    return typeof value === 'object' && value !== null && 'path' in value ? parsePath(value.path) : null
+  } finally {
+    await close(fd)
+  }
+}
+
+/** Null for a note that a power cut left unfinished: then nothing was moved yet. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * Disk → findings: what differs from the rows of the index. Says what is there, never what it means. Absence is told only of names
+ * that a directory, read successfully, does not hold, while the root stood there with its marker before and after (invariant 4).
+ */
+import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { joinPath, nameOf, parentOf, ROOT } from '../sync/path.ts'
+import { eachAtMost } from './each.ts'
+import { listDirectory, type Child, type Listing } from './listing.ts'
+import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
+import { at, WalkError, type Directory, type Roots } from './roots.ts'
+import { entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
+import { readStable } from './stable-read.ts'
+import { isGone, lstat, lstatOrNull, readlink, type Stat } from './sys.ts'
+import { TaskPool } from './task-pool.ts'
+
+export interface ScanParts {
+  readonly roots: Roots
+  readonly problems: Problems
+}
+
+const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
+/** Small files are read in groups, one task each. */
+const GROUP_FILES = 32
+const GROUP_BYTES = 4 * 1024 * 1024
+const HEAVY_BYTES = 1024 * 1024
+
+/** How far down a directory is read: its own names, or everything. */
+type Depth = 'names' | 'all'
+/** What a hinted path turned out to be: `directory`: known, so what is below it is looked at by itself; `done`: told with all below it. */
+type Standing = 'directory' | 'done'
+
+/** Throws P2psyncError FOLDER_HALTED if the root is not ours. Ends early, without more findings, on abort. */
+export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
+  await parts.roots.verify()
+  const walk = new Walk(parts, request, known, signal)
+  for await (const findings of walk.run()) {
+    if (findings.some((finding) => finding.kind === 'absent')) await parts.roots.verify()
+    yield findings
+  }
+}
+
+class Walk {
+  readonly #roots: Roots
+  readonly #problems: Problems
+  readonly #request: ScanRequest
+  readonly #known: KnownTree
+  readonly #signal: AbortSignal
+  readonly #pool = new TaskPool<Finding>(POOL)
+  /** Hinted paths and the directories above them, each looked at once. */
+  readonly #standings = new Map<PathKey, Promise<Standing>>()
+  readonly #listed = new Map<PathKey, Depth>()
+
+  constructor(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
+    this.#roots = parts.roots
+    this.#problems = parts.problems
+    this.#request = request
+    this.#known = known
+    this.#signal = signal
+  }
+
+  run(): AsyncGenerator<readonly Finding[]> {
+    const { paths } = this.#request
+    if (paths === 'all') this.#addDirectory(ROOT, 'all', null)
+    else this.#pool.add(async () => await this.#hinted(paths))
+    return this.#pool.batches(this.#signal)
+  }
+
+  // ------------------------------------------------------------------------------------------- hinted paths
+
+  async #hinted(paths: readonly PathKey[]): Promise<void> {
+    await eachAtMost(paths, POOL.lanes, async (path) => {
+      if (!this.#signal.aborted) await this.#hint(path)
+    })
+  }
+
+  async #hint(path: PathKey): Promise<void> {
+    if ((await this.#stand(path)) === 'directory') this.#addDirectory(path, 'names', null)
+  }
+
+  #stand(path: PathKey): Promise<Standing> {
+    let standing = this.#standings.get(path)
+    if (standing === undefined) this.#standings.set(path, (standing = this.#lookAt(path)))
+    return standing
+  }
+
+  /** The topmost thing on the way that is new, gone or no directory speaks for all below it. */
+  async #lookAt(path: PathKey): Promise<Standing> {
+    if (path === ROOT) return 'directory'
+    if ((await this.#stand(parentOf(path))) === 'done') return 'done'
+    const row = await this.#known.row(path)
+    let found: { stat: Stat | null; device: bigint }
+    try {
+      found = await this.#roots.use(parentOf(path), async (parent) => ({ stat: await lstatOrNull(at(parent, nameOf(path))), device: parent.device }))
+    } catch (error) {
+      this.#cannotLook(path, error)
+      return 'done'
+    }
+    if (found.stat === null) {
+      await this.#absent(path, row)
+      return 'done'
+    }
+    const group = new Group()
+    const standing = await this.#present({ name: nameOf(path), path, stat: found.stat }, row, found.device, group)
+    this.#flush(group)
+    return standing
+  }
+
+  #cannotLook(path: PathKey, error: unknown): void {
+    if (error instanceof WalkError) this.#cannotRead(error.at, error)
+    else if (isGone(error)) this.#pool.found({ kind: 'unstable', path })
+    else this.#cannotRead(path, error)
+  }
+
+  // ------------------------------------------------------------------------------------------- directories
+
+  /** `shadow`: tell the directory itself, if it turns out to hold something that is synced (R10). */
+  #addDirectory(path: PathKey, depth: Depth, shadow: Child | null): void {
+    if (this.#request.paths !== 'all') {
+      const listed = this.#listed.get(path)
+      if (listed === 'all' || listed === depth) return
+      this.#listed.set(path, depth)
+    }
+    this.#pool.add(async () => await this.#directory(path, depth, shadow))
+  }
+
+  async #directory(path: PathKey, depth: Depth, shadow: Child | null): Promise<void> {
+    this.#request.onDirectory?.(path)
+    let read: { listing: Listing; device: bigint }
+    try {
+      read = await this.#roots.use(path, async (directory: Directory) => ({ listing: await listDirectory(directory, path), device: directory.device }))
+    } catch (error) {
+      if (isGone(error)) this.#pool.found({ kind: 'unstable', path })
+      else if (error instanceof WalkError || isSystemError(error)) this.#cannotRead(path, error)
+      else throw error
+      return
+    }
+    const rows = await this.#known.children(path)
+    this.#heal(path)
+    if (shadow !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(shadow)
+    await this.#listing(path, read.listing, rows, depth, read.device)
+  }
+
+  async #listing(path: PathKey, listing: Listing, rows: ReadonlyMap<string, Row>, depth: Depth, device: bigint): Promise<void> {
+    const met = new Set<PathKey>()
+    const names = new Set<string>()
+    for (const invalid of listing.invalid) {
+      met.add(invalid)
+      this.#tellProblem(invalid, nameProblem(invalid))
+    }
+    for (const { path: child, error } of listing.unreadable) {
+      met.add(child)
+      names.add(nameOf(child))
+      this.#cannotRead(child, error)
+    }
+    for (const child of listing.vanished) {
+      names.add(nameOf(child))
+      if (isOnDisk(rows.get(nameOf(child)) ?? null)) this.#pool.found({ kind: 'unstable', path: child })
+    }
+    const group = new Group()
+    for (const child of listing.children) {
+      names.add(child.name)
+      if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) continue
+      met.add(child.path)
+      const standing = await this.#present(child, rows.get(child.name) ?? null, device, group)
+      if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', null)
+    }
+    this.#flush(group)
+    for (const [name, row] of rows) if (!names.has(name)) await this.#absent(joinPath(path, name), row)
+    for (const healed of this.#problems.healMissing(path, met)) this.#pool.found(healed)
+  }
+
+  /** A directory that only ignored, special or mounted things kept has something else in it now. */
+  async #isRevived(listing: Listing, rows: ReadonlyMap<string, Row>, device: bigint): Promise<boolean> {
+    for (const child of listing.children) {
+      const kind = kindOf(child.stat)
+      if (kind === 'special' || this.#request.ignored(child.path, kind === 'directory')) continue
+      if (kind !== 'directory') return true
+      if (child.stat.dev !== device) continue
+      if (rows.get(child.name)?.shadow !== true) return true
+      if (await this.#isShadowRevived(child.path)) return true
+    }
+    return false
+  }
+
+  async #isShadowRevived(path: PathKey): Promise<boolean> {
+    try {
+      const read = await this.#roots.use(path, async (directory) => ({ listing: await listDirectory(directory, path), device: directory.device }))
+      return await this.#isRevived(read.listing, await this.#known.children(path), read.device)
+    } catch (error) {
+      if (error instanceof WalkError || isSystemError(error)) return false // its own task tells the problem
+      throw error
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------- what stands there
+
+  async #present(child: Child, row: Row | null, device: bigint, group: Group): Promise<Standing> {
+    const { path, stat } = child
+    const kind = kindOf(stat)
+    if (this.#request.ignored(path, kind === 'directory')) return 'done'
+    if (kind === 'special') {
+      this.#tellProblem(path, specialProblem(path))
+      return 'done'
+    }
+    if (kind === 'directory') return this.#presentDirectory(child, row, device)
+    if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) await this.#absentBelow(path)
+    if (this.#isUnchanged(stat, row, kind)) this.#heal(path)
+    else if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
+    else if (stat.size >= HEAVY_BYTES) this.#pool.addHeavy(async () => await this.#file(child))
+    else if (group.add(child)) this.#flush(group)
+    return 'done'
+  }
+
+  #isUnchanged(stat: Stat, row: Row | null, kind: 'file' | 'symlink'): boolean {
+    if (this.#request.rehash === true || row === null || row.ignored === true || row.seen === null) return false
+    return row.entry.kind === kind && sameSeen(row.seen, toSeen(stat))
+  }
+
+  /** A directory that is new, or another than the one known by that name, is read wholly: nothing of it was watched. */
+  #presentDirectory(child: Child, row: Row | null, device: bigint): Standing {
+    const { path, stat } = child
+    if (stat.dev !== device) {
+      this.#tellProblem(path, mountProblem(path))
+      return 'done'
+    }
+    if (row?.shadow === true) {
+      this.#addDirectory(path, 'all', child)
+      return 'done'
+    }
+    const known = row !== null && row.ignored !== true && row.entry.kind === 'directory' ? row.seen : null
+    const same = known !== null && known.ino === String(stat.ino)
+    if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
+    // What could not be read before may have changed below meanwhile.
+    if (same && !this.#problems.has(path)) return 'directory'
+    this.#addDirectory(path, 'all', null)
+    return 'done'
+  }
+
+  #tellDirectory({ path, stat }: Child): void {
+    this.#pool.found({ kind: 'present', path, node: { kind: 'directory', mode: Number(stat.mode) & MODE_BITS }, seen: toSeen(stat) })
+  }
+
+  #flush(group: Group): void {
+    const files = group.take()
+    if (files.length === 0) return
+    this.#pool.add(async () => {
+      for (const file of files) if (!this.#signal.aborted) await this.#file(file)
+    })
+  }
+
+  async #file({ path, stat }: Child): Promise<void> {
+    const read = await readStable(this.#roots, path, stat, this.#signal)
+    if (this.#signal.aborted) return
+    if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
+    if (read.kind === 'failed') {
+      if (!isSystemError(read.error)) throw read.error
+      return this.#cannotRead(path, read.error)
+    }
+    const node = { kind: 'file' as const, mode: Number(read.stat.mode) & MODE_BITS, size: read.content.size, mtime: entryTime(read.stat.mtimeNs), content: read.content }
+    this.#pool.found({ kind: 'present', path, node, seen: toSeen(read.stat) })
+    this.#heal(path)
+  }
+
+  async #symlink({ path, name }: Child): Promise<void> {
+    try {
+      const read = await this.#roots.use(parentOf(path), async (parent) => {
+        const before = await lstat(at(parent, name))
+        const target = await readlink(at(parent, name), { encoding: 'buffer' })
+        return { before, target, after: await lstat(at(parent, name)) }
+      })
+      this.#tellSymlink(path, read.target, read.before, read.after)
+    } catch (error) {
+      if (isGone(error) || isCode(error, 'EINVAL') || error instanceof WalkError) this.#pool.found({ kind: 'unstable', path })
+      else if (isSystemError(error)) this.#cannotRead(path, error)
+      else throw error
+    }
+  }
+
+  #tellSymlink(path: PathKey, bytes: Buffer, before: Stat, after: Stat): void {
+    const target = bytes.toString('utf8')
+    if (before.ino !== after.ino || before.ctimeNs !== after.ctimeNs) this.#pool.found({ kind: 'unstable', path })
+    else if (!Buffer.from(target).equals(bytes)) this.#tellProblem(path, { path, code: 'invalid-name', message: `the target of the symlink ${path} is not UTF-8 and cannot be synced; make it anew` })
+    else {
+      this.#pool.found({ kind: 'present', path, node: { kind: 'symlink', mtime: entryTime(after.mtimeNs), target }, seen: toSeen(after) })
+      this.#heal(path)
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------- what is gone
+
+  /** The parent was read (or the name looked up) successfully and it is not there: known descendants first, deepest first. */
+  async #absent(path: PathKey, row: Row | null): Promise<void> {
+    for (const healed of this.#problems.healBelow(path)) this.#pool.found(healed)
+    this.#heal(path)
+    if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
+    if (row.entry.kind === 'directory' || row.shadow === true) await this.#absentBelow(path)
+    if (isOnDisk(row)) this.#pool.found({ kind: 'absent', path })
+  }
+
+  async #absentBelow(directory: PathKey): Promise<void> {
+    for (const [name, row] of await this.#known.children(directory)) await this.#absent(joinPath(directory, name), row)
+  }
+
+  // ------------------------------------------------------------------------------------------- problems
+
+  #cannotRead(path: PathKey, error: unknown): void {
+    this.#tellProblem(path, readProblem(path, error))
+  }
+
+  #tellProblem(path: PathKey, problem: Problem): void {
+    this.#pool.found(this.#problems.note(path, problem))
+  }
+
+  #heal(path: PathKey): void {
+    const healed = this.#problems.heal(path)
+    if (healed !== null) this.#pool.found(healed)
+  }
+}
+
+/** Files that are read by one task. */
+class Group {
+  #files: Child[] = []
+  #bytes = 0n
+
+  /** @returns true when it is full. */
+  add(file: Child): boolean {
+    this.#files.push(file)
+    this.#bytes += file.stat.size
+    return this.#files.length >= GROUP_FILES || this.#bytes >= GROUP_BYTES
+  }
+
+  take(): readonly Child[] {
+    const files = this.#files
+    this.#files = []
+    this.#bytes = 0n
+    return files
+  }
+}
+
+/** What the index holds to be there: live entries, and directories that shadow a tombstone (R10). */
+function isOnDisk(row: Row | null): boolean {
+  return row !== null && (row.entry.kind !== 'tombstone' || row.shadow === true)
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** Of one path, so that the rest goes on. Anything else (a bug, a root that is gone) ends the scan. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}

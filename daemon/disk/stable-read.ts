@@ -1,0 +1,70 @@
+/**
+ * A file's content as it was at one moment: the stat before and after the reading are equal, and old enough that a write in
+ * between would have shown. (A write within the same tick of the kernel's clock leaves the times as they are; so a file younger
+ * than that is left to settle first.)
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errnoOf } from '../../base/errors.ts'
+import type { ContentList } from '../sync/content.ts'
+import { parentOf, nameOf } from '../sync/path.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { readContent } from './read-content.ts'
+import { at, type Roots, WalkError } from './roots.ts'
+import { kindOf, sameStat } from './seen.ts'
+import { close, fstat, lstat, open, READ_FLAGS, type Stat } from './sys.ts'
+
+export type StableRead =
+  | { readonly kind: 'read'; readonly content: ContentList; readonly stat: Stat }
+  | { readonly kind: 'unstable' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** The longest tick of a kernel clock (100 Hz), and some more. */
+const TICK_MS = 12
+const ATTEMPTS = 4
+/** Reading less than this takes no longer than the check of the name would. */
+const LONG_READ_BYTES = 1024 * 1024
+
+/** `listed` is a recent lstat of the path. */
+export async function readStable(roots: Roots, path: PathKey, listed: Stat, signal: AbortSignal): Promise<StableRead> {
+  let fd: number | null = null
+  try {
+    fd = await roots.use(parentOf(path), async (parent) => await open(at(parent, nameOf(path)), READ_FLAGS))
+    return await readOpen(roots, path, fd, listed, signal)
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || error instanceof WalkError) return { kind: 'unstable' }
+    return { kind: 'failed', error }
+  } finally {
+    if (fd !== null) await close(fd)
+  }
+}
+
+async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, signal: AbortSignal): Promise<StableRead> {
+  let before = listed
+  for (let attempt = 0; attempt < ATTEMPTS && !signal.aborted; attempt++) {
+    const young = msUntilSettled(before)
+    if (young > 0) {
+      await sleep(young)
+      before = await fstat(fd)
+      if (msUntilSettled(before) > 0) continue
+    }
+    if (kindOf(before) !== 'file') break
+    const content = await readContent(fd, Number(before.size), signal)
+    const after = await fstat(fd)
+    const sure = attempt === 0 && young <= 0 && before.size < LONG_READ_BYTES
+    if (content !== null && sameStat(before, after) && (sure || (await standsAt(roots, path, after)))) return { kind: 'read', content, stat: after }
+    before = after
+  }
+  return { kind: 'unstable' }
+}
+
+/** The name still stands for what was read. */
+async function standsAt(roots: Roots, path: PathKey, stat: Stat): Promise<boolean> {
+  return sameStat(stat, await roots.use(parentOf(path), async (parent) => await lstat(at(parent, nameOf(path)))))
+}
+
+/** 0 or less: old enough. A time in the future (another machine's clock) is taken as old. */
+function msUntilSettled(stat: Stat): number {
+  const age = Date.now() - Number(stat.ctimeNs / 1000n) / 1000
+  return age < 0 ? (age > -TICK_MS ? TICK_MS : 0) : Math.ceil(TICK_MS - age)
+}

@@ -1,0 +1,206 @@
+/**
+ * Contents being put together beside the tree: `.p2psync/staging/fetch/<cid>`, on the same file system, so that a rename or a link
+ * brings them to their name. What a crash leaves there is found again by hashing. Bytes are verified by who calls; the fsync is the
+ * apply's, together with mode and mtime.
+ */
+import * as fs from 'node:fs'
+import { errnoOf } from '../../base/errors.ts'
+import type { StagedFile } from '../ports.ts'
+import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
+import { parseContentId, type ContentId } from '../sync/ids.ts'
+import { FETCH_DIR } from './layout.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
+import { close, fdatasync, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
+
+/** From here on the data is brought to the disk when it is complete, so that the fsync of the apply is short. */
+const SYNC_AT_SEAL_BYTES = 4 * 1024 * 1024
+const FILE_MODE = 0o600
+
+export class Staging {
+  readonly #roots: Roots
+  readonly #open = new Map<ContentId, Promise<Shared>>()
+  readonly #sealed = new Set<ContentId>()
+  /** What stands in the directory, as far as known; null until it was listed. */
+  #present: Set<ContentId> | null = null
+
+  constructor(roots: Roots) {
+    this.#roots = roots
+  }
+
+  /** Throws system errors as they are. */
+  async stage(list: ContentList): Promise<StagedFile> {
+    const { cid } = list
+    let opening = this.#open.get(cid)
+    if (opening === undefined) {
+      opening = this.#openShared(list)
+      this.#open.set(cid, opening)
+    }
+    try {
+      const shared = await opening
+      // Another holder may have released it while we waited.
+      if (this.#open.get(cid) !== opening) return await this.stage(list)
+      shared.users++
+      return new Staged(shared, this)
+    } catch (error) {
+      if (this.#open.get(cid) === opening) this.#open.delete(cid)
+      throw error
+    }
+  }
+
+  isStaged(cid: ContentId): boolean {
+    return this.#sealed.has(cid)
+  }
+
+  /** Gone from here: an apply moved it to its name, or found it missing. */
+  forget(cid: ContentId): void {
+    this.#sealed.delete(cid)
+    this.#present?.delete(cid)
+  }
+
+  /** An apply brought it back unused. */
+  readmit(cid: ContentId): void {
+    this.#sealed.add(cid)
+    this.#present?.add(cid)
+  }
+
+  async keep(wanted: ReadonlySet<ContentId>): Promise<void> {
+    this.#present ??= await this.#list()
+    const unwanted = [...this.#present].filter((cid) => !wanted.has(cid) && !this.#open.has(cid))
+    if (unwanted.length === 0) return
+    await this.#roots.useOwn(FETCH_DIR, async (directory) => {
+      for (const cid of unwanted) {
+        this.forget(cid)
+        await unlinkIfThere(at(directory, cid))
+      }
+    })
+  }
+
+  async seal(shared: Shared): Promise<void> {
+    if (shared.missing.size > 0) throw new Error(`content ${shared.list.cid} was sealed with ${shared.missing.size} chunks missing`)
+    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await fdatasync(shared.fd)
+    this.#sealed.add(shared.list.cid)
+  }
+
+  async release(shared: Shared): Promise<void> {
+    shared.users--
+    if (shared.users > 0) return
+    this.#open.delete(shared.list.cid)
+    await close(shared.fd)
+  }
+
+  async #list(): Promise<Set<ContentId>> {
+    const names = await this.#roots.useOwn(FETCH_DIR, async (directory) => await readNames(self(directory)))
+    return new Set(names.flatMap((name) => parseContentId(name) ?? []))
+  }
+
+  async #openShared(list: ContentList): Promise<Shared> {
+    const fd = await this.#roots.useOwn(FETCH_DIR, async (directory) => await openStaged(directory, list))
+    try {
+      this.#present?.add(list.cid)
+      const missing = fd.fresh || this.#sealed.has(list.cid) ? allChunks(list) : await missingChunks(fd.fd, list)
+      if (this.#sealed.has(list.cid) && !fd.fresh) missing.clear()
+      else this.#sealed.delete(list.cid)
+      return { list, fd: fd.fd, missing, users: 0 }
+    } catch (error) {
+      await close(fd.fd)
+      throw error
+    }
+  }
+}
+
+/** One content's open file; several who ask for it share it. */
+interface Shared {
+  readonly list: ContentList
+  readonly fd: number
+  /** By offset. */
+  readonly missing: Map<number, Chunk>
+  users: number
+}
+
+class Staged implements StagedFile {
+  readonly #shared: Shared
+  readonly #staging: Staging
+  #released = false
+
+  constructor(shared: Shared, staging: Staging) {
+    this.#shared = shared
+    this.#staging = staging
+  }
+
+  get cid(): ContentId {
+    return this.#shared.list.cid
+  }
+
+  missing(): readonly { readonly chunk: Chunk; readonly offset: number }[] {
+    return [...this.#shared.missing].map(([offset, chunk]) => ({ chunk, offset }))
+  }
+
+  async write(offset: number, data: Uint8Array): Promise<void> {
+    const { fd, missing } = this.#shared
+    if (this.#released) throw new Error('a staged content was written after it was released')
+    const chunk = missing.get(offset)
+    if (chunk === undefined) return
+    if (chunk.length !== data.length) throw new Error(`a chunk of ${chunk.length} bytes was staged with ${data.length}`)
+    await writeFully(fd, data, offset)
+    missing.delete(offset)
+  }
+
+  async seal(): Promise<void> {
+    await this.#staging.seal(this.#shared)
+  }
+
+  async release(): Promise<void> {
+    if (this.#released) return
+    this.#released = true
+    await this.#staging.release(this.#shared)
+  }
+}
+
+/**
+ * A file with a second name is not ours any more: a crash after the link of an apply leaves one, and writing here would write into
+ * the user's file.
+ */
+async function openStaged(directory: Directory, list: ContentList): Promise<{ fd: number; fresh: boolean }> {
+  const path = at(directory, list.cid)
+  const reused = await openExisting(path, list.size)
+  if (reused !== null) return { fd: reused, fresh: false }
+  await unlinkIfThere(path)
+  return { fd: await open(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, FILE_MODE), fresh: true }
+}
+
+async function openExisting(path: string, size: number): Promise<number | null> {
+  let fd: number
+  try {
+    fd = await open(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK)
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'ELOOP' || code === 'EPERM') return null
+    throw error
+  }
+  const stat = await fstat(fd)
+  if (stat.isFile() && stat.nlink === 1n && stat.size <= BigInt(size)) return fd
+  await close(fd)
+  return null
+}
+
+function allChunks(list: ContentList): Map<number, Chunk> {
+  const chunks = new Map<number, Chunk>()
+  let offset = 0
+  for (const chunk of list.chunks) {
+    chunks.set(offset, chunk)
+    offset += chunk.length
+  }
+  return chunks
+}
+
+async function missingChunks(fd: number, list: ContentList): Promise<Map<number, Chunk>> {
+  const missing = allChunks(list)
+  const { size } = await fstat(fd)
+  for (const [offset, chunk] of [...missing]) {
+    if (offset + chunk.length > Number(size)) continue
+    const data = Buffer.allocUnsafe(chunk.length)
+    const count = await readFully(fd, data, 0, chunk.length, offset)
+    if (count === chunk.length && chunkId(data) === chunk.id) missing.delete(offset)
+  }
+  return missing
+}

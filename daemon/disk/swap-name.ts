@@ -1,0 +1,44 @@
+/**
+ * Names in `.p2psync/staging/swap/`: what was made there to be exchanged, so that after a crash it can be told from what came out.
+ *
+ *     file~<cid>~<unique>        new content; if it hashes to anything else, displaced bytes of the user stand there
+ *     link~<digest>~<unique>     a new symlink, by the SHA-256 of its target
+ *     directory~-~<unique>       a new, empty directory
+ *     away~-~<unique>            moved out of the tree where exchange is not possible; `<same name>.json` says from where
+ */
+import { randomBytes } from 'node:crypto'
+import { sha256 } from '../../base/sha256.ts'
+import { parseContentId, type ContentId } from '../sync/ids.ts'
+
+export type SwapName =
+  | { readonly kind: 'file'; readonly cid: ContentId }
+  | { readonly kind: 'link'; readonly digest: string }
+  | { readonly kind: 'directory' }
+  | { readonly kind: 'away' }
+
+const run = randomBytes(6).toString('hex')
+let count = 0
+
+export function swapName(swap: SwapName): string {
+  count++
+  return `${swap.kind}~${idOf(swap)}~${run}${count.toString(36)}`
+}
+
+/** Null for anything that is not such a name. */
+export function parseSwapName(name: string): SwapName | null {
+  const [kind, id, unique, ...rest] = name.split('~')
+  if (unique === undefined || id === undefined || !/^[0-9a-z]+$/.test(unique) || rest.length > 0) return null
+  if (kind === 'link') return { kind, digest: id }
+  if (kind === 'directory' || kind === 'away') return { kind }
+  const cid = parseContentId(id)
+  return kind === 'file' && cid !== null ? { kind, cid } : null
+}
+
+export function digestOf(target: Uint8Array): string {
+  return Buffer.from(sha256(target)).toString('base64url')
+}
+
+function idOf(swap: SwapName): string {
+  if (swap.kind === 'file') return swap.cid
+  return swap.kind === 'link' ? swap.digest : '-'
+}

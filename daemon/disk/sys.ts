@@ -1,0 +1,132 @@
+/**
+ * The system calls that disk/ uses, as promises over descriptors. Callbacks of node:fs are wrapped because fs.promises costs half
+ * as much again per call (measured: 58,000 against 36,000 lstat a second), and file names go in and come out as they are.
+ */
+import * as fs from 'node:fs'
+import { promisify } from 'node:util'
+import { swap } from 'fs-native-extensions'
+import { errnoOf } from '../../base/errors.ts'
+
+export type Stat = fs.BigIntStats
+
+/** Linux's O_PATH, which Node does not name: a handle to walk by, without the right to read. */
+const O_PATH = 0o10000000
+/** Fails with ENOTDIR for a symlink, even to a directory. */
+export const WALK_FLAGS = O_PATH | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW
+/** The root itself may be reached by a symlink: its path is the user's. */
+export const ROOT_FLAGS = O_PATH | fs.constants.O_DIRECTORY
+/** Never blocks on a FIFO and never follows a symlink that took the file's place. */
+export const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+/** For what may not be readable: mode and times can be set through /proc/self/fd. */
+export const POINT_FLAGS = O_PATH | fs.constants.O_NOFOLLOW
+
+export const close = promisify(fs.close)
+export const fsync = promisify(fs.fsync)
+export const fdatasync = promisify(fs.fdatasync)
+export const fchmod = promisify(fs.fchmod)
+export const chmod = promisify(fs.chmod)
+export const futimes = promisify(fs.futimes)
+export const lutimes = promisify(fs.lutimes)
+export const link = promisify(fs.link)
+export const unlink = promisify(fs.unlink)
+export const rename = promisify(fs.rename)
+export const rmdir = promisify(fs.rmdir)
+export const symlink = promisify(fs.symlink)
+export const readlink = promisify(fs.readlink)
+export const copyFile = promisify(fs.copyFile)
+export const ftruncate = promisify(fs.ftruncate)
+
+/** Swaps what two names stand for, atomically. Throws EINVAL, ENOSYS or ENOTSUP where the file system cannot. */
+export async function exchange(a: string, b: string): Promise<void> {
+  await swap(a, b)
+}
+
+export function open(path: string, flags: number | string, mode?: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.open(path, flags, mode ?? null, (error, fd) => (error ? reject(error) : resolve(fd)))
+  })
+}
+
+export function mkdir(path: string, mode: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.mkdir(path, { mode }, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+export function lstat(path: string): Promise<Stat> {
+  return new Promise((resolve, reject) => {
+    fs.lstat(path, { bigint: true }, (error, stat) => (error ? reject(error) : resolve(stat)))
+  })
+}
+
+export function fstat(fd: number): Promise<Stat> {
+  return new Promise((resolve, reject) => {
+    fs.fstat(fd, { bigint: true }, (error, stat) => (error ? reject(error) : resolve(stat)))
+  })
+}
+
+/** Null if nothing is there; throws for everything else. */
+export async function lstatOrNull(path: string): Promise<Stat | null> {
+  try {
+    return await lstat(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Names as latin1, one character per byte, so that invalid UTF-8 can be told from U+FFFD (names.ts). */
+export function readNames(path: string): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    fs.readdir(path, { encoding: 'latin1' }, (error, names) => (error ? reject(error) : resolve(names)))
+  })
+}
+
+/** Fills `buffer` from `start` with `length` bytes at `position`; returns how many there were. */
+export async function readFully(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  let got = 0
+  while (got < length) {
+    const count = await readOnce(fd, buffer, start + got, length - got, position + got)
+    if (count === 0) break
+    got += count
+  }
+  return got
+}
+
+function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, buffer, start, length, position, (error, count) => (error ? reject(error) : resolve(count)))
+  })
+}
+
+export async function writeFully(fd: number, data: Uint8Array, position: number): Promise<void> {
+  let done = 0
+  while (done < data.length) done += await writeOnce(fd, data, done, position + done)
+}
+
+function writeOnce(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, data, start, data.length - start, position, (error, count) => (error ? reject(error) : resolve(count)))
+  })
+}
+
+/** Seconds for utimes from nanoseconds: Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own. */
+export function secondsOf(mtimeNs: string): number {
+  const microseconds = BigInt(mtimeNs) / 1000n
+  return (Number(microseconds) + (microseconds < 0n ? -0.4 : 0.4)) / 1e6
+}
+
+/** True for what says that the name, or a directory on the way to it, is not there. */
+export function isGone(error: unknown): boolean {
+  const code = errnoOf(error)
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+/** Removes a name that may not be there. */
+export async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
