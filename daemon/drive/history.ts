@@ -20,14 +20,23 @@ export type BlockEvent =
 /** Block 0 is the Hyperbee's header. */
 export const FIRST_STATEMENT = 1
 
-/** The decrypted blocks from `from` up to but not including `to` that are here, cut off at the first that is not. */
+/** Reads at once, and bytes of one call: blocks come from another device, whose entries may be as large as a block can be. */
+const READ_BLOCKS = 64
+const READ_BYTES = 16 * 1024 * 1024
+
+/** The decrypted blocks from `from` up to but not including `to` that are here, cut off at the first that is not, or when they are large. */
 export async function readBlocks(core: Hypercore, from: number, to: number): Promise<Buffer[]> {
-  const reads: Promise<Buffer | null>[] = []
-  for (let seq = from; seq < to; seq++) reads.push(core.get(seq, { wait: false }))
   const blocks: Buffer[] = []
-  for (const block of await Promise.all(reads)) {
-    if (block === null) break
-    blocks.push(block)
+  let bytes = 0
+  while (from + blocks.length < to && bytes < READ_BYTES) {
+    const start = from + blocks.length
+    const end = Math.min(to, start + READ_BLOCKS)
+    const reads = Array.from({ length: end - start }, (_, i) => core.get(start + i, { wait: false }))
+    for (const block of await Promise.all(reads)) {
+      if (block === null) return blocks
+      blocks.push(block)
+      bytes += block.length
+    }
   }
   return blocks
 }

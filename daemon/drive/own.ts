@@ -48,6 +48,7 @@ export class Own implements OwnDrive {
   readonly #drive: Hyperdrive
   readonly #blobs: Hypercore
   readonly #references: References
+  #length = 0
   #last: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -61,8 +62,10 @@ export class Own implements OwnDrive {
     this.#references = references
   }
 
+  /** Stays what it was when the drive is closed. */
   get length(): number {
-    return this.#drive.core.length
+    if (this.#drive.core.opened) this.#length = this.#drive.core.length
+    return this.#length
   }
 
   get db(): Hypercore {
@@ -107,7 +110,10 @@ export class Own implements OwnDrive {
 
   /** Waits for a publish under way. */
   close(): Promise<void> {
-    this.#closing ??= this.#last.then(() => this.#drive.close())
+    this.#closing ??= this.#last.then(async () => {
+      this.#length = this.length
+      await this.#drive.close()
+    })
     return this.#closing
   }
 
@@ -172,8 +178,7 @@ export class Own implements OwnDrive {
     if (entry.size === 0) return contentList(0, [])
     if (entry.chunk !== undefined) return contentList(sizeClassOf(entry.size), [{ id: entry.chunk, length: entry.size }])
     const from = blob.blockOffset + blob.blockLength
-    const pages = await readBlocks(this.#blobs, from, from + pageCount(blob.blockLength))
-    return readList(pages, sizeClassOf(entry.size), entry.cid)
+    return readList(await readAll(this.#blobs, from, from + pageCount(blob.blockLength)), sizeClassOf(entry.size), entry.cid)
   }
 
   #damaged(what: string): P2psyncError {
@@ -200,6 +205,17 @@ async function state(batch: Batch, change: Publication, blob: BlobRange | null |
 function nameChunk(entry: Entry, list: ContentList | null): Entry {
   if (entry.kind !== 'file' || list === null || list.chunks.length !== 1) return entry
   return { ...entry, chunk: (list.chunks[0] as Chunk).id }
+}
+
+/** Up to the first block that is not there. */
+async function readAll(core: Hypercore, from: number, to: number): Promise<Buffer[]> {
+  const blocks: Buffer[] = []
+  for (let more = 1; more > 0 && from + blocks.length < to; ) {
+    const read = await readBlocks(core, from + blocks.length, to)
+    for (const block of read) blocks.push(block)
+    more = read.length
+  }
+  return blocks
 }
 
 function readList(pages: readonly Buffer[], sizeClass: SizeClass, cid: ContentId): ContentList | null {

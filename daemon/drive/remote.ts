@@ -24,6 +24,8 @@ export class Remote implements RemoteDrive {
   readonly #core: Hypercore
   readonly #onGrow: () => void
   readonly #range: { destroy(): void }
+  #length = 0
+  #fork = 0
   #timer: NodeJS.Timeout | null = null
   #closing: Promise<void> | null = null
 
@@ -41,12 +43,15 @@ export class Remote implements RemoteDrive {
     core.on('download', this.#downloaded)
   }
 
+  /** Stays what it was when the drive is closed. */
   get length(): number {
-    return this.#core.length
+    if (this.#core.opened) this.#length = this.#core.length
+    return this.#length
   }
 
   get fork(): number {
-    return this.#core.fork
+    if (this.#core.opened) this.#fork = this.#core.fork
+    return this.#fork
   }
 
   get db(): Hypercore {
@@ -81,6 +86,8 @@ export class Remote implements RemoteDrive {
     this.#core.off('truncate', this.#grown)
     this.#core.off('download', this.#downloaded)
     this.#range.destroy()
+    this.#length = this.length
+    this.#fork = this.fork
     await this.#core.close()
   }
 

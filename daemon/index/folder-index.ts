@@ -5,12 +5,10 @@
 import type RocksDB from 'rocksdb-native'
 import type { WriteBatch } from 'rocksdb-native'
 import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
-import { PAGE_CHUNKS, contentList, decodePage, encodeHeader, encodePages, pageId, type ContentHeader, type ContentList } from '../sync/content.ts'
+import type { ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../sync/ids.ts'
 import {
-  decodeChunk,
-  decodeContent,
   decodeDrive,
   decodeHistory,
   decodeOwn,
@@ -24,26 +22,23 @@ import {
   encodeRow,
   encodeTotals,
   remoteCheckpoint,
-  type ChunkRow,
-  type ContentRow,
   type DriveRow
 } from './codec.ts'
 import { ContentChanges } from './content-changes.ts'
+import { ContentLookup } from './content-lookup.ts'
 import { GatheringBatch, type DriveWish, type Wishes } from './index-batch.ts'
-import { divergentOfKey, driveOfKey, nameOfKey, pathOfKey, placeOfKey, type Keys, type Range } from './keys.ts'
+import { divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
 import { Table } from './table.ts'
 
 /** Rows of one array of an iteration. */
 const BATCH_ROWS = 1000
-/** Places and contents beside the first that a lookup brings back: each holds the same bytes, so a few are enough to try. */
-const MAX_OTHER_PLACES = 256
-const MAX_OTHER_CONTENTS = 16
 const NO_TOTALS: Totals = { files: 0, directories: 0, bytes: 0 }
 const EMPTY = Buffer.alloc(0)
 
 export class RocksFolderIndex implements FolderIndex {
   readonly #table: Table
   readonly #keys: Keys
+  readonly #contents: ContentLookup
   #own: OwnCheckpoint | null = null
   #totals = NO_TOTALS
   #drives: ReadonlyMap<DriveKey, DriveRow> = new Map()
@@ -53,6 +48,7 @@ export class RocksFolderIndex implements FolderIndex {
   private constructor(db: RocksDB, keys: Keys) {
     this.#table = new Table(db)
     this.#keys = keys
+    this.#contents = new ContentLookup(this.#table, keys)
   }
 
   /** See open.ts. */
@@ -118,29 +114,16 @@ export class RocksFolderIndex implements FolderIndex {
     yield* this.#batches(this.#keys.remoteRows(row.number), (key, value) => ({ path: pathOfKey(key, true), entry: decodeRemote(value) }))
   }
 
-  async content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
-    const row = await this.#content(cid)
-    if (row === null) return null
-    const list = await this.#list(cid, row)
-    return list === null ? null : { list, blob: this.#blob(row) }
+  content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
+    return this.#contents.content(cid, this.#own?.generation ?? 0)
   }
 
-  async places(cid: ContentId): Promise<readonly Place[]> {
-    const row = await this.#content(cid)
-    return row === null ? [] : this.#places(cid, row)
+  places(cid: ContentId): Promise<readonly Place[]> {
+    return this.#contents.places(cid)
   }
 
-  async find(id: ObjectId): Promise<FoundObject | null> {
-    const chunk = await this.#table.get(this.#keys.chunk(id))
-    if (chunk !== null) return this.#findChunk(id, decodeChunk(chunk))
-    const row = await this.#content(id)
-    if (row !== null) return { kind: 'bytes', data: encodeHeader(headerOf(row)) }
-    for await (const { key, value } of this.#table.range(this.#keys.pageHolders(id), { limit: 1 })) {
-      const holder = key.toString('base64url', key.length - 32) as ContentId
-      const data = await this.#table.get(this.#keys.page(holder, value.readUInt32BE(0)))
-      if (data !== null) return { kind: 'bytes', data }
-    }
-    return null
+  find(id: ObjectId): Promise<FoundObject | null> {
+    return this.#contents.find(id)
   }
 
   async *history(path: PathKey | null): AsyncGenerator<readonly HistoryRow[]> {
@@ -198,48 +181,6 @@ export class RocksFolderIndex implements FolderIndex {
       batch = []
     }
     if (batch.length > 0) yield batch
-  }
-
-  async #content(cid: ContentId | ObjectId): Promise<ContentRow | null> {
-    const bytes = await this.#table.get(this.#keys.content(cid))
-    return bytes === null ? null : decodeContent(bytes, PAGE_CHUNKS)
-  }
-
-  /** A blob of an earlier generation lies in another drive. */
-  #blob({ blob }: ContentRow): BlobRange | null {
-    if (blob === null || blob.generation !== (this.#own?.generation ?? 0)) return null
-    const { generation: _, ...range } = blob
-    return range
-  }
-
-  async #list(cid: ContentId, row: ContentRow): Promise<ContentList | null> {
-    const { sizeClass, size } = row
-    if (row.chunk !== null) return { cid, sizeClass, size, chunks: [{ id: row.chunk, length: size }] }
-    const pages = await Promise.all(row.pages.map((_, number) => this.#table.get(this.#keys.page(cid, number))))
-    const chunks = []
-    for (const page of pages) {
-      const rows = page === null ? null : decodePage(page, sizeClass)
-      if (rows === null) return null
-      for (const chunk of rows) chunks.push(chunk)
-    }
-    return chunks.length === 0 ? contentList(sizeClass, []) : { cid, sizeClass, size, chunks }
-  }
-
-  async #places(cid: ContentId, row: ContentRow): Promise<Place[]> {
-    const places = [row.place]
-    if (!row.more) return places
-    for await (const { key } of this.#table.range(this.#keys.places(cid), { limit: MAX_OTHER_PLACES, keysOnly: true })) places.push(placeOfKey(key))
-    return places
-  }
-
-  async #findChunk(id: ObjectId, first: ChunkRow): Promise<FoundObject> {
-    const holders = [first]
-    if (first.more) {
-      for await (const { value } of this.#table.range(this.#keys.otherChunks(id), { limit: MAX_OTHER_CONTENTS })) holders.push(decodeChunk(value))
-    }
-    const at: { place: Place; offset: number }[] = []
-    for (const { cid, offset } of holders) for (const place of await this.places(cid)) at.push({ place, offset })
-    return { kind: 'chunk', length: first.length, at }
   }
 
   // ---------------------------------------------------------------------------------------------- writes
@@ -333,12 +274,6 @@ export class RocksFolderIndex implements FolderIndex {
       }
     }
   }
-}
-
-function headerOf(row: ContentRow): ContentHeader {
-  const { sizeClass, size, chunk } = row
-  const pages = chunk === null ? row.pages : encodePages([{ id: chunk, length: size }]).map(pageId)
-  return { sizeClass, size, pages }
 }
 
 /** Live rows that our drive states: a shadow or an ignored path does not count. */

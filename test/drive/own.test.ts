@@ -188,6 +188,35 @@ test('publishing while another publish runs keeps both whole', async (t) => {
   for (const [i, data] of bytes.entries()) t.alike(await reader.get(`/f${i}`), data)
 })
 
+test('a drive that was closed can be opened again at once', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const contents = new Contents()
+  const drive = await own(drives)
+  await drive.publish([file('a', contents.list(Buffer.from('a')), 1)], contents.read)
+  const closing = drives.closeFolder(FOLDER)
+  const again = await own(drives)
+  await closing
+  t.not(again, drive)
+  t.is(again.length, drive.length)
+  await again.publish([file('b', contents.list(Buffer.from('b')), 2)], contents.read)
+  const reader = await stockReader(t, drives, again)
+  t.alike(await listing(reader), ['/a', '/b'])
+  await drives.closeDrive(again.key)
+  await drives.closeDrive(again.key)
+})
+
+test('five thousand statements at once, and not one more', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const changes = Array.from({ length: 5000 }, (_, i) => file(`d${i % 50}/f${i}`, contents.list(Buffer.from(`content ${i}`)), i + 1))
+  const results = await drive.publish(changes, contents.read)
+  t.ok(results.every((result) => result.kind === 'done'))
+  t.is(drive.length, 5001)
+  t.is(drive.blobs.length, 5000)
+  await t.exception(drive.publish([...changes, directory('one', 9999)], contents.read), /at most/)
+})
+
 test('a closed drive rejects', async (t) => {
   const { drives } = await openDrives(t, 1)
   const drive = await own(drives)
