@@ -19,7 +19,7 @@ export interface SeenStat {
   readonly mode: number
 }
 
-/** One bad path; the rest goes on. `code` is an errno or one of: special-file, invalid-name, name-clash, mount, too-large. */
+/** One bad path; the rest goes on. `code` is an errno or one of: special-file, invalid-name, invalid-entry, name-clash, mount, too-large. */
 export interface Problem {
   readonly path: string
   readonly code: string
