@@ -79,9 +79,11 @@ export class ChunkClient {
     throw this.#ended ?? signal.reason
   }
 
-  #ask(folder: FolderId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {
+  async #ask(folder: FolderId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#ended !== null) throw this.#ended
     const id = ++this.#lastId
-    return new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         this.#send.cancel({ id })
         this.#settle(id)?.fail(signal.reason)

@@ -29,6 +29,8 @@ export const PAIRING_REDIAL_MS = 500
 export const DIAL_TIMEOUT_MS = 15_000
 /** A member that connects and never says hello. */
 export const HELLO_TIMEOUT_MS = 30_000
+/** For the last message to a removed device. */
+export const DISMISS_MS = 1000
 /** Others leave the first dial to a new member: it may not have taken in its group yet and would refuse them. */
 export const NEW_MEMBER_GRACE_MS = 10_000
 /** Members that are not connected are dialled again; Hyperswarm's own backoff ends at ten minutes. */

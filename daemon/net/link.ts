@@ -12,7 +12,7 @@ import type { OnObject } from './chunk-client.ts'
 import { ChunkServer } from './chunk-server.ts'
 import { Control } from './control.ts'
 import type { Group } from './group.ts'
-import { HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
+import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import { CHUNK_PROTOCOL } from './protocol.ts'
 import * as wire from './protocol.ts'
@@ -155,7 +155,9 @@ export class PeerLink {
     if (this.#closed) return
     this.#control.goodbye(records)
     this.#ended()
-    setImmediate(() => this.stream.destroy())
+    // What was written before still leaves; whatever a core would write after this is dropped.
+    this.stream.end()
+    this.#context.clock.after(DISMISS_MS, () => this.stream.destroy())
   }
 
   #openControl(): Control {
@@ -215,7 +217,7 @@ export class PeerLink {
 
   /** A newcomer that only asks for the group opens none of these. */
   #channelClosed(opened: boolean): void {
-    if (opened) this.close()
+    if (opened && !this.#closed) this.close()
   }
 
   #fault(error: unknown): void {

@@ -161,6 +161,13 @@ export class Network extends Resource {
     await Promise.all(this.links().map((link) => this.#replication.update(link, [folder], true)))
   }
 
+  /** The folder's drives are closed here: should they come again, they must be attached again. */
+  release(folder: FolderId): void {
+    for (const drive of this.group.folder(folder)?.drives ?? []) {
+      for (const link of this.#all) link.attached.delete(drive.driveKey)
+    }
+  }
+
   /** After wake-up, or when the network changed: dial all absent members now. */
   kick(): void {
     for (const { id } of this.group.members()) this.#dial(id)

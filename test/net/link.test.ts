@@ -1,0 +1,232 @@
+import { randomBytes } from 'node:crypto'
+import test from 'brittle'
+import { chunkId } from '../../daemon/sync/content.ts'
+import type { FolderReport } from '../../daemon/ports.ts'
+import type { DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/ids.ts'
+import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
+import type { ForkEvidence } from '../../daemon/net/replication.ts'
+import { forkOf } from '../../daemon/net/replication.ts'
+import { codeOf, connected, groupHas, NEVER, openDevice, pair, testnet, until } from './helpers.ts'
+
+const FOLDER = 'f'.repeat(64) as FolderId
+const WRITER = '0123456789abcdef' as WriterId
+
+function report(length: number): FolderReport {
+  return { state: 'idle', dirty: false, drive: 'd'.repeat(64) as DriveKey, length, blocked: ['a/b'] }
+}
+
+function content(count: number, size: number): Map<ObjectId, Buffer> {
+  const all = new Map<ObjectId, Buffer>()
+  for (let i = 0; i < count; i++) {
+    const bytes = randomBytes(size)
+    all.set(chunkId(bytes) as string as ObjectId, bytes)
+  }
+  return all
+}
+
+test('chunks: 20 MiB arrive whole, several wants at once, missing ones as nacks', async (t) => {
+  const objects = content(160, 128 * 1024)
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async (_device, _folder, id) => objects.get(id) ?? null } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = await connected(b, a)
+  const ids = [...objects.keys()]
+  const absent = chunkId(Buffer.from('nowhere')) as string as ObjectId
+  let good = 0
+  const nacked: ObjectId[] = []
+  const start = performance.now()
+  await Promise.all(
+    [0, 1, 2, 3, 4].map((part) =>
+      link.want(FOLDER, [...ids.slice(part * 32, part * 32 + 32), absent], (id, data) => {
+        if (data === null) nacked.push(id)
+        else if (chunkId(data) === (id as string) && objects.get(id)?.equals(data)) good++
+      }, NEVER),
+    ),
+  )
+  const seconds = (performance.now() - start) / 1000
+  t.is(good, 160)
+  t.alike(nacked, [absent, absent, absent, absent, absent])
+  t.comment(`${(20 / seconds).toFixed(0)} MiB/s verified over UDX on loopback`)
+  t.ok(link.rxBytes > 20 * 1024 * 1024)
+})
+
+test('chunks: many small objects, more than one message may name', async (t) => {
+  const objects = content(5000, 200)
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async (_device, _folder, id) => objects.get(id) ?? null } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = await connected(b, a)
+  let good = 0
+  await link.want(FOLDER, [...objects.keys(), ...objects.keys()], (id, data) => {
+    if (data?.equals(objects.get(id)!)) good++
+  }, NEVER)
+  t.is(good, 5000)
+  await link.want(FOLDER, [], () => t.fail(), NEVER)
+})
+
+test('chunks: a want can be given up, and ends with the connection', async (t) => {
+  const absent = chunkId(Buffer.from('nowhere')) as string as ObjectId
+  let asked = 0
+  let start = (): void => undefined
+  const started = new Promise<void>((resolve) => {
+    start = resolve
+  })
+  let release = (): void => undefined
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const a = await openDevice(t, {
+    name: 'a',
+    bootstrap: 'none',
+    handlers: {
+      serve: async (_device, _folder, id) => {
+        if (id === absent) return null
+        asked++
+        start()
+        await gate
+        return Buffer.alloc(1000)
+      },
+    },
+  })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = await connected(b, a)
+  const ids = [...content(1000, 10).keys()]
+  const giveUp = new AbortController()
+  const first = codeOf(link.want(FOLDER, ids, () => t.fail('nothing comes'), giveUp.signal))
+  await started
+  giveUp.abort(Object.assign(new Error('enough'), { code: 'ENOUGH' }))
+  t.is(await first, 'ENOUGH')
+  await link.want(FOLDER, [absent], () => undefined, NEVER)
+  release()
+  const full = (): void => {
+    throw Object.assign(new Error('disk full'), { code: 'ENOSPC' })
+  }
+  t.is(await codeOf(link.want(FOLDER, ids.slice(0, 1), full, NEVER)), 'ENOSPC', 'a consumer that fails ends its want only')
+  t.ok(asked < 100, 'what was given up is not read')
+  let served = 0
+  await link.want(FOLDER, ids.slice(0, 3), (_id, data) => (data === null ? 0 : served++), NEVER)
+  t.is(served, 3, 'the connection goes on')
+  const last = link.want(FOLDER, ids, () => link.close(), NEVER)
+  t.ok((await codeOf(last)).includes('ended'))
+  t.ok((await codeOf(link.want(FOLDER, ids, () => undefined, NEVER))).includes('not connected'))
+})
+
+test('chunks: a serving side that fails answers with a nack', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async () => Promise.reject(new Error('EIO')) } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = await connected(b, a)
+  const ids = [...content(3, 10).keys()]
+  const got: (Buffer | null)[] = []
+  await link.want(FOLDER, ids, (_id, data) => got.push(data), NEVER)
+  t.alike(got, [null, null, null])
+})
+
+test('control: reports and settling, the latest report wins and late ones are told too', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  let changes = 0
+  const listeners = new Set<() => void>()
+  const onA = new FolderPeersAdapter({ network: a.network, folder: FOLDER, onChange: () => undefined, settleHandler: async () => report(77) })
+  const onB = new FolderPeersAdapter({
+    network: b.network,
+    folder: FOLDER,
+    onChange: () => {
+      changes++
+      for (const listener of listeners) listener()
+    },
+    settleHandler: async () => Promise.reject(new Error('the folder is halted')),
+  })
+  onA.report(report(1))
+  await pair(a, b)
+  const told = (check: () => void): (() => void) => {
+    listeners.add(check)
+    return () => listeners.delete(check)
+  }
+  await until(told, () => onB.connected()[0]?.report?.length === 1)
+  for (let length = 2; length <= 500; length++) onA.report(report(length))
+  await until(told, () => onB.connected()[0]?.report?.length === 500)
+  t.alike(onB.connected(), [{ device: a.group.self.id, report: report(500) }])
+  t.ok(changes < 520)
+  t.is((await onB.settle(a.group.self.id, NEVER)).length, 77)
+  t.is(await codeOf(onA.settle(b.group.self.id, NEVER)), 'Error: the folder is halted')
+  onA.close()
+  t.ok((await codeOf(onB.settle(a.group.self.id, NEVER))).includes('does not have the folder'))
+  await a.close()
+  await until(told, () => onB.connected().length === 0)
+  t.ok((await codeOf(onB.settle(a.group.self.id, NEVER))).includes('not connected'))
+})
+
+test('R17: cores are attached after both told their heads, new drives later too, forks never', async (t) => {
+  const key = (fill: string): DriveKey => fill.repeat(64) as DriveKey
+  const head = (fill: string, length: number, hash = 'a'): { key: DriveKey; length: number; fork: number; treeHash: string } => ({ key: key(fill), length, fork: 0, treeHash: hash.repeat(64) })
+  const attached = { a: [] as string[], b: [] as string[] }
+  const evidence: ForkEvidence[] = []
+  const waiting = new Set<() => void>()
+  const note = (who: 'a' | 'b', drive: DriveKey): boolean => {
+    attached[who].push(drive[0]!)
+    for (const check of waiting) check()
+    return true
+  }
+  const show = (found: ForkEvidence): void => {
+    evidence.push(found)
+    for (const check of waiting) check()
+  }
+  const on = (check: () => void): (() => void) => {
+    waiting.add(check)
+    return () => waiting.delete(check)
+  }
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { heads: async () => [head('1', 5), head('3', 2)], treeHash: async () => null, attach: (drive) => note('a', drive), onForkEvidence: show } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none', handlers: { heads: async () => [head('1', 9), head('3', 2)], treeHash: async () => 'a'.repeat(64), attach: (drive) => note('b', drive), onForkEvidence: show } })
+  const folder = await a.group.createFolder('docs')
+  await a.group.announceDrive({ folder, generation: 1, driveKey: key('1'), writer: WRITER })
+  await pair(a, b)
+  await until(on, () => attached.b.includes('1') && evidence.length > 0)
+  t.is(evidence[0]?.reason, 'longer', 'our own log is longer elsewhere')
+  t.ok(evidence[0]?.own)
+  t.absent(attached.a.includes('1'))
+  await a.group.announceDrive({ folder, generation: 2, driveKey: key('2'), writer: WRITER })
+  await b.group.announceDrive({ folder, generation: 1, driveKey: key('3'), writer: WRITER })
+  await until(on, () => ['2', '3'].every((drive) => attached.a.includes(drive) && attached.b.includes(drive)))
+  t.is(new Set(attached.b).size, attached.b.length, 'each once')
+})
+
+test('R17: what a fork is', async (t) => {
+  const head = (length: number, hash: string, fork = 0): { key: DriveKey; length: number; fork: number; treeHash: string } => ({ key: 'd'.repeat(64) as DriveKey, length, fork, treeHash: hash })
+  const at = (hash: string | null) => async (): Promise<string | null> => hash
+  t.is(await forkOf(false, head(5, 'x'), head(5, 'x'), at(null)), null, 'equal')
+  t.is(await forkOf(false, head(5, 'x'), head(5, 'y'), at(null)), 'different')
+  t.is(await forkOf(false, head(5, 'x'), head(9, 'y'), at(null)), null, 'the other is ahead')
+  t.is(await forkOf(true, head(5, 'x'), head(9, 'y'), at(null)), 'longer', 'with our own drive')
+  t.is(await forkOf(true, head(9, 'x'), head(5, 'y'), at('y')), null, 'a prefix')
+  t.is(await forkOf(true, head(9, 'x'), head(5, 'y'), at('z')), 'different')
+  t.is(await forkOf(false, head(9, 'x'), head(5, 'y'), at(null)), null, 'cannot be told')
+  t.is(await forkOf(true, head(0, 'x'), head(0, 'y'), at(null)), null, 'both empty')
+  t.is(await forkOf(true, head(0, 'x'), head(1, 'y'), at(null)), 'longer', 'lost')
+  t.is(await forkOf(false, head(5, 'x', 1), head(5, 'x', 0), at(null)), 'fork')
+})
+
+test('group: a change reaches all that are connected; who is removed is shown why and let go', async (t) => {
+  const bootstrap = await testnet(t)
+  const a = await openDevice(t, { name: 'a', bootstrap })
+  const b = await openDevice(t, { name: 'b', bootstrap })
+  const c = await openDevice(t, { name: 'c', bootstrap })
+  await pair(a, b)
+  await pair(a, c)
+  await Promise.all([connected(b, c), connected(c, b)])
+  const link = await connected(a, c)
+  const records = c.group.records().length
+  const gone = new Promise<void>((resolve) => link.onClose(resolve))
+  const folder = await a.group.createFolder('docs')
+  await groupHas(c, () => c.group.folder(folder) !== null)
+  await a.group.removeDevice(c.group.self.id)
+  await gone
+  await groupHas(b, () => b.group.members().length === 2)
+  await groupHas(c, () => c.group.removedSelf)
+  t.alike(b.group.topic(), a.group.topic())
+  t.unlike(c.group.topic(), a.group.topic())
+  t.ok(c.group.records().length < records + 6, 'only the folder and the removal')
+  t.is(b.network.link(c.group.self.id), null)
+  t.is(a.network.link(c.group.self.id), null)
+})
