@@ -261,7 +261,7 @@ export class Daemon extends Resource {
   async #rebind(from: FolderId, to: FolderId): Promise<void> {
     const registration = this.registry.get(from)
     if (registration !== null) {
-      await rebindMarker(registration.path, from, to)
+      await rebindMarker(registration.path, from, to, this.group.self.id)
       this.registry.rebind(from, to)
     }
     await this.group.bindingDone(from)
@@ -275,6 +275,7 @@ export class Daemon extends Resource {
       await this.#pairing?.close()
       await this.#network?.close()
       await this.group.startOver()
+      for (const { id, path } of this.registry.list()) await rebindMarker(path, id, id, this.group.self.id)
       await this.#openNetwork()
       await this.#openFolders()
     })

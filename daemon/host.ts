@@ -78,7 +78,7 @@ export class FolderHost extends Resource {
 
   protected async onOpen(): Promise<void> {
     const { store, drives, log, path, network } = this.#options
-    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, log }))
+    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log }))
     const index = (this.#index = await openIndex(store, this.id))
     const own = (this.#own = await drives.openOwn({ folder: this.id, device: this.#options.self, folderKey: this.#ownKey(), generation: this.#options.generation }))
     drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))

@@ -60,15 +60,14 @@ function listed(daemon: Daemon, folder: GroupFolder, keys: boolean): ListedFolde
 // ------------------------------------------------------------------------------------------- add
 
 async function add(daemon: Daemon, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
-  const prepared = await prepareRoot(params.path)
-  const path = await realpath(prepared)
+  const path = await realpath(await prepareRoot(params.path))
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
   if (existing !== undefined) return { folder: refOf(existing), joined: false }
   await refuseOverlap(daemon, path)
   const name = params.name ?? (basename(path) || 'folder')
   const joined = chooseFolder(daemon, name, params)
   const id = joined?.id ?? (await daemon.group.createFolder(name))
-  await createMarker(path, id)
+  await createMarker(path, id, daemon.group.self.id)
   try {
     return { folder: refOf(await daemon.addFolder(id, path)), joined: joined !== null }
   } catch (error) {
