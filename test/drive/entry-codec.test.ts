@@ -1,3 +1,4 @@
+/** The encoding of entries and names in a drive: golden bytes, round trips, hostile input. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
@@ -59,11 +60,11 @@ const blob = fc.record({ blockOffset: fc.maxSafeNat(), blockLength: fc.maxSafeNa
 /** Dots and mode dot partly from the vector, partly foreign. */
 const versions = fc.uniqueArray(fc.tuple(writer, counter), { minLength: 1, maxLength: 6, selector: ([w]) => w }).chain((columns) => {
   const own = fc.constantFrom(...columns).map(([w, n]): Dot => [w, n])
-  const any = fc.oneof(own, fc.tuple(fc.constantFrom(...columns.map(([w]) => w)), counter).map(([w, n]): Dot => [w, n]), dot)
+  const either = fc.oneof(own, fc.tuple(fc.constantFrom(...columns.map(([w]) => w)), counter).map(([w, n]): Dot => [w, n]), dot)
   return fc.record({
     vv: fc.constant(Object.fromEntries(columns)),
-    dots: fc.uniqueArray(any, { minLength: 1, maxLength: 5, selector: String }).map((dots) => dots.sort((a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? -1 : 1))),
-    mdot: any
+    dots: fc.uniqueArray(either, { minLength: 1, maxLength: 5, selector: String }).map((dots) => dots.sort((a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? -1 : 1))),
+    mdot: either
   })
 })
 

@@ -1,3 +1,4 @@
+/** Our own drive: what a stock reader sees of it, what publish does with bytes, replay. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'

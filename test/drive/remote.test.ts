@@ -1,3 +1,4 @@
+/** Drives of other devices, replicated over a Noise stream in this process. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'

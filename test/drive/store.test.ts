@@ -1,3 +1,4 @@
+/** The store: locks and damage, durability before telling, kill -9. */
 import { fork } from 'node:child_process'
 import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+/** The values and keys of the index: golden bytes, damage. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'

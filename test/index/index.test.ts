@@ -1,3 +1,4 @@
+/** The index of a folder against a real store. */
 import { join } from 'node:path'
 import test from 'brittle'
 import { dropIndex, openIndex } from '../../daemon/index/open.ts'
