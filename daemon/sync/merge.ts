@@ -101,7 +101,7 @@ function assemble(rival: Rival, versions: readonly Entry[], vv: VersionVector): 
 }
 
 function fileOf(rival: Rival, top: FileEntry, rest: Pick<FileEntry, 'vv' | 'dots' | 'mode' | 'mdot'>): FileEntry {
-  const chunk = rival.versions.map((version) => (version.kind === 'file' ? version.chunk : undefined)).find((id) => id !== undefined)
+  const [chunk] = rival.versions.flatMap((version) => (version.kind === 'file' && version.chunk !== undefined ? [version.chunk] : [])).sort()
   const entry: FileEntry = { kind: 'file', ...rest, size: top.size, mtime: top.mtime, cid: top.cid }
   return chunk === undefined ? entry : { ...entry, chunk }
 }
