@@ -4,7 +4,7 @@ import { chunkId, contentList, type Chunk, type ContentList } from '../../daemon
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import type { DiskStore } from './disk-store.ts'
 import type { Life } from './life.ts'
-import { joinPath, statOf, type DirectoryNode, type FakeNode, type FileNode } from './tree.ts'
+import { joinPath, nameOf, parentOf, statOf, type DirectoryNode, type FakeNode, type FileNode } from './tree.ts'
 
 /** Small, so that small contents have several chunks. */
 const CHUNK_BYTES = 8
@@ -81,6 +81,9 @@ export class ScanWalk {
     for (const [name, row] of rows) {
       if (!names.includes(name)) yield* this.#absent(joinPath(directory, name) as PathKey, row)
     }
+    for (const path of [...this.#problems.keys()]) {
+      if (path !== '' && parentOf(path) === directory && !names.includes(nameOf(path))) yield* this.#healed(path as PathKey)
+    }
   }
 
   async *#present(path: PathKey, row: Row | null, depth: Depth): AsyncGenerator<Finding> {
@@ -96,7 +99,7 @@ export class ScanWalk {
 
   async *#presentDirectory(path: PathKey, node: DirectoryNode, row: Row | null, depth: Depth): AsyncGenerator<Finding> {
     const seen = statOf(node)
-    if (this.#directoryIsNews(path, node, row)) yield { kind: 'present', path, node: { kind: 'directory', mode: node.mode }, seen }
+    if (this.#directoryIsNews(path, node, row)) yield { kind: 'present', path, node: { kind: 'directory', mode: node.mode & 0o777 }, seen }
     const known = row?.entry.kind === 'directory' && row.ignored !== true
     if (!known) yield* this.#directory(path, 'all')
     else if (depth === 'all' || depth > 0) yield* this.#directory(path, depth)
@@ -127,7 +130,7 @@ export class ScanWalk {
     await this.#life.step()
     const after = this.#store.tree.node(path)
     if (after === null || !sameStat(statOf(after), seen)) return yield { kind: 'unstable', path }
-    yield { kind: 'present', path, node: { kind: 'file', mode: node.mode, size: data.length, mtime: microseconds(node.mtimeNs), content: cut(data) }, seen }
+    yield { kind: 'present', path, node: { kind: 'file', mode: node.mode & 0o777, size: data.length, mtime: microseconds(node.mtimeNs), content: cut(data) }, seen }
   }
 
   async *#absent(path: PathKey, row: Row | null): AsyncGenerator<Finding> {

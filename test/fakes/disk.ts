@@ -1,4 +1,5 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
+import { P2psyncError } from '../../base/errors.ts'
 import type { ApplyOp, ApplyResult, Disk, Finding, KnownTree, Place, Problem, RootState, ScanRequest, StagedFile } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -36,6 +37,7 @@ export class FakeDisk implements Disk {
   }
 
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]> {
+    await this.#expectRoot()
     let batch: Finding[] = []
     for await (const finding of new ScanWalk(this.#store, this.#life, request, known, this.#problems).run()) {
       if (signal.aborted) return
@@ -44,7 +46,13 @@ export class FakeDisk implements Disk {
       yield batch
       batch = []
     }
+    await this.#expectRoot()
     if (batch.length > 0) yield batch
+  }
+
+  async #expectRoot(): Promise<void> {
+    const state = await this.inspect()
+    if (state.kind === 'halted') throw new P2psyncError('FOLDER_HALTED', state.message)
   }
 
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
