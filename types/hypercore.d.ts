@@ -57,6 +57,7 @@ declare module 'hypercore' {
     snapshot(): Hypercore
     has(start: number, end?: number): Promise<boolean>
     update(options?: { wait?: boolean }): Promise<boolean>
+    truncate(newLength: number): Promise<void>
     download(range: { start: number; end: number; linear?: boolean }): Download
     replicate(stream: object | boolean): Duplex
     on(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this

@@ -99,6 +99,7 @@ export class Remote implements RemoteDrive {
     const halved = from + events.length < this.length && isRemoval(events.at(-1))
     const whole = halved ? events.slice(0, -1) : events
     const length = from + whole.length
+    if (whole.length === 0 && length < this.length) return null
     return length > at && length <= this.length && this.fork === fork ? { ...merge(whole), length, fork } : null
   }
 
