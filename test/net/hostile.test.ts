@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import c from 'compact-encoding'
+import HyperDHT from 'hyperdht'
+import Protomux from 'protomux'
+import type { Channel } from 'protomux'
+import test from 'brittle'
+import type { Assert } from 'brittle'
+import { keyPairOf } from '../../daemon/net/crypto.ts'
+import type { KeyPair } from '../../daemon/net/crypto.ts'
+import * as wire from '../../daemon/net/protocol.ts'
+import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
+import type { FolderId, ObjectId } from '../../daemon/sync/ids.ts'
+import { connected, openDevice, pair } from './helpers.ts'
+import type { Device } from './helpers.ts'
+
+const FOLDER = 'f'.repeat(64) as FolderId
+
+/** A node of nobody, to speak to a device with whatever key and words. */
+function stranger(t: Assert): HyperDHT {
+  const node = new HyperDHT({ bootstrap: [], nodes: [], host: '127.0.0.1', port: 30_000 + Math.floor(Math.random() * 10_000) })
+  t.teardown(() => node.destroy({ force: true }))
+  return node
+}
+
+function dial(node: HyperDHT, device: Device, keyPair: KeyPair): NoiseSecretStream {
+  return node.connect(device.group.self.keyPair.publicKey, { keyPair: { ...keyPair }, relayAddresses: [{ host: '127.0.0.1', port: device.network.listenPort }] })
+}
+
+function closed(stream: NoiseSecretStream): Promise<void> {
+  return new Promise((resolve) => stream.on('close', resolve))
+}
+
+/** A channel that sends raw bytes as message `type`, after a proper start. */
+interface Raw {
+  readonly channel: Channel
+  send(type: number, bytes: Buffer): void
+}
+
+async function rawChannel(stream: NoiseSecretStream, protocol: string, types: number): Promise<Raw> {
+  const channel = Protomux.from(stream).createChannel({ protocol })!
+  const messages = Array.from({ length: types }, () => channel.addMessage({ encoding: c.raw }))
+  channel.open()
+  await channel.fullyOpened()
+  return { channel, send: (type, bytes) => messages[type]!.send(bytes) }
+}
+
+function helloOf(device: Device): Buffer {
+  return c.encode(wire.hello, { version: 1, session: '00'.repeat(16), port: 0, digest: device.group.digest() })
+}
+
+test('invariant 7: a stranger gets no connection, not one byte, and no ban grows from it', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const node = stranger(t)
+  let peers = 0
+  a.network.onPeer(() => peers++)
+  for (let i = 0; i < 3; i++) {
+    const stream = dial(node, a, keyPairOf(randomBytes(32)))
+    stream.on('data', () => t.fail('data'))
+    let failure = ''
+    stream.on('error', (error) => {
+      failure = String(error)
+    })
+    setTimeout(() => stream.destroy(), 700)
+    await closed(stream)
+    t.absent(stream.connected, failure)
+  }
+  t.is(peers, 0)
+  t.is(a.network.links().length, 0)
+})
+
+test('invariant 7: a removed device is refused', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = await connected(a, b)
+  const gone = new Promise<void>((resolve) => link.onClose(resolve))
+  const { keyPair } = b.group.self
+  await a.group.removeDevice(b.group.self.id)
+  await gone
+  await b.close()
+  const stream = dial(stranger(t), a, keyPair)
+  stream.on('data', () => t.fail('data'))
+  stream.on('error', () => undefined)
+  setTimeout(() => stream.destroy(), 700)
+  await closed(stream)
+  t.absent(stream.connected)
+})
+
+test('a member that breaks the protocol loses its connection, and the daemon lives', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async () => Buffer.alloc(8) } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const { keyPair } = b.group.self
+  await b.close()
+  const node = stranger(t)
+  const ids = [randomBytes(32).toString('base64url') as ObjectId]
+  const junk = [Buffer.alloc(0), Buffer.from([255]), randomBytes(3), randomBytes(200), Buffer.alloc(400, 255)]
+  for (let type = 0; type < 8; type++) {
+    for (const bytes of junk) {
+      const stream = dial(node, a, keyPair)
+      stream.on('error', () => undefined)
+      const control = await rawChannel(stream, CONTROL_PROTOCOL, 8)
+      if (type > 0) control.send(0, helloOf(a))
+      control.send(type, bytes)
+      setTimeout(() => stream.destroy(), 30)
+      await closed(stream)
+    }
+  }
+  for (let type = 0; type < 4; type++) {
+    for (const bytes of junk) {
+      const stream = dial(node, a, keyPair)
+      stream.on('error', () => undefined)
+      const chunks = await rawChannel(stream, CHUNK_PROTOCOL, 4)
+      chunks.send(type, bytes)
+      setTimeout(() => stream.destroy(), 30)
+      await closed(stream)
+    }
+  }
+  const faults: [string, (control: Raw) => void][] = [
+    ['a message before the hello', (raw) => raw.send(1, c.encode(wire.have, { hashes: [] }))],
+    ['two hellos', (raw) => [1, 2].forEach(() => raw.send(0, helloOf(a)))],
+    ['another version', (raw) => raw.send(0, c.encode(wire.hello, { version: 9, session: '00'.repeat(16), port: 0, digest: a.group.digest() }))],
+  ]
+  for (const [name, act] of faults) {
+    const stream = dial(node, a, keyPair)
+    stream.on('error', () => undefined)
+    act(await rawChannel(stream, CONTROL_PROTOCOL, 8))
+    await closed(stream)
+    t.pass(name)
+  }
+  const flood = dial(node, a, keyPair)
+  flood.on('error', () => undefined)
+  const chunks = await rawChannel(flood, CHUNK_PROTOCOL, 4)
+  const answers = new Promise<void>((resolve) => {
+    let count = 0
+    flood.on('data', () => {
+      if (++count > 40) resolve()
+    })
+  })
+  for (let id = 0; id < 200; id++) chunks.send(0, c.encode(wire.want, { id, folder: FOLDER, ids }))
+  await answers
+  t.pass('too many wants are refused, not piled up')
+  chunks.send(1, c.encode(wire.data, { id: 5, objects: [[ids[0]!, Buffer.alloc(10)]] }))
+  chunks.send(2, c.encode(wire.nack, { id: 5, ids }))
+  chunks.send(3, c.encode(wire.cancel, { id: 5 }))
+  chunks.send(0, c.encode(wire.want, { id: 999, folder: FOLDER, ids }))
+  flood.destroy()
+  await closed(flood)
+  const join = dial(node, a, keyPair)
+  join.on('error', () => undefined)
+  const handover = await rawChannel(join, JOIN_PROTOCOL, 1)
+  handover.send(0, randomBytes(50))
+  setTimeout(() => join.destroy(), 50)
+  await closed(join)
+  t.is(a.group.members().length, 2)
+  const again = await openDevice(t, { name: 'b', bootstrap: 'none', stateDir: b.stateDir })
+  await connected(again, a)
+  t.pass('and the honest one connects as before')
+})
+
+test('R30: two living daemons of one key are noticed', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const { keyPair } = b.group.self
+  await b.close()
+  const cloned: string[] = []
+  a.network.onCloned((device) => cloned.push(device))
+  const node = stranger(t)
+  const greet = async (session: string): Promise<NoiseSecretStream> => {
+    const stream = dial(node, a, keyPair)
+    stream.on('error', () => undefined)
+    const control = await rawChannel(stream, CONTROL_PROTOCOL, 8)
+    const ready = new Promise<void>((resolve) => {
+      const stop = a.network.onPeer(() => {
+        stop()
+        resolve()
+      })
+    })
+    control.send(0, c.encode(wire.hello, { version: 1, session, port: 0, digest: a.group.digest() }))
+    await ready
+    return stream
+  }
+  await greet('11'.repeat(16))
+  await greet('22'.repeat(16))
+  t.alike(cloned, [], 'a restart is no clone')
+  await greet('11'.repeat(16))
+  t.alike(cloned, [b.group.self.id])
+})
