@@ -5,12 +5,11 @@
 import { existsSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { P2psyncError, messageOf } from '../base/errors.ts'
-import type { RootLog } from '../base/log.ts'
-import type { Paths } from '../base/paths.ts'
 import { Resource } from '../base/resource.ts'
 import { EventRing } from '../rpc/events.ts'
 import { startServer, type RpcServer } from '../rpc/server.ts'
-import { parseHostPort, type ConfigStore } from './config.ts'
+import type { App, AppOptions } from './app.ts'
+import { parseHostPort } from './config.ts'
 import { Drives } from './drive/drives.ts'
 import { Store } from './drive/store.ts'
 import { createHandlers } from './handlers/handlers.ts'
@@ -28,16 +27,8 @@ import { systemClock } from './system-clock.ts'
 import type { DriveHead } from './ports.ts'
 import type { DeviceId, FolderId } from './sync/ids.ts'
 
-export interface DaemonOptions {
-  readonly paths: Paths
-  readonly config: ConfigStore
-  readonly log: RootLog
-  /** Asks the process to end; called once the answer to `daemon.stop` is on its way. */
-  readonly stop: () => void
-}
-
-export class Daemon extends Resource {
-  readonly options: DaemonOptions
+export class Daemon extends Resource implements App {
+  readonly options: AppOptions
   readonly events = new EventRing()
   readonly hosts = new Map<FolderId, FolderHost>()
   /** Devices that were connected since the start and are not now. */
@@ -56,7 +47,7 @@ export class Daemon extends Resource {
   /** Opening and closing of folders, one after the other. */
   #changes: Promise<void> = Promise.resolve()
 
-  constructor(options: DaemonOptions) {
+  constructor(options: AppOptions) {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)

@@ -1,11 +1,11 @@
 /** `daemon.*`, `config.*`, `log.*`. */
 import { version } from '../../base/version.ts'
 import type { Handlers } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 
 type Part = Pick<Handlers, 'daemon.status' | 'daemon.stop' | 'config.get' | 'config.set' | 'log.level'>
 
-export function daemonHandlers(daemon: Daemon): Part {
+export function daemonHandlers(daemon: App): Part {
   const { paths, config, log, stop } = daemon.options
   return {
     'daemon.status': async () => ({

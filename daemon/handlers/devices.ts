@@ -2,13 +2,13 @@
 import { P2psyncError } from '../../base/errors.ts'
 import type { DeviceInfo, Handlers } from '../../rpc/schema.ts'
 import { parseHostPort } from '../config.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import { selectDevice } from '../select.ts'
 import type { DeviceId } from '../sync/ids.ts'
 
 type Part = Pick<Handlers, 'devices.list' | 'devices.rename' | 'devices.remove' | 'devices.address'>
 
-export function deviceHandlers(daemon: Daemon): Part {
+export function deviceHandlers(daemon: App): Part {
   const { group } = daemon
   return {
     'devices.list': async () => ({ devices: deviceInfos(daemon) }),
@@ -34,14 +34,14 @@ export function deviceHandlers(daemon: Daemon): Part {
 }
 
 /** All devices of the group, this one first. */
-export function deviceInfos(daemon: Daemon): (DeviceInfo & { id: DeviceId })[] {
+export function deviceInfos(daemon: App): (DeviceInfo & { id: DeviceId })[] {
   const { group } = daemon
   const self = group.self.id
   const members = group.members().map((member) => member.id)
   return [self, ...members.filter((id) => id !== self)].map((id) => infoOf(daemon, id))
 }
 
-function infoOf(daemon: Daemon, id: DeviceId): DeviceInfo & { id: DeviceId } {
+function infoOf(daemon: App, id: DeviceId): DeviceInfo & { id: DeviceId } {
   const self = id === daemon.group.self.id
   const link = self ? null : daemon.network.link(id)
   const before = daemon.lastSeen.get(id) ?? null

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { realpath } from 'node:fs/promises'
 import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import { createMarker, prepareRoot, removeMarker } from '../disk/open.ts'
 import type { FolderHost } from '../host.ts'
 import type { GroupFolder } from '../net/group.ts'
@@ -11,7 +11,7 @@ import { selectFolder } from '../select.ts'
 
 type Part = Pick<Handlers, 'folders.list' | 'folders.add' | 'folders.remove' | 'folders.pause' | 'folders.resume'>
 
-export function folderHandlers(daemon: Daemon): Part {
+export function folderHandlers(daemon: App): Part {
   return {
     'folders.list': async ({ keys }) => ({ folders: daemon.group.folders().map((folder) => listed(daemon, folder, keys === true)) }),
     'folders.add': async (params) => await add(daemon, params),
@@ -28,11 +28,11 @@ export function folderHandlers(daemon: Daemon): Part {
 }
 
 /** The folders here that a selector means; without one, all. */
-export function hostsOf(daemon: Daemon, selector: string | undefined): FolderHost[] {
+export function hostsOf(daemon: App, selector: string | undefined): FolderHost[] {
   return selector === undefined ? [...daemon.hosts.values()] : [hostOf(daemon, selector)]
 }
 
-export function hostOf(daemon: Daemon, selector: string): FolderHost {
+export function hostOf(daemon: App, selector: string): FolderHost {
   return selectFolder([...daemon.hosts.values()], selector)
 }
 
@@ -40,14 +40,14 @@ export function refOf(host: FolderHost): FolderRef {
   return { id: host.id, name: host.name, path: host.path, state: host.folder.activity }
 }
 
-async function setPaused(daemon: Daemon, host: FolderHost, paused: boolean): Promise<FolderRef> {
+async function setPaused(daemon: App, host: FolderHost, paused: boolean): Promise<FolderRef> {
   daemon.registry.setPaused(host.id, paused)
   if (paused) await host.folder.pause()
   else host.folder.resume()
   return refOf(host)
 }
 
-function listed(daemon: Daemon, folder: GroupFolder, keys: boolean): ListedFolder {
+function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
   const host = daemon.hosts.get(folder.id)
   const drives = folder.drives.map((drive) => ({
     device: drive.device,
@@ -59,7 +59,7 @@ function listed(daemon: Daemon, folder: GroupFolder, keys: boolean): ListedFolde
 
 // ------------------------------------------------------------------------------------------- add
 
-async function add(daemon: Daemon, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
+async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
   const path = await realpath(await prepareRoot(params.path))
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
   if (existing !== undefined) return { folder: refOf(existing), joined: false }
@@ -78,7 +78,7 @@ async function add(daemon: Daemon, params: ParsedParams<'folders.add'>): Promise
 }
 
 /** A folder inside another would be synced twice; one that holds our own state would sync that. */
-async function refuseOverlap(daemon: Daemon, path: string): Promise<void> {
+async function refuseOverlap(daemon: App, path: string): Promise<void> {
   for (const host of daemon.hosts.values()) {
     if (isWithin(path, host.path)) throw new P2psyncError('FOLDER_OVERLAP', `${path} lies inside the folder ${host.name} (${host.path}); add a directory outside of it`)
     if (isWithin(host.path, path)) throw new P2psyncError('FOLDER_OVERLAP', `${path} contains the folder ${host.name} (${host.path}); remove that one first`)
@@ -95,7 +95,7 @@ function isWithin(path: string, directory: string): boolean {
 }
 
 /** R25: the folder to join, or null for a new one. */
-function chooseFolder(daemon: Daemon, name: string, params: ParsedParams<'folders.add'>): GroupFolder | null {
+function chooseFolder(daemon: App, name: string, params: ParsedParams<'folders.add'>): GroupFolder | null {
   const elsewhere = daemon.group.folders().filter((folder) => !daemon.hosts.has(folder.id))
   if (params.join !== undefined) return selectFolder(elsewhere.map(placed), params.join)
   if (params.new === true) return null

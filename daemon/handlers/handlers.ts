@@ -1,5 +1,5 @@
 /** The daemon's side of rpc/schema.ts: each method to the part that answers it. */
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import type { Handlers } from '../../rpc/schema.ts'
 import { daemonHandlers } from './daemon.ts'
 import { deviceHandlers } from './devices.ts'
@@ -9,7 +9,7 @@ import { pathHandlers } from './paths.ts'
 import { statusHandlers } from './status.ts'
 import { syncHandlers } from './sync.ts'
 
-export function createHandlers(daemon: Daemon): Handlers {
+export function createHandlers(daemon: App): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...statusHandlers(daemon),

@@ -1,7 +1,7 @@
 /** `invites.*`: pairing, and what a join means for the folders that are here already (R24). */
 import { P2psyncError } from '../../base/errors.ts'
 import type { Handlers } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import { deviceInfos } from './devices.ts'
 
 type Part = Pick<Handlers, 'invites.create' | 'invites.join'>
@@ -9,7 +9,7 @@ type Part = Pick<Handlers, 'invites.create' | 'invites.join'>
 const DEFAULT_EXPIRY_MS = 10 * 60 * 1000
 const DEFAULT_JOIN_TIMEOUT_MS = 60_000
 
-export function inviteHandlers(daemon: Daemon): Part {
+export function inviteHandlers(daemon: App): Part {
   return {
     'invites.create': async ({ expiresMs }) => {
       const { code, expiresAt } = await daemon.pairing.createInvite({ expiresMs: expiresMs ?? DEFAULT_EXPIRY_MS })
@@ -25,7 +25,7 @@ export function inviteHandlers(daemon: Daemon): Part {
   }
 }
 
-async function leaveFirst(daemon: Daemon, others: number, leave: boolean): Promise<void> {
+async function leaveFirst(daemon: App, others: number, leave: boolean): Promise<void> {
   if (leave) return await daemon.startOver()
   throw new P2psyncError('GROUP_NOT_ALONE', `this device is in a group with ${others === 1 ? 'another device' : `${others} other devices`}; to leave that group for the new one, join with --leave`)
 }

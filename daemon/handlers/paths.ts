@@ -3,7 +3,7 @@ import { appendFile, lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, P2psyncError } from '../../base/errors.ts'
 import type { Conflict, Handlers } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
 import { copyWriter, stripConflict } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -14,7 +14,7 @@ type Part = Pick<Handlers, 'folders.conflicts' | 'folders.ignore' | 'folders.ign
 
 const IGNORE_FILE = '.p2psyncignore'
 
-export function pathHandlers(daemon: Daemon): Part {
+export function pathHandlers(daemon: App): Part {
   return {
     'folders.conflicts': async ({ folder }) => {
       const lists = await Promise.all(hostsOf(daemon, folder).map((host) => conflictsOf(daemon, host)))
@@ -65,7 +65,7 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-async function conflictsOf(daemon: Daemon, host: FolderHost): Promise<Conflict[]> {
+async function conflictsOf(daemon: App, host: FolderHost): Promise<Conflict[]> {
   const paths = [...host.folder.conflictPaths()].sort()
   const bases = paths.map((path) => stripConflict(path))
   const [copies, originals] = await Promise.all([host.index.rows(paths), host.index.rows(bases)])
@@ -78,7 +78,7 @@ async function conflictsOf(daemon: Daemon, host: FolderHost): Promise<Conflict[]
   return conflicts
 }
 
-function describe(daemon: Daemon, host: FolderHost, entry: Entry | null): Conflict['other'] | null {
+function describe(daemon: App, host: FolderHost, entry: Entry | null): Conflict['other'] | null {
   if (entry === null || entry.kind === 'tombstone') return null
   const writer = entry.dots.at(-1)?.[0]
   return {
@@ -89,7 +89,7 @@ function describe(daemon: Daemon, host: FolderHost, entry: Entry | null): Confli
   }
 }
 
-function deviceOf(daemon: Daemon, host: FolderHost, writer: WriterId): { id: string; name: string } | null {
+function deviceOf(daemon: App, host: FolderHost, writer: WriterId): { id: string; name: string } | null {
   const drives = daemon.group.folders().find((folder) => folder.id === host.id)?.drives ?? []
   const drive = drives.find((candidate) => candidate.writer === writer || copyWriter(candidate.writer) === writer)
   return drive === undefined ? null : { id: drive.device, name: daemon.nameOf(drive.device) }

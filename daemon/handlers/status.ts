@@ -1,6 +1,6 @@
 /** `status.get`: the document of `p2psync status --json`. */
 import type { FolderStatus, Handlers } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
 import { deviceInfos } from './devices.ts'
 import { hostsOf } from './folders.ts'
@@ -10,7 +10,7 @@ type Part = Pick<Handlers, 'status.get'>
 
 const MAX_LISTED_PROBLEMS = 300
 
-export function statusHandlers(daemon: Daemon): Part {
+export function statusHandlers(daemon: App): Part {
   return {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)

@@ -1,6 +1,6 @@
 /** `folders.scan` and `folders.sync`. */
 import type { Handlers, Result } from '../../rpc/schema.ts'
-import type { Daemon } from '../daemon.ts'
+import type { App } from '../app.ts'
 import type { SyncOutcome } from '../folder/settle.ts'
 import type { FolderHost } from '../host.ts'
 import type { DeviceId } from '../sync/ids.ts'
@@ -14,7 +14,7 @@ const MAX_LISTED_BLOCKED = 200
 /** Worst last. */
 const ORDER: readonly SyncResult['outcome'][] = ['in-sync', 'blocked', 'no-peers', 'timeout', 'decision', 'halted']
 
-export function syncHandlers(daemon: Daemon): Part {
+export function syncHandlers(daemon: App): Part {
   return {
     'folders.scan': async ({ folder }, { signal }) => {
       const hosts = hostsOf(daemon, folder)
@@ -30,7 +30,7 @@ export function syncHandlers(daemon: Daemon): Part {
   }
 }
 
-function combine(daemon: Daemon, hosts: readonly FolderHost[], outcomes: readonly SyncOutcome[]): SyncResult {
+function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly SyncOutcome[]): SyncResult {
   const worst = outcomes.reduce((sofar, { outcome }) => Math.max(sofar, ORDER.indexOf(outcome)), 0)
   const outcome = ORDER[worst] ?? 'in-sync'
   const blocked = hosts.flatMap((host, i) => blockedRows(daemon, host, outcomes[i]?.blocked ?? []))
@@ -41,7 +41,7 @@ function combine(daemon: Daemon, hosts: readonly FolderHost[], outcomes: readonl
   return { ok: outcome === 'in-sync', outcome, reason, blocked: blocked.slice(0, MAX_LISTED_BLOCKED), absent: refs(daemon, absent), paused: refs(daemon, paused) }
 }
 
-function blockedRows(daemon: Daemon, host: FolderHost, paths: readonly string[]): SyncResult['blocked'] {
+function blockedRows(daemon: App, host: FolderHost, paths: readonly string[]): SyncResult['blocked'] {
   const problems = new Map(host.status.problems.map((problem) => [problem.path, problem]))
   return paths.map((path) => {
     const problem = problems.get(path) ?? { path, code: 'blocked', message: 'another device cannot apply this path; p2psync status there says why' }
@@ -49,6 +49,6 @@ function blockedRows(daemon: Daemon, host: FolderHost, paths: readonly string[])
   })
 }
 
-function refs(daemon: Daemon, devices: Iterable<DeviceId>): { id: string; name: string }[] {
+function refs(daemon: App, devices: Iterable<DeviceId>): { id: string; name: string }[] {
   return [...devices].map((id) => ({ id, name: daemon.nameOf(id) }))
 }

@@ -68,7 +68,7 @@ export class Pairing extends Resource {
 
   /** A code for one other device. Returns as soon as the invite is on disk and direct dials are answered. */
   async createInvite({ expiresMs }: { readonly expiresMs: number }): Promise<NewInvite> {
-    if (!Number.isFinite(expiresMs) || expiresMs < 1000 || expiresMs > MAX_EXPIRES_MS) throw new P2psyncError('USAGE', 'an invite can last from one second to 30 days')
+    if (!Number.isFinite(expiresMs) || expiresMs < 1 || expiresMs > MAX_EXPIRES_MS) throw new P2psyncError('USAGE', 'an invite can last for at most 30 days')
     if (this.#group.removedSelf) throw new P2psyncError('REMOVED_FROM_GROUP', 'this device was removed from its group and cannot invite others')
     const now = this.#clock.now()
     const secret = newSecret()
@@ -139,9 +139,13 @@ export class Pairing extends Resource {
     if (offer === undefined) return
     this.#offers.delete(secret)
     offer.stopTimer()
-    // The swarm first: what is under way in the library then ends.
+    // The connections first; the library may still wait for answers of the DHT, which nobody needs.
     await offer.swarm.close()
-    await offer.pairing.close()
+    this.#closeLater(offer.pairing)
+  }
+
+  #closeLater(pairing: BlindPairing): void {
+    pairing.close().catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'closing a pairing failed'))
   }
 
   /** Called by the library for each request, from a connection or the DHT; it must not throw. */
@@ -206,7 +210,7 @@ export class Pairing extends Resource {
       })
     } finally {
       await swarm.close()
-      pairing.close().catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'closing the pairing failed'))
+      this.#closeLater(pairing)
     }
   }
 }

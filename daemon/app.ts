@@ -1,0 +1,42 @@
+/** What the handlers act on: the opened parts of a daemon and its few operations. daemon/daemon.ts is the one that implements it. */
+import type { RootLog } from '../base/log.ts'
+import type { Paths } from '../base/paths.ts'
+import type { ConfigStore } from './config.ts'
+import type { FolderHost } from './host.ts'
+import type { Group } from './net/group.ts'
+import type { Pairing } from './net/pairing.ts'
+import type { Network } from './net/swarm.ts'
+import type { FolderRegistry } from './registry.ts'
+import type { DeviceId, FolderId } from './sync/ids.ts'
+
+export interface AppOptions {
+  readonly paths: Paths
+  readonly config: ConfigStore
+  readonly log: RootLog
+  /** Asks the process to end; called once the answer to `daemon.stop` is on its way. */
+  readonly stop: () => void
+}
+
+export interface App {
+  readonly options: AppOptions
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Folders of this device that are open. */
+  readonly hosts: ReadonlyMap<FolderId, FolderHost>
+  /** Devices that were connected since the start and are not now. */
+  readonly lastSeen: ReadonlyMap<DeviceId, { readonly at: number; readonly address: string | null }>
+  readonly group: Group
+  readonly registry: FolderRegistry
+  readonly network: Network
+  readonly pairing: Pairing
+  /** A device's name, or the beginning of its id. */
+  nameOf(device: string): string
+  /** Registers a folder of the group here and opens it. Throws FOLDER_UNKNOWN. */
+  addFolder(id: FolderId, path: string): Promise<FolderHost>
+  /** Stops syncing a folder here; files stay. */
+  removeFolder(id: FolderId): Promise<void>
+  /** Does what a join asked for with our folders (R24). */
+  carryOutBindings(): Promise<void>
+  /** Leaves the group for a new one of this device alone. */
+  startOver(): Promise<void>
+}
