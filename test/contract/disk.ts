@@ -175,7 +175,7 @@ function scanning(check: Check): void {
 
   check('the reserved directory is not part of the tree', async (t, bench) => {
     t.alike(await scan(bench), [])
-    t.alike(await scan(bench, { paths: paths('.p2psync') }), [])
+    t.alike(await scan(bench, { paths: paths('') }), [])
   })
 
   check('every directory is named before it is read, unchanged ones too', async (t, bench) => {
