@@ -44,6 +44,7 @@ declare module 'hyperdht' {
     readonly io: { readonly serverSocket: { address(): NodeAddress } | null }
     connect(remotePublicKey: Buffer, options?: ConnectOptions): NoiseSecretStream
     createServer(options?: Record<string, unknown>, onConnection?: (stream: NoiseSecretStream) => void): DhtServer
+    ping(address: NodeAddress, options?: { retry?: boolean }): Promise<unknown>
     /** Opens the sockets. */
     bind(): Promise<void>
     fullyBootstrapped(): Promise<void>

@@ -56,17 +56,21 @@ export class AddressBook {
     return [...(this.#remembered.get(device) ?? []).slice(0, 1), ...given, ...(this.#remembered.get(device) ?? []).slice(1)]
   }
 
-  /** Looks up the host names among fixed addresses, so that a dial need not wait. */
-  async resolve(fixed: readonly string[]): Promise<void> {
+  /** Looks up the host names among fixed addresses, so that a dial need not wait. True if one has another address than before. */
+  async resolve(fixed: readonly string[]): Promise<boolean> {
+    let news = false
     for (const text of fixed) {
       const { host } = split(text)
       if (host === '' || isIPv4(host) || host.includes(':')) continue
       try {
-        this.#resolved.set(host, (await lookup(host, { family: 4 })).address)
+        const { address } = await lookup(host, { family: 4 })
+        news ||= this.#resolved.get(host) !== address
+        this.#resolved.set(host, address)
       } catch (error) {
         this.#log.debug({ host, reason: messageOf(error) }, 'a host name of a device cannot be resolved')
       }
     }
+    return news
   }
 
   #parse(text: string): NodeAddress | null {

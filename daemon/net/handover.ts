@@ -2,9 +2,9 @@
  * The last step of pairing: a newcomer that was added to a group asks one of its members, on a Noise connection between their
  * device keys, for everything the group consists of. Secrets in it are sealed to member keys all the same.
  */
+import { setTimeout } from 'node:timers/promises'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux from 'protomux'
-import { messageOf, P2psyncError } from '../../base/errors.ts'
 import { Channel } from './channel.ts'
 import type { Group, Handover } from './group.ts'
 import { DIAL_TIMEOUT_MS, MAX_LOG_BYTES, PAIRING_REDIAL_MS } from './limits.ts'
@@ -37,8 +37,7 @@ export interface Received {
 }
 
 /** The newcomer's side: dials again until it has the answer or the signal aborts. */
-export async function requestHandover(dial: () => NoiseSecretStream, signal: AbortSignal): Promise<Received> {
-  let last: unknown = null
+export async function requestHandover(dial: () => NoiseSecretStream, signal: AbortSignal, onMiss: (error: unknown) => void): Promise<Received> {
   for (;;) {
     signal.throwIfAborted()
     const stream = dial()
@@ -46,12 +45,11 @@ export async function requestHandover(dial: () => NoiseSecretStream, signal: Abo
       const handover = await receive(stream, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]))
       return { handover, host: stream.rawStream?.remoteHost ?? '', port: stream.rawStream?.remotePort ?? 0 }
     } catch (error) {
-      last = error
-      if (last instanceof P2psyncError) throw last
+      onMiss(error)
     } finally {
       stream.destroy()
     }
-    await pause(signal, last)
+    await setTimeout(PAIRING_REDIAL_MS, undefined, { signal })
   }
 }
 
@@ -59,6 +57,7 @@ function receive(stream: NoiseSecretStream, signal: AbortSignal): Promise<Handov
   return new Promise((resolve, reject) => {
     const records: SignedRecord[] = []
     let bytes = 0
+    if (signal.aborted) reject(signal.reason)
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     stream.on('error', reject)
     stream.on('close', () => reject(new Error('the connection ended')))
@@ -70,16 +69,5 @@ function receive(stream: NoiseSecretStream, signal: AbortSignal): Promise<Handov
       if (!part.more) resolve({ group: part.group.toString('hex'), records })
     })
     channel.start()
-  })
-}
-
-async function pause(signal: AbortSignal, last: unknown): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(resolve, PAIRING_REDIAL_MS)
-    const abort = (): void => {
-      clearTimeout(timer)
-      reject(new Error(`the other device cannot be reached: ${messageOf(last)}`, { cause: last }))
-    }
-    signal.addEventListener('abort', abort, { once: true })
   })
 }

@@ -1,6 +1,7 @@
 /**
- * One group as this device knows it: the records, what they mean, and the keys they open. Immutable; a change is a new ledger, and
- * whoever holds it writes the records to disk before using it (R42). No disk, no network, no clock here.
+ * One group as this device knows it: the records, what they mean, and the keys they open. Immutable but for the keyring, which
+ * only grows and is passed on, since opening boxes is slow. A change is a new ledger, and whoever holds it writes the records to
+ * disk before using it (R42). No disk, no network, no clock here.
  */
 import type { DeviceId } from '../sync/ids.ts'
 import { hash, random32 } from './crypto.ts'
@@ -24,12 +25,12 @@ export class Ledger {
   readonly state: GroupState
   readonly keyring: Keyring
 
-  constructor(group: GroupId, self: Identity, records: Iterable<VerifiedRecord>) {
+  constructor(group: GroupId, self: Identity, records: Iterable<VerifiedRecord>, keyring = new Keyring(self.id, self.keyPair)) {
     this.group = group
     this.self = self
     this.records = new Map([...records].map((item) => [item.hash, item]))
     this.state = deriveGroup(group, this.records.values())
-    this.keyring = new Keyring(self.id, self.keyPair)
+    this.keyring = keyring
     this.keyring.add(this.records.values())
   }
 
@@ -61,7 +62,7 @@ export class Ledger {
       if (records.size >= MAX_RECORDS || bytes > MAX_LOG_BYTES) break
       records.set(record.hash, record)
     }
-    return records.size === this.records.size ? this : new Ledger(this.group, this.self, records.values()).with([])
+    return records.size === this.records.size ? this : new Ledger(this.group, this.self, records.values(), this.keyring).with([])
   }
 
   /** Equal on two devices if and only if they know the same records. */
@@ -79,7 +80,7 @@ export class Ledger {
     let seq = this.#lastSeq()
     const author = this.self.id
     const fresh = bodies.map((body) => signRecord(this.group, { ...body, author, seq: ++seq }, this.self.keyPair.secretKey))
-    return new Ledger(this.group, this.self, [...this.records.values(), ...fresh])
+    return new Ledger(this.group, this.self, [...this.records.values(), ...fresh], this.keyring)
   }
 
   #lastSeq(): number {

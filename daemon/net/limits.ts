@@ -16,6 +16,8 @@ export const MAX_HOST_BYTES = 253
 export const MAX_ADDRESSES = 8
 /** Addresses tried before the DHT in one dial: each dead one costs seconds. */
 export const MAX_DIALLED_ADDRESSES = 3
+/** An address that does not answer within this is left out of a dial where there is a DHT to ask. */
+export const PING_MS = 400
 
 /** Invites alive at once; more is a mistake or a script gone wild. */
 export const MAX_INVITES = 32
@@ -35,6 +37,8 @@ export const DISMISS_MS = 1000
 export const NEW_MEMBER_GRACE_MS = 10_000
 /** Members that are not connected are dialled again; Hyperswarm's own backoff ends at ten minutes. */
 export const REDIAL_MS = 60_000
+/** A clock that jumps by three of these means that the machine slept. */
+export const WAKE_CHECK_MS = 5000
 
 /** One message of ours; frames of the secret stream end at 16 MiB. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024

@@ -3,11 +3,12 @@
  * still answers direct dials (hyperdht relays a handshake to itself when the address given is the peer's own).
  */
 import { networkInterfaces } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import HyperDHT from 'hyperdht'
 import type { ConnectOptions, NodeAddress } from 'hyperdht'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { P2psyncError } from '../../base/errors.ts'
-import { MAX_DIALLED_ADDRESSES } from './limits.ts'
+import { MAX_DIALLED_ADDRESSES, PING_MS } from './limits.ts'
 
 /** `none`: no DHT. Null: the public one. */
 export type Bootstrap = 'none' | readonly NodeAddress[] | null
@@ -24,6 +25,8 @@ export interface NodeOptions {
 export class Node extends HyperDHT {
   readonly #addresses: NodeOptions['addresses']
   readonly #loopback: boolean
+  /** False: nobody is asked, only addresses count. */
+  readonly hasDht: boolean
 
   constructor(options: NodeOptions) {
     const { bootstrap, port, loopback } = options
@@ -35,13 +38,39 @@ export class Node extends HyperDHT {
       ...(loopback ? { host: '127.0.0.1' } : {}),
       port: port === 0 ? anyPort() : port,
     })
+    // One per invite; the library's own bound warns at ten.
+    this.setMaxListeners(0)
     this.#addresses = options.addresses
     this.#loopback = loopback
+    this.hasDht = bootstrap !== 'none'
   }
 
   override connect(remotePublicKey: Buffer, options: ConnectOptions = {}): NoiseSecretStream {
     const known = [...(options.relayAddresses ?? []), ...this.#addresses(remotePublicKey)].slice(0, MAX_DIALLED_ADDRESSES)
     return super.connect(remotePublicKey, { ...options, relayAddresses: known })
+  }
+
+  /**
+   * Those of the addresses where a node answers a ping soon. With a DHT only these should be dialled: hyperdht asks a dead address
+   * for four seconds before it turns to the DHT. Without one all are worth a try.
+   */
+  async reachable(addresses: readonly NodeAddress[]): Promise<readonly NodeAddress[]> {
+    if (!this.hasDht) return addresses
+    const tried = addresses.slice(0, MAX_DIALLED_ADDRESSES)
+    const answers = await Promise.all(tried.map((address) => this.#answers(address)))
+    return tried.filter((_, i) => answers[i])
+  }
+
+  async #answers(address: NodeAddress): Promise<boolean> {
+    const stop = new AbortController()
+    const late = setTimeout(PING_MS, false, { signal: stop.signal, ref: false }).catch(() => false)
+    const answer = this.ping(address, { retry: false }).then(
+      () => true,
+      () => false,
+    )
+    const reached = await Promise.race([answer, late])
+    stop.abort()
+    return reached
   }
 
   /** The UDP port others can dial; 0 before `bind`. */

@@ -17,6 +17,7 @@ export class PairingSwarm extends EventEmitter implements SwarmLike {
   readonly dht: Node
   readonly connections = new Set<NoiseSecretStream>()
   readonly #clock: Clock
+  readonly #dials = new Set<NoiseSecretStream>()
   #server: DhtServer | null = null
   #closed = false
   #stopTimer: () => void = () => undefined
@@ -45,12 +46,12 @@ export class PairingSwarm extends EventEmitter implements SwarmLike {
     })
     stream.on('open', () => this.#add(stream))
     stream.on('error', () => undefined)
+    this.#dials.add(stream)
     stream.on('close', () => {
       stopWaiting()
+      this.#dials.delete(stream)
       if (!this.#closed) this.#stopTimer = this.#clock.after(PAIRING_REDIAL_MS, () => this.dial(inviter, addresses))
     })
-    if (this.#closed) stream.destroy()
-    this.once('closing', () => stream.destroy())
   }
 
   /** blind-pairing's topic: not needed here. */
@@ -66,8 +67,7 @@ export class PairingSwarm extends EventEmitter implements SwarmLike {
     if (this.#closed) return
     this.#closed = true
     this.#stopTimer()
-    this.emit('closing')
-    for (const stream of this.connections) stream.destroy()
+    for (const stream of [...this.#dials, ...this.connections]) stream.destroy()
     await this.#server?.close()
   }
 

@@ -6,6 +6,7 @@
  */
 import BlindPairing from 'blind-pairing'
 import type { MemberRequest, PairedReply } from 'blind-pairing'
+import type { NodeAddress } from 'hyperdht'
 import { messageOf, P2psyncError } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
 import type { Clock, Log } from '../ports.ts'
@@ -86,6 +87,7 @@ export class Pairing extends Resource {
     const code = decodeInvite(text)
     if (this.#invites.find(code.secret.toString('hex')) !== null) throw new P2psyncError('INVITE_INVALID', 'this invite was made on this device; run join on the other one')
     if (code.expiresAt <= this.#clock.now()) throw expired()
+    this.#group.expectAlone()
     const own = new AbortController()
     this.#joining.add(own)
     const stopTimer = this.#clock.after(timeoutMs, () => own.abort(unreachable(timeoutMs)))
@@ -183,21 +185,22 @@ export class Pairing extends Resource {
   // ---------------------------------------------------------------------------------------------- the newcomer
 
   async #join(code: InviteCode, signal: AbortSignal): Promise<Joined> {
-    const reply = await this.#ask(code, signal)
+    const addresses = await this.#network.node.reachable(code.addresses)
+    const reply = await this.#ask(code.secret, addresses, signal)
     const inviter = parseDeviceId(reply.data?.toString('hex'))
     if (inviter === null) throw new P2psyncError('INVITE_INVALID', 'the other device gave no usable answer; update p2psync there and here')
-    const handover = await this.#network.requestHandover(inviter, code.addresses, signal)
+    const handover = await this.#network.requestHandover(inviter, addresses, signal)
     signal.throwIfAborted()
     const adopted = await this.#group.adopt(handover)
     return { ...adopted, inviter }
   }
 
-  async #ask(code: InviteCode, signal: AbortSignal): Promise<PairedReply> {
-    this.#group.expectAlone()
+  async #ask(secret: Buffer, addresses: readonly NodeAddress[], signal: AbortSignal): Promise<PairedReply> {
+    signal.throwIfAborted()
     const { id, name } = this.#group.self
     const swarm = new PairingSwarm(this.#network.node, this.#clock)
     const pairing = new BlindPairing(swarm)
-    const { invite } = pairingInvite(code.secret)
+    const { invite } = pairingInvite(secret)
     try {
       return await new Promise<PairedReply>((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -206,7 +209,7 @@ export class Pairing extends Resource {
           const refusal = refusalOf(error)
           if (refusal !== null) reject(refusal)
         })
-        swarm.dial(inviterKeyPair(code.secret).publicKey, code.addresses)
+        swarm.dial(inviterKeyPair(secret).publicKey, addresses)
       })
     } finally {
       await swarm.close()

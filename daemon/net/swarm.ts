@@ -16,7 +16,7 @@ import { AddressBook } from './address-book.ts'
 import type { Group, GroupChange } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
 import type { Handover } from './group.ts'
-import { CLOSE_NETWORK_MS, MAX_SESSIONS, NEW_MEMBER_GRACE_MS, REDIAL_MS } from './limits.ts'
+import { CLOSE_NETWORK_MS, MAX_SESSIONS, NEW_MEMBER_GRACE_MS, REDIAL_MS, WAKE_CHECK_MS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -68,6 +68,8 @@ export class Network extends Resource {
   readonly #settlers = new Map<FolderId, SettleHandler>()
   readonly #sessions = new Map<DeviceId, string[]>()
   readonly #dialled = new Set<DeviceId>()
+  /** What a dial tries before the DHT. */
+  readonly #reachable = new Map<DeviceId, readonly NodeAddress[]>()
   readonly #grace = new Map<DeviceId, () => void>()
   readonly #peerListeners: Listeners<[PeerLink]>
   readonly #reportListeners: Listeners<[PeerLink, FolderId]>
@@ -75,6 +77,7 @@ export class Network extends Resource {
   #handlers: NetworkHandlers = NO_HANDLERS
   #replication: Replication
   #topic: Buffer | null = null
+  #untilRedialMs = REDIAL_MS
   #stopListening: () => void = () => undefined
   #stopRedial: () => void = () => undefined
 
@@ -94,7 +97,7 @@ export class Network extends Resource {
       bootstrap,
       port: options.listenPort ?? this.#book.port,
       loopback: isLoopback(bootstrap),
-      addresses: (key) => this.#addressesOf(key.toString('hex') as DeviceId),
+      addresses: (key) => this.#reachable.get(key.toString('hex') as DeviceId) ?? [],
     })
     this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#allows(key) })
     this.#refuseBeforeBan()
@@ -171,12 +174,17 @@ export class Network extends Resource {
   /** After wake-up, or when the network changed: dial all absent members now. */
   kick(): void {
     for (const { id } of this.group.members()) this.#dial(id)
+    void this.#resolveAddresses()
   }
 
   /** Asks a member of another group for that group; this device must have been added to it. Dials until the signal aborts. */
   async requestHandover(device: DeviceId, addresses: readonly NodeAddress[], signal: AbortSignal): Promise<Handover> {
     const keyPair = { ...this.group.self.keyPair }
-    const { handover, host, port } = await requestHandover(() => this.#node.connect(Buffer.from(device, 'hex'), { keyPair, relayAddresses: addresses }), signal)
+    const { handover, host, port } = await requestHandover(
+      () => this.#node.connect(Buffer.from(device, 'hex'), { keyPair, relayAddresses: addresses }),
+      signal,
+      (error) => this.#log.debug({ reason: messageOf(error) }, 'the inviting device did not hand over the group yet'),
+    )
     if (addresses.some((address) => address.host === host && address.port === port)) this.#book.remember(device, { host, port })
     return handover
   }
@@ -190,6 +198,7 @@ export class Network extends Resource {
     this.#swarm.on('connection', (stream) => this.#onConnection(stream))
     // Announcing waits for the DHT; direct dials are answered from here on.
     this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
+    this.#node.on('network-change', () => this.kick())
     this.#stopListening = this.group.onChange((change) => this.#onGroupChange(change))
     for (const { id } of this.group.members()) this.#dialled.add(id)
     this.#follow()
@@ -282,7 +291,7 @@ export class Network extends Resource {
       for (const link of [...this.#all]) link.close()
     }
     // Members only, before this device itself may have to go: they shall know why.
-    for (const link of change.joined ? [] : this.links()) {
+    for (const link of change.joined ? [] : this.#all) {
       if (this.group.isMember(link.device)) link.tell(change.added)
     }
     this.#follow()
@@ -297,9 +306,11 @@ export class Network extends Resource {
     for (const device of [...this.#dialled]) {
       if (this.group.isMember(device)) continue
       this.#dialled.delete(device)
+      this.#reachable.delete(device)
       this.#swarm.leavePeer(Buffer.from(device, 'hex'))
     }
     this.#followTopic()
+    void this.#resolveAddresses()
     for (const { id } of this.group.members()) {
       this.#swarm.peers.get(id)?.ban(false)
       if (this.#dialled.has(id)) this.#dial(id)
@@ -331,18 +342,38 @@ export class Network extends Resource {
   }
 
   #dial(device: DeviceId): void {
-    const key = Buffer.from(device, 'hex')
-    if (this.closing || !this.#allows(key) || this.#ready.has(device)) return
-    if (this.#options.bootstrap === 'none' && this.#addressesOf(device).length === 0) return
-    this.#swarm.joinPeer(key)
+    this.#dialReachable(device).catch((error: unknown) => this.#log.warn({ peer: device.slice(0, 8), reason: messageOf(error) }, 'dialling failed'))
   }
 
+  async #dialReachable(device: DeviceId): Promise<void> {
+    const key = Buffer.from(device, 'hex')
+    const wanted = (): boolean => !this.closing && this.#allows(key) && !this.#ready.has(device)
+    if (!wanted()) return
+    const addresses = await this.#node.reachable(this.#addressesOf(device))
+    this.#reachable.set(device, addresses)
+    if (wanted() && (this.#node.hasDht || addresses.length > 0)) this.#swarm.joinPeer(key)
+  }
+
+  /** Also notices that the machine slept: then the connections are dead and nobody has said so. */
   #redialLater(): void {
-    this.#stopRedial = this.#options.clock.after(REDIAL_MS, () => {
+    const { clock } = this.#options
+    const before = clock.now()
+    this.#stopRedial = clock.after(WAKE_CHECK_MS, () => {
       if (this.closing) return
-      void this.#book.resolve(this.group.members().flatMap((member) => member.addresses)).then(() => this.kick())
+      const slept = clock.now() - before > 3 * WAKE_CHECK_MS
+      this.#untilRedialMs -= WAKE_CHECK_MS
+      if (slept || this.#untilRedialMs <= 0) {
+        this.#untilRedialMs = REDIAL_MS
+        this.kick()
+      }
       this.#redialLater()
     })
+  }
+
+  /** Host names among static addresses; the dials that waited for one start then. */
+  async #resolveAddresses(): Promise<void> {
+    const found = await this.#book.resolve(this.group.members().flatMap((member) => member.addresses))
+    if (found) for (const { id } of this.group.members()) this.#dial(id)
   }
 
   #addressesOf(device: DeviceId): NodeAddress[] {

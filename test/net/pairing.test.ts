@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
+import { decodeInvite, encodeInvite } from '../../daemon/net/invite-code.ts'
 import { codeOf, connected, groupHas, openDevice, pair, realClock, testnet } from './helpers.ts'
 
 test('pairing: two devices end up in one group, connected', async (t) => {
@@ -71,6 +72,30 @@ test('pairing: bad codes are told apart, and nothing changes', async (t) => {
   stop.abort(Object.assign(new Error(), { code: 'STOPPED' }))
   t.is(await aborted, 'STOPPED')
   t.is(b.group.groupId, before)
+})
+
+test('pairing: through the DHT alone, without an address', async (t) => {
+  const bootstrap = await testnet(t)
+  const a = await openDevice(t, { name: 'a', bootstrap })
+  const b = await openDevice(t, { name: 'b', bootstrap })
+  const { code } = await a.pairing.createInvite({ expiresMs: 60_000 })
+  const start = Date.now()
+  await b.pairing.join(encodeInvite({ ...decodeInvite(code), addresses: [] }), { timeoutMs: 15_000 })
+  await Promise.all([connected(a, b), connected(b, a)])
+  t.comment(`${Date.now() - start} ms`)
+  t.is(b.group.groupId, a.group.groupId)
+})
+
+test('pairing: an address that nobody answers at costs little', async (t) => {
+  const bootstrap = await testnet(t)
+  const a = await openDevice(t, { name: 'a', bootstrap })
+  const b = await openDevice(t, { name: 'b', bootstrap })
+  const { code } = await a.pairing.createInvite({ expiresMs: 60_000 })
+  const start = Date.now()
+  await b.pairing.join(encodeInvite({ ...decodeInvite(code), addresses: [{ host: '127.0.0.1', port: 9 }] }), { timeoutMs: 20_000 })
+  t.comment(`${Date.now() - start} ms`)
+  t.ok(Date.now() - start < 4000)
+  t.is(b.group.groupId, a.group.groupId)
 })
 
 test('pairing: a code as a person copies it', async (t) => {
