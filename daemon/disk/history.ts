@@ -9,7 +9,10 @@ import { HISTORY_DIR } from './layout.ts'
 import { at, type Directory, type Roots } from './roots.ts'
 import { rename } from './sys.ts'
 
-const NAME = /^\d{4}-\d\d-\d\dT\d\d\/[0-9a-f]{16}-[^/]*$/
+const NAME = /^\d{4}-\d\d-\d\dT\d\d\/[0-9a-f]{20}-[^/]*$/
+/** Unique: random for this process, then counted. */
+const run = randomBytes(6).toString('hex')
+let count = 0
 /** The rest of a file name's 255 bytes is room for what a restore may add. */
 const MAX_KEPT_BYTES = 160
 
@@ -24,7 +27,8 @@ export interface HistorySlot {
 
 export function historySlot(path: PathKey, now: Date): HistorySlot {
   const bucket = now.toISOString().slice(0, 13)
-  const file = `${randomBytes(8).toString('hex')}-${shorten(nameOf(path))}`
+  count++
+  const file = `${run}${count.toString(16).padStart(8, '0')}-${shorten(nameOf(path))}`
   return { name: `${bucket}/${file}`, directory: `${HISTORY_DIR}/${bucket}`, file }
 }
 

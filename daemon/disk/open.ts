@@ -42,13 +42,13 @@ export async function createMarker(root: string, folder: FolderId, owner: string
   })
 }
 
-/** The folder of a root has another id from now on (R24). Idempotent; throws FOLDER_OWNED for the root of a third folder. */
-export async function rebindMarker(root: string, from: FolderId, to: FolderId): Promise<void> {
+/** The folder of a root has another id from now on (R24), or this device another key. Idempotent; throws FOLDER_OWNED for the root of a third folder. */
+export async function rebindMarker(root: string, from: FolderId, to: FolderId, owner: string): Promise<void> {
   await withRoot(root, async (fd) => {
     const there = await readMarker(fd)
-    if (there === null || there.folder === to) return
-    if (there.folder !== from) throw owned(root, there.folder)
-    await writeMarker(fd, { ...there, folder: to })
+    if (there === null || (there.folder === to && there.owner === owner)) return
+    if (there.folder !== from && there.folder !== to) throw owned(root, there.folder)
+    await writeMarker(fd, { ...there, folder: to, owner })
   })
 }
 

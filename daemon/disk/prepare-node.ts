@@ -8,7 +8,7 @@ import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { at, type Directory, type Roots } from './roots.ts'
 import { MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { digestOf, swapName } from './swap-name.ts'
-import { chmod, close, copyFile, fchmod, fstat, fsync, futimes, isGone, lstat, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
+import { chmod, close, copyFile, fchmod, fsync, futimes, isGone, lstat, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
 
 type FileOp = Extract<ApplyOp, { readonly kind: 'file' }>
 
@@ -87,12 +87,13 @@ async function complete(path: string, size: number | null, mode: number, mtime: 
   const fd = await openOurs(path)
   if (fd === null) return null
   try {
-    const before = await fstat(fd)
+    // An open file's inode is in memory: asking it never waits, and twice the detour through the pool is a tenth of the whole.
+    const before = fs.fstatSync(fd, { bigint: true })
     if (!before.isFile() || before.nlink !== 1n || (size !== null && before.size !== BigInt(size))) return null
     await fchmod(fd, mode)
     await futimes(fd, nowSeconds(), secondsOf(mtime))
     await fsync(fd)
-    return await fstat(fd)
+    return fs.fstatSync(fd, { bigint: true })
   } finally {
     await close(fd)
   }

@@ -4,7 +4,7 @@
  */
 import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { joinPath, nameOf, parentOf, ROOT } from '../sync/path.ts'
+import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import { eachAtMost } from './each.ts'
 import { listDirectory, type Child, type Listing } from './listing.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
@@ -87,6 +87,7 @@ class Walk {
   /** The topmost thing on the way that is new, gone or no directory speaks for all below it. */
   async #lookAt(path: PathKey): Promise<Standing> {
     if (path === ROOT) return 'directory'
+    if (parsePath(path) === null) return 'done' // a hint about our own directory
     if ((await this.#stand(parentOf(path))) === 'done') return 'done'
     const row = await this.#known.row(path)
     let found: { stat: Stat | null; device: bigint }
