@@ -33,7 +33,7 @@ export class Announcer {
 
   folderState(host: FolderHost): void {
     const told = this.#toldOf(host.id)
-    const { state, reason } = host.status
+    const { activity: state, reason } = host.folder
     const text = `${state} ${reason?.code ?? ''}`
     if (text !== told.state) {
       told.state = text

@@ -111,7 +111,7 @@ export class Daemon extends Resource implements App {
   }
 
   async #openNetwork(): Promise<void> {
-    const { config, log, paths } = this.options
+    const { config, log } = this.options
     const { bootstrap, listenPort, lan } = config.current
     const nodes = bootstrap === 'public' ? null : bootstrap === 'none' ? 'none' : bootstrap.map(parseHostPort)
     this.#network = new Network({ group: this.group, bootstrap: nodes, listenPort, lan, log: log.child({ part: 'net' }), clock: systemClock })

@@ -14,10 +14,11 @@ import { isBehind, pullAll } from './folder/pull.ts'
 import { recoverIndex } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
-import { Tally, type Need } from './folder/tally.ts'
+import { Notices } from './folder/notices.ts'
+import { Standing, type FolderStatus } from './folder/standing.ts'
+import { Tally } from './folder/tally.ts'
 import { Work } from './folder/work.ts'
-import type { FolderActivity, FolderInbox, FolderReport, Problem, Totals } from './ports.ts'
-import { isConflictPath } from './sync/conflict.ts'
+import type { FolderActivity, FolderInbox, FolderReport, Problem } from './ports.ts'
 import type { DeviceId, PathKey } from './sync/ids.ts'
 
 export interface FolderOptions extends FolderPorts {
@@ -27,16 +28,6 @@ export interface FolderOptions extends FolderPorts {
   readonly expectOthers?: boolean
   onState?(folder: Folder): void
   onChanges?(changes: readonly PathChange[]): void
-}
-
-export interface FolderStatus {
-  readonly state: FolderActivity
-  readonly reason: { readonly code: string; readonly message: string } | null
-  readonly totals: Totals
-  readonly need: Need
-  readonly problems: readonly Problem[]
-  readonly devices: readonly { readonly device: DeviceId; readonly need: Need; readonly inSync: boolean }[]
-  readonly receivedBytes: number
 }
 
 /** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
@@ -57,10 +48,9 @@ export class Folder extends Resource implements FolderInbox {
   readonly #tally = new Tally()
   readonly #rules = new Rules()
   readonly #abort = new AbortController()
-  readonly #timers = new Map<string, () => void>()
-  readonly #waiters = new Set<() => void>()
-  readonly #conflicts = new Set<PathKey>()
+  readonly #notices: Notices
   #context: FolderContext | null = null
+  #standing: Standing | null = null
   #running: Promise<void> | null = null
   #background: Promise<void> = Promise.resolve()
   #again = false
@@ -75,6 +65,7 @@ export class Folder extends Resource implements FolderInbox {
     super()
     this.#options = options
     this.#paused = options.paused === true
+    this.#notices = new Notices(options.clock, this.#abort.signal)
   }
 
   get id() {
@@ -88,25 +79,24 @@ export class Folder extends Resource implements FolderInbox {
     const fresh = index.own === null || index.own.length === 0
     const checkpoint = index.own ?? { drive: own.key, generation: own.generation, writer: own.writer, counter: 0, length: 0, epoch: 0 }
     this.#context = this.#makeContext(new Counter(checkpoint))
+    this.#standing = new Standing(this.#context)
     await recoverIndex(this.#context, checkpoint)
     await this.#loadDivergent()
     this.#firstScanDone = !fresh
-    this.#background = this.#loadConflicts()
+    this.#background = this.#standing.loadConflicts()
     this.#work.markPull()
     this.#work.markRules()
     this.#work.markScan('all')
-    this.#every('rescan', this.#options.rescanMs ?? RESCAN_MS, () => this.#work.markScan('all'))
-    this.#every('retry', RETRY_BLOCKED_MS, () => this.#retryBlocked())
+    this.#notices.every('rescan', this.#options.rescanMs ?? RESCAN_MS, () => this.#mark(() => this.#work.markScan('all')))
+    this.#notices.every('retry', RETRY_BLOCKED_MS, () => this.#mark(() => this.#retryBlocked()))
     this.wake()
   }
 
   protected async onClose(): Promise<void> {
     this.#abort.abort()
-    for (const cancel of this.#timers.values()) cancel()
-    this.#timers.clear()
+    this.#notices.cancel()
     await this.#running
     await this.#background
-    this.#notify()
     await this.#options.watcher.close()
     await this.#options.disk.close()
   }
@@ -137,29 +127,11 @@ export class Folder extends Resource implements FolderInbox {
       signal,
       counter,
       wake: () => this.wake(),
-      changed: (changes) => this.#noteChanges(changes)
-    }
-  }
-
-  /** Only for telling: a walk over the index beside the cycle. */
-  async #loadConflicts(): Promise<void> {
-    try {
-      for await (const rows of this.#options.index.all()) {
-        if (this.#abort.signal.aborted) return
-        for (const { path, row } of rows) if (row.entry.kind !== 'tombstone' && isConflictPath(path)) this.#conflicts.add(path)
+      changed: (changes) => {
+        this.#standing?.noteChanges(changes)
+        this.#options.onChanges?.(changes)
       }
-    } catch (error) {
-      if (!this.#abort.signal.aborted) this.#options.log.warn({ error: messageOf(error) }, 'conflict copies could not be listed')
     }
-  }
-
-  #noteChanges(changes: readonly PathChange[]): void {
-    for (const { path, kind } of changes) {
-      if (!isConflictPath(path)) continue
-      if (kind === 'tombstone') this.#conflicts.delete(path)
-      else this.#conflicts.add(path)
-    }
-    this.#options.onChanges?.(changes)
   }
 
   async #loadDivergent(): Promise<void> {
@@ -194,7 +166,7 @@ export class Folder extends Resource implements FolderInbox {
   #mark(mark: () => void): void {
     if (this.#abort.signal.aborted) return
     mark()
-    this.#notify()
+    this.#notices.notify()
     // A cycle without work would tell others of itself, and each of them us in turn.
     if (this.#work.empty) this.#report()
     else this.wake()
@@ -225,7 +197,7 @@ export class Folder extends Resource implements FolderInbox {
       return
     }
     const wait = this.#lastRunAt + GATHER_MS - this.#options.clock.now()
-    if (wait > 0 && this.#work.localDoubt) this.#once('gather', wait, () => this.#start())
+    if (wait > 0 && this.#work.localDoubt) this.#notices.once('gather', wait, () => this.#start())
     else this.#start()
   }
 
@@ -237,7 +209,7 @@ export class Folder extends Resource implements FolderInbox {
         this.#running = null
         this.#lastRunAt = this.#options.clock.now()
         this.#report()
-        this.#notify()
+        this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
       })
   }
@@ -275,7 +247,8 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#work.takeRules()) await applyRules(context)
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
-    if (scan !== null) return await this.#scan(context, scan)
+    if (scan !== null) await this.#scan(context, scan)
+    if (this.#stopped) return
     if (this.#work.takePull()) await pullAll(context, this.#abort.signal)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await reconcileAndApply(context, dirty)
@@ -287,7 +260,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.onState?.(this)
     try {
       const { unstable } = await scanAndPublish(context, scan)
-      if (unstable.length > 0) this.#once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
+      if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
     } catch (error) {
       // The root stopped being ours while it was read: what was found before stands, the rest is no news.
       if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
@@ -308,7 +281,7 @@ export class Folder extends Resource implements FolderInbox {
       const limit = peers.connected().length > 0 ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
       const left = start + limit - clock.now()
       if (left <= 0) break
-      await this.#nextNotice(left)
+      await this.#notices.nextWithin(left)
     }
     this.#firstScanDone = true
   }
@@ -317,7 +290,7 @@ export class Folder extends Resource implements FolderInbox {
     const state = await this.#options.disk.inspect()
     if (state.kind === 'halted') {
       this.#halted = { code: state.code, message: state.message }
-      this.#once('recheck', RECHECK_MS, () => this.#start())
+      this.#notices.once('recheck', RECHECK_MS, () => this.#start())
       return false
     }
     if (this.#halted !== null) {
@@ -420,41 +393,32 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.onState?.(this)
   }
 
+  /** Why it is halted; null while it is not. */
+  get reason(): FolderStatus['reason'] {
+    return this.#halted
+  }
+
   status(): FolderStatus {
-    const context = this.#context
-    const blocked = context?.blocked ?? new Map<PathKey, Problem>()
-    return {
-      state: this.activity,
-      reason: this.#halted,
-      totals: this.#options.index.totals,
-      need: this.#tally.need(blocked),
-      problems: [...(context?.problems.values() ?? [])],
-      devices: this.#devices().map((device) => ({ device, need: this.#tally.deviceNeed(device), inSync: this.inSyncWith(device) })),
-      receivedBytes: context?.fetcher.receivedBytes ?? 0
-    }
+    return this.#here.status(this.activity, this.#halted, this.#settled)
   }
 
-  #devices(): DeviceId[] {
-    return [...new Set(this.#options.remotes.list().map((drive) => drive.device))]
-  }
-
-  /** R37: their tree equals ours at every path that is not blocked, and they reported nothing dirty at the drive length we read. */
+  /** R37. */
   inSyncWith(device: DeviceId): boolean {
-    const report = this.#options.peers.connected().find((peer) => peer.device === device)?.report ?? this.#lastReports.get(device) ?? null
-    if (report === null || this.#context === null || this.report().dirty || !this.#work.empty) return false
-    if (this.#options.peers.connected().some((peer) => peer.device === device)) this.#lastReports.set(device, report)
-    const known = report.drive === null ? null : this.#options.index.remoteCheckpoint(report.drive)
-    if (report.dirty || (known?.length ?? 0) !== report.length) return false
-    const excused = new Set<string>([...this.#context.blocked.keys(), ...report.blocked])
-    for (const path of this.#tally.divergentPaths(device)) if (!excused.has(path)) return false
-    return true
+    return this.#settled && this.#here.inSyncWith(device)
   }
 
-  readonly #lastReports = new Map<DeviceId, FolderReport>()
+  /** Paths at which the device differs from us. */
+  divergentWith(device: DeviceId): string[] {
+    return this.#here.divergentWith(device)
+  }
 
-  /** Paths that keep this device from being equal only because someone cannot apply them. */
-  blockedWith(device: DeviceId): string[] {
-    return [...this.#tally.divergentPaths(device)]
+  get #settled(): boolean {
+    return !this.report().dirty && this.#work.empty
+  }
+
+  get #here(): Standing {
+    if (this.#standing === null) throw new Error('the folder is not open')
+    return this.#standing
   }
 
   get rules(): Rules {
@@ -462,12 +426,8 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   /** Paths of live conflict copies here. */
-  conflictPaths(): Iterable<PathKey> {
-    return this.#conflicts
-  }
-
-  get conflictCount(): number {
-    return this.#conflicts.size
+  get conflicts(): ReadonlySet<PathKey> {
+    return this.#here.conflicts
   }
 
   /** Other devices have this folder too. */
@@ -477,51 +437,13 @@ export class Folder extends Resource implements FolderInbox {
 
   noteSettleFailure(device: DeviceId, reason: string): void {
     this.#options.log.debug({ device, reason }, 'a device did not settle')
-    this.#once('settle-retry', SETTLE_RETRY_MS, () => this.#notify())
+    this.#notices.once('settle-retry', SETTLE_RETRY_MS, () => this.#notices.notify())
   }
 
   // ------------------------------------------------------------------------------------------- waiting
 
   /** Resolves at the next sign of life of this folder: work marked, a cycle ended, a device reported. */
   nextNotice(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiters.delete(done)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      this.#waiters.add(done)
-      signal.addEventListener('abort', done)
-      if (signal.aborted || this.#abort.signal.aborted) done()
-    })
-  }
-
-  async #nextNotice(ms: number): Promise<void> {
-    const end = new AbortController()
-    const cancel = this.#options.clock.after(ms, () => end.abort())
-    await this.nextNotice(end.signal)
-    cancel()
-  }
-
-  #notify(): void {
-    for (const waiter of [...this.#waiters]) waiter()
-  }
-
-  #once(name: string, ms: number, run: () => void): void {
-    if (this.#timers.has(name) || this.#abort.signal.aborted) return
-    this.#timers.set(
-      name,
-      this.#options.clock.after(ms, () => {
-        this.#timers.delete(name)
-        run()
-      })
-    )
-  }
-
-  #every(name: string, ms: number, mark: () => void): void {
-    this.#once(name, ms, () => {
-      this.#mark(mark)
-      this.#every(name, ms, mark)
-    })
+    return this.#notices.next(signal)
   }
 }

@@ -68,7 +68,7 @@ function activePeers(peers: FolderPeers): DeviceId[] {
 
 function result(folder: Folder, peers: FolderPeers, outcome: SyncOutcome['outcome'], active: readonly DeviceId[]): SyncOutcome {
   const paused = peers.connected().filter((peer) => peer.report?.state === 'paused').map((peer) => peer.device)
-  const blocked = [...new Set(active.flatMap((device) => folder.blockedWith(device)))].sort()
+  const blocked = [...new Set(active.flatMap((device) => folder.divergentWith(device)))].sort()
   const final = outcome === 'timeout' && active.length === 0 && paused.length === 0 && folder.hasOthers ? 'no-peers' : outcome
   return { outcome: final, blocked, devices: active, paused }
 }

@@ -20,9 +20,14 @@ interface Difference {
   readonly ours: boolean
 }
 
+interface Amount {
+  readonly bytes: number
+  readonly deletes: boolean
+}
+
 export class Tally {
-  readonly #pending = new Map<PathKey, { bytes: number; deletes: boolean }>()
-  readonly #divergent = new Map<DeviceId, Map<PathKey, Difference>>()
+  readonly #pending = new Amounts<Amount>()
+  readonly #divergent = new Map<DeviceId, Amounts<Difference>>()
 
   /** This path's target is not on our disk yet. */
   expect(path: PathKey, target: Entry): void {
@@ -33,25 +38,18 @@ export class Tally {
     this.#pending.delete(path)
   }
 
-  get pendingCount(): number {
-    return this.#pending.size
-  }
-
-  pendingPaths(): IterableIterator<PathKey> {
-    return this.#pending.keys()
-  }
-
   /** What we need; paths in `blocked` do not count (R39). */
-  need(blocked: ReadonlyMap<PathKey, unknown>): Need {
-    return sum(this.#pending, (path) => !blocked.has(path))
+  need(blocked: Iterable<PathKey>): Need {
+    return this.#pending.without(blocked)
   }
 
   /** @returns whether the device's statement differs from ours in what R37 compares. */
   compare(device: DeviceId, path: PathKey, ours: Entry | null, theirs: Entry | null): boolean {
     const differs = !treeEqual(ours, theirs)
-    const paths = this.#pathsOf(device)
-    if (!differs) paths.delete(path)
-    else paths.set(path, difference(ours, theirs))
+    let paths = this.#divergent.get(device)
+    if (paths === undefined) this.#divergent.set(device, (paths = new Amounts((row) => !row.ours)))
+    if (differs) paths.set(path, difference(ours, theirs))
+    else paths.delete(path)
     return differs
   }
 
@@ -59,23 +57,59 @@ export class Tally {
     for (const paths of this.#divergent.values()) paths.delete(path)
   }
 
-  forgetDevice(device: DeviceId): void {
-    this.#divergent.delete(device)
-  }
-
   divergentPaths(device: DeviceId): Iterable<PathKey> {
-    return this.#divergent.get(device)?.keys() ?? []
+    return this.#divergent.get(device)?.paths() ?? []
   }
 
   deviceNeed(device: DeviceId): Need {
-    const paths = this.#divergent.get(device)
-    return paths === undefined ? { files: 0, bytes: 0, deletes: 0 } : sum(paths, (_path, row) => !row.ours)
+    return this.#divergent.get(device)?.without([]) ?? { files: 0, bytes: 0, deletes: 0 }
+  }
+}
+
+/** Paths with amounts, and the sum of those that count, kept as they come and go. */
+class Amounts<T extends Amount> {
+  readonly #rows = new Map<PathKey, T>()
+  readonly #counts: (row: T) => boolean
+  #files = 0
+  #bytes = 0
+  #deletes = 0
+
+  constructor(counts: (row: T) => boolean = () => true) {
+    this.#counts = counts
   }
 
-  #pathsOf(device: DeviceId): Map<PathKey, Difference> {
-    let paths = this.#divergent.get(device)
-    if (paths === undefined) this.#divergent.set(device, (paths = new Map()))
-    return paths
+  paths(): Iterable<PathKey> {
+    return this.#rows.keys()
+  }
+
+  set(path: PathKey, row: T): void {
+    this.delete(path)
+    this.#rows.set(path, row)
+    this.#add(row, 1)
+  }
+
+  delete(path: PathKey): void {
+    const row = this.#rows.get(path)
+    if (row !== undefined && this.#rows.delete(path)) this.#add(row, -1)
+  }
+
+  without(paths: Iterable<PathKey>): Need {
+    let { files, bytes, deletes } = { files: this.#files, bytes: this.#bytes, deletes: this.#deletes }
+    for (const path of paths) {
+      const row = this.#rows.get(path)
+      if (row === undefined || !this.#counts(row)) continue
+      if (row.deletes) deletes--
+      else files--
+      bytes -= row.bytes
+    }
+    return { files, bytes, deletes }
+  }
+
+  #add(row: T, sign: 1 | -1): void {
+    if (!this.#counts(row)) return
+    if (row.deletes) this.#deletes += sign
+    else this.#files += sign
+    this.#bytes += sign * row.bytes
   }
 }
 
@@ -86,17 +120,4 @@ function difference(ours: Entry | null, theirs: Entry | null): Difference {
     deletes: ours === null || ours.kind === 'tombstone',
     ours: newer
   }
-}
-
-function sum<T extends { bytes: number; deletes: boolean }>(rows: ReadonlyMap<PathKey, T>, counts: (path: PathKey, row: T) => boolean): Need {
-  let files = 0
-  let bytes = 0
-  let deletes = 0
-  for (const [path, row] of rows) {
-    if (!counts(path, row)) continue
-    if (row.deletes) deletes++
-    else files++
-    bytes += row.bytes
-  }
-  return { files, bytes, deletes }
 }

@@ -66,7 +66,7 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 async function conflictsOf(daemon: App, host: FolderHost): Promise<Conflict[]> {
-  const paths = [...host.folder.conflictPaths()].sort()
+  const paths = [...host.folder.conflicts].sort()
   const bases = paths.map((path) => stripConflict(path))
   const [copies, originals] = await Promise.all([host.index.rows(paths), host.index.rows(bases)])
   const conflicts: Conflict[] = []

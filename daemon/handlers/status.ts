@@ -34,7 +34,7 @@ async function folderStatus(host: FolderHost, store: number, hosts: number): Pro
     reason,
     ...totals,
     need,
-    conflicts: host.folder.conflictCount,
+    conflicts: host.folder.conflicts.size,
     problems: problems.slice(0, MAX_LISTED_PROBLEMS).map(({ path, code, message }) => ({ path, code, message })),
     storeBytes: Math.round(store / Math.max(1, hosts)),
     historyBytes: await historyBytes(host.path),
