@@ -183,14 +183,14 @@ export class FakeRemoteDrive implements RemoteDrive {
     const { length, log } = this.#replica
     const from = since === null || since.fork !== this.fork ? 0 : since.length
     if (from >= length) return
-    const last = new Map<PathKey, Entry | null>()
-    for (const block of log.blocks.slice(Math.max(0, from - 1), length - 1)) last.set(block.path, block.entry)
-    const changes = [...last].map(([path, entry]) => ({ path, entry }))
-    for (let start = 0; start < changes.length; start += CHANGES_BATCH) {
+    for (let at = from; at < length; ) {
       await this.#life.step()
       if (signal.aborted) return
-      const end = start + CHANGES_BATCH >= changes.length
-      yield { changes: changes.slice(start, start + CHANGES_BATCH), invalid: [], length: end ? length : from, fork: this.fork }
+      const end = log.signed.find((signed) => signed >= Math.min(at + CHANGES_BATCH, length)) ?? length
+      const last = new Map<PathKey, Entry | null>()
+      for (const block of log.blocks.slice(Math.max(0, at - 1), end - 1)) last.set(block.path, block.entry)
+      yield { changes: [...last].map(([path, entry]) => ({ path, entry })), invalid: [], length: end, fork: this.fork }
+      at = end
     }
   }
 

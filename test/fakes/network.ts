@@ -97,10 +97,11 @@ export class FakeNetwork {
 
   /** Rejects when the link goes or the signal aborts. */
   want(from: DeviceId, to: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
-    let left = ids.length
+    const wanted = new Set(ids)
+    let left = wanted.size
     return this.#request(from, to, signal, (reply) => {
       if (left === 0) reply(() => true)
-      for (const id of ids) {
+      for (const id of wanted) {
         this.#answer(to, id, (data) =>
           reply(() => {
             onObject(id, data)
@@ -138,7 +139,7 @@ export class FakeNetwork {
         if (copy.length > 0 && random.chance(lieChance)) copy.writeUInt8(copy.readUInt8(0) ^ 1, 0)
         give(copy)
       },
-      () => undefined
+      () => give(null)
     )
   }
 
@@ -160,7 +161,12 @@ export class FakeNetwork {
       this.#send(from, to, () =>
         ask((last) =>
           this.#send(to, from, () => {
-            if (link.breaks.has(broken) && last()) stop(null)
+            if (!link.breaks.has(broken)) return
+            try {
+              if (last()) stop(null)
+            } catch (error) {
+              stop(error instanceof Error ? error : new Error(String(error)))
+            }
           })
         )
       )
