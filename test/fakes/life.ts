@@ -16,7 +16,7 @@ export class Life {
   readonly #options: LifeOptions
   #dead = false
   #steps = 0
-  #killAt: { readonly step: number; readonly then: () => void } | null = null
+  #killAt: { readonly step: number; readonly run: () => void } | null = null
 
   constructor(options: LifeOptions) {
     this.#options = options
@@ -43,8 +43,8 @@ export class Life {
   }
 
   /** Dies in the middle of the `steps`-th next step. */
-  killAfter(steps: number, then: () => void): void {
-    this.#killAt = { step: this.#steps + steps, then }
+  killAfter(steps: number, run: () => void): void {
+    this.#killAt = { step: this.#steps + steps, run }
   }
 
   /** Undoes `killAfter`. */
@@ -55,7 +55,7 @@ export class Life {
   /** Lets others go first; never resolves once dead. */
   step(): Promise<void> {
     this.#steps++
-    if (this.#killAt !== null && this.#steps >= this.#killAt.step) this.#dieNow(this.#killAt.then)
+    if (this.#killAt !== null && this.#steps >= this.#killAt.step) this.#dieNow(this.#killAt.run)
     if (this.#dead) return new Promise(() => undefined)
     const ms = this.#options.pace?.() ?? 0
     if (ms === 0) return Promise.resolve()
@@ -64,10 +64,10 @@ export class Life {
     }))
   }
 
-  #dieNow(then: () => void): void {
+  #dieNow(run: () => void): void {
     this.#killAt = null
     this.#dead = true
-    this.#options.clock.after(0, then)
+    this.#options.clock.after(0, run)
   }
 }
 
