@@ -10,7 +10,7 @@ import { Fetcher } from './folder/fetcher.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
-import { isBehind, pullAll } from './folder/pull.ts'
+import { isAwaited, isBehind, pullAll } from './folder/pull.ts'
 import { recoverIndex } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
@@ -277,8 +277,10 @@ export class Folder extends Resource implements FolderInbox {
     while (this.#options.expectOthers === true && !this.#stopped) {
       await pullAll(context, this.#abort.signal)
       const drives = remotes.list()
-      if (drives.length > 0 && drives.every((drive) => drive.length > 0 && !isBehind(context, drive))) break
-      const limit = peers.connected().length > 0 ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
+      const awaited = drives.filter((drive) => isAwaited(context, drive, peers))
+      if (drives.length > 0 && awaited.length === 0) break
+      const reachable = awaited.some((drive) => drive.length > 0 || peers.connected().some((peer) => peer.device === drive.device))
+      const limit = reachable ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
       const left = start + limit - clock.now()
       if (left <= 0) break
       await this.#notices.nextWithin(left)

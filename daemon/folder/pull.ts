@@ -1,5 +1,5 @@
 /** Other devices' drives → index: their new statements are written down, and their paths marked for the cycle to reconcile. */
-import type { RemoteBatch, RemoteDrive } from '../ports.ts'
+import type { FolderPeers, RemoteBatch, RemoteDrive } from '../ports.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { compareVersions } from '../sync/version.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -17,6 +17,13 @@ export async function pullAll(context: FolderContext, signal: AbortSignal): Prom
 export function isBehind(context: FolderContext, drive: RemoteDrive): boolean {
   const known = context.ports.index.remoteCheckpoint(drive.key)
   return drive.length > 0 && (known === null || known.length < drive.length || known.fork !== drive.fork)
+}
+
+/** True unless all that the drive states is in the index. That it states nothing at all is known once its device says so. */
+export function isAwaited(context: FolderContext, drive: RemoteDrive, peers: FolderPeers): boolean {
+  if (drive.length > 0) return isBehind(context, drive)
+  const report = peers.connected().find((peer) => peer.device === drive.device)?.report ?? null
+  return report === null || report.drive !== drive.key || report.length > 0 || report.dirty
 }
 
 async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: AbortSignal): Promise<void> {

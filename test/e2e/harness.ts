@@ -4,7 +4,6 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,17 +15,18 @@ import { waitFor } from './tree.ts'
 const built = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const daemonMain = join(built, 'daemon', 'main.js')
 const cliMain = join(built, 'cli', 'main.js')
-const START_TIMEOUT_MS = 15_000
+const START_TIMEOUT_MS = 40_000
 const STOP_TIMEOUT_MS = 5_000
+const KEPT_LOG_CHARACTERS = 20_000
 const PAIR_TIMEOUT_MS = 30_000
 
 /** Processes of this one; none survives it, however it ends. */
 const running = new Set<ChildProcess>()
-/** Logs of the running daemons, shown if a test breaks. */
-const logs = new Map<string, string>()
+/** What the daemons of the last test printed, shown if it broke. */
+const logs = new Map<string, () => string>()
 process.on('exit', (code) => {
   for (const child of running) child.kill('SIGKILL')
-  if (code !== 0) for (const [name, path] of logs) console.log(`--- daemon of ${name}\n${tail(path)}`)
+  if (code !== 0) for (const [name, text] of logs) console.log(`--- daemon of ${name}\n${text()}`)
 })
 
 export interface CliResult {
@@ -59,6 +59,7 @@ export interface World {
 
 /** A private DHT and an empty directory for one test. */
 export async function createWorld(t: Scope): Promise<World> {
+  logs.clear()
   const root = await t.tmp()
   const testnet = await createTestnet(3)
   t.teardown(() => testnet.destroy(), { order: 1000, force: true })
@@ -114,6 +115,8 @@ export class Device {
   readonly #bootstrap: string
   #child: ChildProcess | null = null
   #id: string | null = null
+  /** What the daemon printed, the end of it. */
+  #log = ''
   readonly #environment: Readonly<Record<string, string>>
 
   constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}) {
@@ -148,17 +151,16 @@ export class Device {
   /** Resolves when the daemon answers. */
   async start(): Promise<void> {
     await mkdir(this.home, { recursive: true })
-    const log = openSync(this.#logPath, 'a')
-    const child = spawn(process.execPath, [daemonMain], { env: this.environment(), stdio: ['ignore', log, log] })
-    closeSync(log)
+    const child = spawn(process.execPath, [daemonMain], { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-KEPT_LOG_CHARACTERS)))
     running.add(child)
     child.on('exit', () => running.delete(child))
-    logs.set(this.name, this.#logPath)
+    logs.set(this.name, () => this.#log)
     this.#child = child
     try {
       await waitFor(`${this.name} answers`, () => this.#answers(child), START_TIMEOUT_MS)
     } catch (error) {
-      throw new Error(`${this.name} did not start:\n${this.log()}`, { cause: error })
+      throw new Error(`${this.name} did not start:\n${this.#log}`, { cause: error })
     }
   }
 
@@ -174,7 +176,7 @@ export class Device {
     clearTimeout(late)
     this.#child = null
     const ms = Date.now() - started
-    if (code !== 0 || ms > STOP_TIMEOUT_MS) throw new Error(`${this.name} stopped with ${code ?? signal} after ${ms} ms:\n${this.log()}`)
+    if (code !== 0 || ms > STOP_TIMEOUT_MS) throw new Error(`${this.name} stopped with ${code ?? signal} after ${ms} ms:\n${this.#log}`)
   }
 
   async restart(): Promise<void> {
@@ -189,7 +191,6 @@ export class Device {
     child.kill('SIGKILL')
     await ended
     this.#child = null
-    logs.delete(this.name)
   }
 
   environment(): NodeJS.ProcessEnv {
@@ -201,6 +202,7 @@ export class Device {
       P2PSYNC_LAN: 'off',
       P2PSYNC_TEST: '1',
       P2PSYNC_AUTOSTART: 'off',
+      P2PSYNC_LOG: 'debug',
       NO_COLOR: '1',
       ...this.#environment
     }
@@ -262,15 +264,6 @@ export class Device {
     return readFile(this.path(path), 'utf8')
   }
 
-  /** What the daemon printed, the end of it. */
-  log(): string {
-    return tail(this.#logPath)
-  }
-
-  get #logPath(): string {
-    return join(this.#root, 'daemon.log')
-  }
-
   async #answers(child: ChildProcess): Promise<boolean> {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${this.name} exited with ${child.exitCode ?? child.signalCode}`)
     return this.call('daemon.status', {}).then(
@@ -278,10 +271,6 @@ export class Device {
       () => false
     )
   }
-}
-
-function tail(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8').slice(-6_000) : '(no log)'
 }
 
 function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {

@@ -82,7 +82,7 @@ test('an invite pairs one device, once', { timeout: TIMEOUT_MS }, async (t) => {
 
 test('an expired invite pairs no one', { timeout: TIMEOUT_MS }, async (t) => {
   const [a, b] = await twoDevices(t)
-  const { invite, expiresAt } = await a.call('invites.create', { expiresMs: 1 })
+  const { invite, expiresAt } = await a.call('invites.create', { expiresMs: 1_000 })
   await waitFor('the invite is expired', () => Date.now() > Date.parse(expiresAt))
   const joined = await b.cli('join', invite, '--timeout', '10s', '--json')
   t.is(joined.code, 1)
