@@ -109,7 +109,7 @@ export class Fetcher {
       this.#jobs.set(cid, job)
       this.#enqueue(job)
     }
-    this.#ask(request.path, cid)
+    this.claim(request.path, cid)
     for (const source of request.sources) {
       if (!job.sources.has(source) && job.state === 'unavailable') this.#enqueue(job)
       job.sources.add(source)
@@ -130,7 +130,8 @@ export class Fetcher {
     this.#drop(old)
   }
 
-  #ask(path: PathKey, cid: ContentId): void {
+  /** The path needs this content, which may be staged already: it is not dropped because another path gives it up. */
+  claim(path: PathKey, cid: ContentId): void {
     this.keep(path, cid)
     this.#wants.set(path, cid)
     let askers = this.#askers.get(cid)

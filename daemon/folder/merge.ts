@@ -126,7 +126,7 @@ class Execution {
   }
 
   async #level(steps: readonly Step[]): Promise<void> {
-    const work: { step: Step; op: ApplyOp }[] = []
+    const work: { step: Step; op: ApplyOp; list: ContentList | null }[] = []
     for (const step of steps) {
       if (sameEntry(step.resolution.own, step.resolution.target)) {
         this.#unchanged(step)
@@ -135,11 +135,11 @@ class Execution {
       const op = this.#prepare(step)
       if (op === 'nothing') this.#adopt(step, await this.#knownList(step.resolution.target))
       else if (op === 'wait') this.#stop(step, null)
-      else work.push({ step, op })
+      else work.push({ step, op, list: op.kind === 'file' ? this.#context.fetcher.listOf(op.cid) : null })
     }
     if (work.length === 0) return
     const results = await this.#context.ports.disk.apply(work.map((item) => item.op), this.#context.rules.ignored)
-    for (const [i, { step, op }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult)
+    for (const [i, { step, op, list }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult, list)
   }
 
   /** The disk operation of a step; `nothing` if the disk is already right; `wait` if it cannot be done yet. */
@@ -183,6 +183,7 @@ class Execution {
       fetcher.request({ path, entry: target, sources: this.#sources(step, target) })
       return 'wait'
     }
+    fetcher.claim(path, target.cid)
     return { kind: 'file', path, expect, cid: target.cid, size: target.size, mode: target.mode, mtime: target.mtime, displace }
   }
 
@@ -229,14 +230,14 @@ class Execution {
     this.#done(step, { path, before, entry: target, row, list, kept: null, from: 'remote' })
   }
 
-  async #finish(step: Step, op: ApplyOp, result: ApplyResult): Promise<void> {
+  async #finish(step: Step, op: ApplyOp, result: ApplyResult, staged: ContentList | null): Promise<void> {
     const { path, target } = step.resolution
     const before = this.#view.row(path)
     switch (result.kind) {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
         if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
-        const list = await this.#knownList(target)
+        const list = staged ?? (await this.#knownList(target))
         const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }
         this.#done(step, { path, before, entry: target, row: { entry: target, seen: result.seen }, list, kept, from: 'remote' })
         return
