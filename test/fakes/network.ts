@@ -44,6 +44,9 @@ interface Link {
   up: boolean
 }
 
+/** Some messages take this many times the longest usual delay. */
+export const MAX_DELAY_FACTOR = 20
+
 export class FakeNetwork {
   readonly #options: NetworkOptions
   readonly #nodes = new Map<DeviceId, Node>()
@@ -239,7 +242,7 @@ export class FakeNetwork {
 
   #delay(): number {
     const { random, maxDelayMs = 20 } = this.#options
-    return random.chance(0.1) ? random.below(maxDelayMs * 20 + 1) : random.below(maxDelayMs + 1)
+    return random.chance(0.1) ? random.below(maxDelayMs * MAX_DELAY_FACTOR + 1) : random.below(maxDelayMs + 1)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Plays one script on fake devices and judges the end. Deterministic: the same script gives the same trace, byte for byte. */
 import { createHash } from 'node:crypto'
 import { FakeClock } from '../fakes/clock.ts'
-import { FakeNetwork } from '../fakes/network.ts'
+import { FakeNetwork, MAX_DELAY_FACTOR } from '../fakes/network.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeTree } from '../fakes/tree.ts'
 import { FakeUser } from '../fakes/user.ts'
@@ -22,7 +22,7 @@ export interface Outcome {
   readonly hash: string
 }
 
-/** A world in which nothing happens for this long is at rest: longer than every retry but the full rescan. */
+/** A world in which nothing happens for this long, and while messages may be on their way, is at rest: longer than every retry but the full rescan. */
 const QUIET_MS = 35_000
 const QUIET_ROUNDS = 2
 const MAX_ROUNDS = 60
@@ -121,12 +121,16 @@ class Simulation {
     for (let round = 0; round < MAX_ROUNDS && this.#failures.length === 0; round++) {
       const before = this.#trace.length
       for (const device of this.#devices) device.rested()
-      for (let ms = 0; ms < QUIET_MS && this.#trace.length < MAX_TRACE_LINES; ms += ROUND_SLICE_MS) await this.#clock.run(ROUND_SLICE_MS)
+      for (let ms = 0; ms < this.#quietMs && this.#trace.length < MAX_TRACE_LINES; ms += ROUND_SLICE_MS) await this.#clock.run(ROUND_SLICE_MS)
       if (this.#trace.length >= MAX_TRACE_LINES) break
       quiet = this.#trace.length === before ? quiet + 1 : 0
       if (quiet >= QUIET_ROUNDS) return
     }
     this.#failed('rest', 'the world does not come to rest')
+  }
+
+  get #quietMs(): number {
+    return QUIET_MS + 2 * MAX_DELAY_FACTOR * this.#script.weather.maxDelayMs
   }
 
   async #end(): Promise<void> {
