@@ -208,8 +208,9 @@ export class Device {
     }
   }
 
-  cli(...args: readonly string[]): Promise<CliResult> {
-    return this.cliIn(this.#root, ...args)
+  async cli(...args: readonly string[]): Promise<CliResult> {
+    await mkdir(this.#root, { recursive: true })
+    return await this.cliIn(this.#root, ...args)
   }
 
   cliIn(cwd: string, ...args: readonly string[]): Promise<CliResult> {
