@@ -86,6 +86,11 @@ export class Roots {
     return await this.use(path, run)
   }
 
+  /** What starts now opens its directories anew: the user may have renamed some since they were opened. */
+  refresh(): void {
+    this.#retire()
+  }
+
   /** Opens the root anew: what was read since stands below a root that was ours before and is ours now. */
   async verify(): Promise<void> {
     const state = await this.inspect()
@@ -184,6 +189,7 @@ class Session {
   readonly #root: Handle
   readonly #handles = new Map<string, Handle>()
   readonly #openings = new Map<string, Promise<Handle>>()
+  readonly #closing = new Set<Promise<unknown>>()
   readonly #timer: NodeJS.Timeout
   readonly #onEnd: () => void
   readonly ended: Promise<void>
@@ -299,13 +305,18 @@ class Session {
     for (const handle of this.#handles.values()) this.#close(handle)
     this.#handles.clear()
     this.#close(this.#root)
-    this.#onEnd()
-    this.#resolveEnded()
+    Promise.all(this.#closing).then(() => {
+      this.#onEnd()
+      this.#resolveEnded()
+    }, this.#resolveEnded)
   }
 
   #close(handle: Handle): void {
     // A walking descriptor holds no data: closing it cannot fail in a way that matters.
-    close(handle.directory.fd).catch(() => undefined)
+    const closing = close(handle.directory.fd)
+      .catch(() => undefined)
+      .finally(() => this.#closing.delete(closing))
+    this.#closing.add(closing)
   }
 }
 

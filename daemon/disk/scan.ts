@@ -8,7 +8,7 @@ import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import { eachAtMost } from './each.ts'
 import { listDirectory, type Child, type Listing } from './listing.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
-import { at, WalkError, type Directory, type Roots } from './roots.ts'
+import { at, WalkError, type Roots } from './roots.ts'
 import { entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { readStable } from './stable-read.ts'
 import { isGone, lstat, lstatOrNull, readlink, type Stat } from './sys.ts'
@@ -33,6 +33,7 @@ type Standing = 'directory' | 'done'
 /** Throws P2psyncError FOLDER_HALTED if the root is not ours. Ends early, without more findings, on abort. */
 export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
   await parts.roots.verify()
+  parts.roots.refresh()
   const walk = new Walk(parts, request, known, signal)
   for await (const findings of walk.run()) {
     if (findings.some((finding) => finding.kind === 'absent')) await parts.roots.verify()
@@ -115,30 +116,35 @@ class Walk {
 
   // ------------------------------------------------------------------------------------------- directories
 
-  /** `shadow`: tell the directory itself, if it turns out to hold something that is synced (R10). */
-  #addDirectory(path: PathKey, depth: Depth, shadow: Child | null): void {
+  /** `child`: as it was met; another directory by then is looked at later. `shadow`: tell the directory itself, if it turns out to hold something that is synced (R10). */
+  #addDirectory(path: PathKey, depth: Depth, child: Child | null, shadow = false): void {
     if (this.#request.paths !== 'all') {
       const listed = this.#listed.get(path)
       if (listed === 'all' || listed === depth) return
       this.#listed.set(path, depth)
     }
-    this.#pool.add(async () => await this.#directory(path, depth, shadow))
+    this.#pool.add(async () => await this.#directory(path, depth, child, shadow))
   }
 
-  async #directory(path: PathKey, depth: Depth, shadow: Child | null): Promise<void> {
+  async #directory(path: PathKey, depth: Depth, child: Child | null, shadow: boolean): Promise<void> {
+    const expected = child === null ? null : String(child.stat.ino)
     this.#request.onDirectory?.(path)
     let read: { listing: Listing; device: bigint }
     try {
-      read = await this.#roots.use(path, async (directory: Directory) => ({ listing: await listDirectory(directory, path), device: directory.device }))
+      read = await this.#roots.use(path, async (directory) => {
+        if (expected !== null && directory.ino !== expected) throw new Replaced()
+        return { listing: await listDirectory(directory, path), device: directory.device }
+      })
     } catch (error) {
-      if (isGone(error)) this.#pool.found({ kind: 'unstable', path })
+      this.#roots.forget(path)
+      if (isGone(error) || error instanceof Replaced) this.#pool.found({ kind: 'unstable', path })
       else if (error instanceof WalkError || isSystemError(error)) this.#cannotRead(path, error)
       else throw error
       return
     }
     const rows = await this.#known.children(path)
     this.#heal(path)
-    if (shadow !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(shadow)
+    if (shadow && child !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(child)
     await this.#listing(path, read.listing, rows, depth, read.device)
   }
 
@@ -164,7 +170,7 @@ class Walk {
       if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) continue
       met.add(child.path)
       const standing = await this.#present(child, rows.get(child.name) ?? null, device, group)
-      if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', null)
+      if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', child)
     }
     this.#flush(group)
     for (const [name, row] of rows) if (!names.has(name)) await this.#absent(joinPath(path, name), row)
@@ -226,7 +232,7 @@ class Walk {
       return 'done'
     }
     if (row?.shadow === true) {
-      this.#addDirectory(path, 'all', child)
+      this.#addDirectory(path, 'all', child, true)
       return 'done'
     }
     const known = row !== null && row.ignored !== true && row.entry.kind === 'directory' ? row.seen : null
@@ -234,7 +240,7 @@ class Walk {
     if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
     // What could not be read before may have changed below meanwhile.
     if (same && !this.#problems.has(path)) return 'directory'
-    this.#addDirectory(path, 'all', null)
+    this.#addDirectory(path, 'all', child)
     return 'done'
   }
 
@@ -318,6 +324,9 @@ class Walk {
     if (healed !== null) this.#pool.found(healed)
   }
 }
+
+/** Another directory stands there than the one that was met. */
+class Replaced extends Error {}
 
 /** Files that are read by one task. */
 class Group {

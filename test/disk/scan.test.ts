@@ -1,0 +1,203 @@
+/** What only a real disk can show of a scan; test/contract/disk.test.ts has what every disk must do. */
+import * as fs from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import test from 'brittle'
+import type { Row } from '../../daemon/ports.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { openFolder, scan, told, tree } from './tree.ts'
+
+test('invalid UTF-8 is a problem under an escaped name, and what is beside it is synced', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(Buffer.concat([Buffer.from(`${folder.root}/bad-`), Buffer.of(0xff, 0xfe)]), 'x')
+  fs.writeFileSync(join(folder.root, 'bad-\ufffd\ufffd'), 'the same in a sloppy eye')
+  fs.writeFileSync(join(folder.root, 'ä€𝄞'), 'y')
+  t.alike(told(await scan(folder)), ['present bad-\ufffd\ufffd', 'present ä€𝄞', 'problem bad-\\xff\\xfe (not UTF-8) invalid-name'])
+})
+
+test('a directory with a name that cannot be synced is not entered', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(Buffer.concat([Buffer.from(`${folder.root}/d`), Buffer.of(0x80)]))
+  fs.writeFileSync(Buffer.concat([Buffer.from(`${folder.root}/d`), Buffer.of(0x80), Buffer.from('/inside')]), 'x')
+  t.alike(told(await scan(folder)), ['problem d\\x80 (not UTF-8) invalid-name'])
+})
+
+test('names with newlines, quotes and backslashes are names', async (t) => {
+  const folder = await openFolder(t)
+  const names = ['a\nb', 'c\\d', '"e"', ' f ', '-g', '%h', 'i:j', '…']
+  for (const name of names) fs.writeFileSync(join(folder.root, name), name)
+  t.alike(told(await scan(folder)), names.map((name) => `present ${name}`).sort())
+})
+
+test('a symlinked directory is a symlink, and a cycle of them ends nothing', async (t) => {
+  const folder = await openFolder(t)
+  const outside = await t.tmp()
+  fs.writeFileSync(join(outside, 'secret'), 's')
+  fs.symlinkSync(outside, join(folder.root, 'out'))
+  fs.symlinkSync('.', join(folder.root, 'self'))
+  t.alike(told(await scan(folder)), ['present out', 'present self'])
+  t.alike(told(await scan(folder, { paths: ['out/secret', 'self/out'] as PathKey[] })), [])
+})
+
+test('nothing is absent when the marker goes in the middle of a scan', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.writeFileSync(join(folder.root, 'd/f'), 'x')
+  await scan(folder)
+  fs.rmSync(join(folder.root, 'd'), { recursive: true })
+  folder.rows.onChildren = () => fs.rmSync(join(folder.root, '.p2psync'), { recursive: true, force: true })
+  await t.exception(scan(folder), /marker\.json is missing/)
+  t.is((await folder.rows.row('d/f' as PathKey))?.entry.kind, 'file')
+})
+
+test('nothing is absent when the root makes way for another directory', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(join(folder.root, 'f'), 'x')
+  await scan(folder)
+  t.is((await folder.disk.inspect()).kind, 'ready')
+  fs.renameSync(folder.root, `${folder.root}-moved`)
+  fs.mkdirSync(folder.root)
+  const state = await folder.disk.inspect()
+  t.is(state.kind === 'halted' && state.code, 'root-replaced')
+  await t.exception(scan(folder), /another directory stands there/)
+})
+
+test('what changes while it is read is unstable and told once it rests', async (t) => {
+  const folder = await openFolder(t)
+  const file = join(folder.root, 'f')
+  fs.writeFileSync(file, Buffer.alloc(8 * 1024 * 1024))
+  const writer = setInterval(() => fs.appendFileSync(file, 'x'), 1)
+  const found = await scan(folder)
+  clearInterval(writer)
+  t.alike(told(found), ['unstable f'])
+  t.alike(told(await scan(folder)), ['present f'])
+})
+
+test('an edit within the same tick of the clock as the scan is found', async (t) => {
+  const folder = await openFolder(t)
+  const file = join(folder.root, 'f')
+  let missed = 0
+  for (let i = 0; i < 20; i++) {
+    fs.writeFileSync(file, `a${i % 10}`)
+    await scan(folder, { paths: ['f' as PathKey] })
+    fs.writeFileSync(file, `b${i % 10}`)
+    if (told(await scan(folder, { paths: ['f' as PathKey] })).length === 0) missed++
+  }
+  t.is(missed, 0)
+})
+
+test('a directory replaced by another of the same name is read wholly', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'd/e'), { recursive: true })
+  fs.writeFileSync(join(folder.root, 'd/e/f'), 'old')
+  await scan(folder)
+  fs.mkdirSync(join(folder.root, 'other/e'), { recursive: true })
+  fs.writeFileSync(join(folder.root, 'other/e/g'), 'new')
+  fs.renameSync(join(folder.root, 'd'), join(folder.root, 'gone'))
+  fs.renameSync(join(folder.root, 'other'), join(folder.root, 'd'))
+  t.alike(told(await scan(folder, { paths: ['d' as PathKey] })), ['absent d/e/f', 'present d', 'present d/e', 'present d/e/g'])
+})
+
+test('a directory kept by ignored things in a directory of its own stays untold', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'a/b'), { recursive: true })
+  fs.writeFileSync(join(folder.root, 'a/b/x.tmp'), '')
+  const shadow = (path: string): Row => ({ entry: { kind: 'tombstone', vv: {}, dots: [] }, shadow: true, seen: folder.rows.seen(path) })
+  const ignored = (path: PathKey): boolean => path.endsWith('.tmp')
+  await scan(folder, { ignored })
+  folder.rows.put('a', shadow('a'))
+  folder.rows.put('a/b', shadow('a/b'))
+  t.alike(await scan(folder, { ignored }), [])
+  fs.writeFileSync(join(folder.root, 'a/b/kept'), '')
+  t.alike(told(await scan(folder, { ignored })), ['present a', 'present a/b', 'present a/b/kept'])
+})
+
+test('a FIFO, a socket and a device are problems, healed when they are gone', async (t) => {
+  const folder = await openFolder(t)
+  execFileSync('mkfifo', [join(folder.root, 'fifo')])
+  t.alike(told(await scan(folder)), ['problem fifo special-file'])
+  t.alike(told(await scan(folder)), ['problem fifo special-file'], 'told by each scan')
+  fs.rmSync(join(folder.root, 'fifo'))
+  fs.writeFileSync(join(folder.root, 'fifo'), 'a file now')
+  t.alike(told(await scan(folder)), ['healed fifo', 'present fifo'])
+  t.alike(await scan(folder), [])
+})
+
+test('a path that nobody may read is a problem, nothing below it is absent, and it heals', async (t) => {
+  const folder = await openFolder(t)
+  fs.chmodSync(join(folder.root, '..'), 0o755)
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.writeFileSync(join(folder.root, 'd/f'), 'x')
+  fs.writeFileSync(join(folder.root, 'g'), 'x')
+  for (const path of ['', 'd', 'd/f', 'g', '.p2psync', '.p2psync/marker.json']) fs.chownSync(join(folder.root, path), ...owner())
+  const back = asUser(t)
+  if (back === null) return
+  await scan(folder)
+  fs.chmodSync(join(folder.root, 'd'), 0)
+  fs.chmodSync(join(folder.root, 'g'), 0)
+  t.alike(told(await scan(folder)), ['present d', 'problem d EACCES', 'problem g EACCES'])
+  fs.chmodSync(join(folder.root, 'd'), 0o755)
+  fs.chmodSync(join(folder.root, 'g'), 0o644)
+  t.alike(told(await scan(folder, { paths: ['' as PathKey] })), ['healed d', 'healed g', 'present d', 'present g'])
+  t.alike(await scan(folder), [])
+  back()
+})
+
+test('a deep tree is read without holding its directories open', async (t) => {
+  const folder = await openFolder(t)
+  const deep = Array.from({ length: 300 }, (_, i) => `d${i}`).join('/')
+  fs.mkdirSync(join(folder.root, deep), { recursive: true })
+  fs.writeFileSync(join(folder.root, deep, 'f'), 'x')
+  t.is((await scan(folder)).length, 301)
+  t.is(tree(folder.root).length, 301)
+  await folder.disk.close()
+  t.ok(fs.readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(folder.root)).length === 0, 'nothing is open after close')
+})
+
+test('a large file does not hold back what was found beside it', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(join(folder.root, 'large'), '')
+  fs.truncateSync(join(folder.root, 'large'), 300 * 1024 * 1024)
+  fs.writeFileSync(join(folder.root, 'small'), 'x')
+  const order: string[] = []
+  for await (const findings of folder.disk.scan({ paths: 'all', ignored: () => false }, folder.rows, new AbortController().signal)) order.push(...findings.map((finding) => finding.path), '|')
+  t.alike(order, ['small', '|', 'large', '|'])
+})
+
+test('an abort in the middle of a large file ends the scan without a word of it', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(join(folder.root, 'large'), '')
+  fs.truncateSync(join(folder.root, 'large'), 4 * 1024 ** 3)
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), 50)
+  const found: string[] = []
+  for await (const findings of folder.disk.scan({ paths: 'all', ignored: () => false }, folder.rows, abort.signal)) found.push(...findings.map((finding) => finding.path))
+  clearTimeout(timer)
+  t.alike(found, [])
+})
+
+function linkOf(fd: string): string {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
+
+function owner(): [number, number] {
+  return process.geteuid?.() === 0 ? [65534, 65534] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
+}
+
+/** Permissions do not bind root: becomes another user for a while. Null, with a word, where that cannot be. */
+function asUser(t: { comment(...message: unknown[]): void; teardown(run: () => unknown, options?: { order?: number }): void }): (() => void) | null {
+  if (process.geteuid?.() !== 0) return () => undefined
+  try {
+    process.seteuid?.(65534)
+  } catch {
+    t.comment('SKIPPED: runs as root and cannot become another user, so permissions do not bind')
+    return null
+  }
+  const back = (): void => process.seteuid?.(0)
+  t.teardown(back, { order: -1 })
+  return back
+}
