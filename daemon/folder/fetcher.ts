@@ -209,7 +209,7 @@ export class Fetcher {
     const finished: Promise<void>[] = []
     for (const job of jobs) {
       const local = await this.#localSmall(job)
-      if (local !== null) finished.push(this.#stageSmall(job, local))
+      if (local !== null) hold(finished, this.#stageSmall(job, local))
       else left.set((job.chunk as Chunk).id as string as ObjectId, job)
     }
     for (const device of this.#candidates(jobs)) {
@@ -231,7 +231,7 @@ export class Fetcher {
       if (job === undefined || data === null || chunkId(data) !== job.chunk?.id || data.length !== job.size) return
       left.delete(id)
       this.#receivedBytes += data.length
-      finished.push(this.#stageSmall(job, data))
+      hold(finished, this.#stageSmall(job, data))
     }
     await this.#want(device, [...left.keys()], take)
   }
@@ -339,7 +339,7 @@ export class Fetcher {
       if (item === undefined || data === null || chunkId(data) !== item.chunk.id) return
       left.delete(id)
       this.#receivedBytes += data.length
-      for (const offset of item.offsets) writes.push(staged.write(offset, data))
+      for (const offset of item.offsets) hold(writes, staged.write(offset, data))
     })
     await allSettled(writes)
     return answered
@@ -414,6 +414,12 @@ function groupBySize(chunks: readonly Chunk[]): Chunk[][] {
   }
   if (group.length > 0) groups.push(group)
   return groups
+}
+
+/** Work that is waited for later: a failure before that is not an unhandled one. */
+function hold(work: Promise<void>[], started: Promise<void>): void {
+  started.catch(() => undefined)
+  work.push(started)
 }
 
 /** Waits for all, then throws the first failure: no write is left running. */
