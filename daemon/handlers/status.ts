@@ -1,5 +1,5 @@
 /** `status.get`: the document of `p2psync status --json`. */
-import type { FolderStatus, Handlers } from '../../rpc/schema.ts'
+import type { FolderStatus, Handlers, ProblemRow } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
 import { deviceInfos } from './devices.ts'
@@ -15,7 +15,7 @@ export function statusHandlers(daemon: App): Part {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size)))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, namesakes(daemon, host))))
       const { id } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
       return { schema: 1, device: { id, name: daemon.nameOf(id) }, devices: devices.map(({ self: _, ...info }) => info), folders }
@@ -24,7 +24,7 @@ export function statusHandlers(daemon: App): Part {
 }
 
 /** `storeBytes`: the store is one for all folders; each is told its even share. */
-async function folderStatus(host: FolderHost, store: number, hosts: number): Promise<FolderStatus> {
+async function folderStatus(host: FolderHost, store: number, hosts: number, more: readonly ProblemRow[]): Promise<FolderStatus> {
   const { state, reason, totals, need, problems, devices } = host.status
   return {
     id: host.id,
@@ -35,9 +35,19 @@ async function folderStatus(host: FolderHost, store: number, hosts: number): Pro
     ...totals,
     need,
     conflicts: host.folder.conflicts.size,
-    problems: problems.slice(0, MAX_LISTED_PROBLEMS).map(({ path, code, message }) => ({ path, code, message })),
+    problems: [...more, ...problems.slice(0, MAX_LISTED_PROBLEMS).map(({ path, code, message }) => ({ path, code, message }))],
     storeBytes: Math.round(store / Math.max(1, hosts)),
     historyBytes: await historyBytes(host.path),
     devices: devices.map((row) => ({ id: row.device, need: row.need, inSync: row.inSync }))
   }
+}
+
+/** R25: folders of one name that were made apart stay two, and are told. */
+function namesakes(daemon: App, host: FolderHost): ProblemRow[] {
+  const others = daemon.group.folders().filter((folder) => folder.name === host.name && folder.id !== host.id && folder.devices.length > 0)
+  return others.map((folder) => ({
+    path: '',
+    code: 'same-name',
+    message: `the group has another folder called ${host.name} (${folder.id.slice(0, 12)}); to make them one, run p2psync remove here and p2psync add PATH --join ${folder.id.slice(0, 12)}`
+  }))
 }
