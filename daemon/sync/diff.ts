@@ -5,7 +5,7 @@
 import { isLive, modeOf, mtimeOf, sameAttributes, sameContent, sameEntry } from './entry-compare.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from './entry.ts'
 import type { ChunkId, ContentId } from './ids.ts'
-import { mergeEntries, undominated } from './merge.ts'
+import { mergeEntries, openVersions } from './merge.ts'
 import { bump, compareVersions } from './version.ts'
 
 /** What stands on disk at a path. Structurally a `DiskNode` of the ports. */
@@ -63,16 +63,14 @@ export function localChange({ own, merged, found, take }: LocalInput): LocalChan
 }
 
 /**
- * The version that a finding may adopt: what others state of the found content, together with our own statement; null if none.
- * It must not cover contents of others that would lose against it: their copies are not published yet (R8). Ours may be
- * covered: it is not on disk any more, so it was kept or given up.
+ * The version that a finding may adopt: what others state of the found content, if it dominates our statement. Null if none does,
+ * or if somebody has replaced or deleted that content since: a late statement of it would have our file removed again. It covers
+ * no contents of others that would lose against it: their copies are not published yet (R8).
  */
 export function knownVersion(own: Entry | null, remotes: readonly Entry[], found: LocalNode | null): Entry | null {
-  const stated = own === null ? remotes : [own, ...remotes]
-  const agreeing = undominated(stated).filter((entry) => entry !== own && states(entry, found))
-  if (agreeing.length === 0) return null
-  const { merged } = mergeEntries(own === null ? agreeing : [own, ...agreeing])
-  return states(merged, found) ? merged : null
+  const dominating = (entry: Entry): boolean => own === null || compareVersions(entry.vv, own.vv) === 'dominates'
+  const agreeing = openVersions(remotes).filter((entry) => states(entry, found) && dominating(entry))
+  return agreeing.length === 0 ? null : mergeEntries(agreeing).merged
 }
 
 /** Nanoseconds (decimal) cut to whole microseconds, which is what Node can set (R36). */

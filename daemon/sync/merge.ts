@@ -34,15 +34,25 @@ export function mergeEntries(versions: readonly Entry[]): Merge {
   const [only] = standing
   if (only === undefined) throw new Error('nothing to merge')
   if (standing.length === 1) return { merged: only, losers: [] }
-  const rivals = rivalsOf(standing)
-  const open = rivals.filter((rival) => !rivals.some((other) => supersedes(other, rival)))
-  const [winner, ...losers] = open.length > 0 ? open : rivals
+  const [winner, ...losers] = openRivals(standing)
   const merged = assemble(winner as Rival, standing, maxima(standing.map((version) => version.vv)))
   return { merged, losers: losers.map(ownMerge).filter((entry) => entry.kind === 'file' || entry.kind === 'symlink') }
 }
 
+/** The versions that count: neither dominated nor of a content that others supersede. Each states what somebody may still want. */
+export function openVersions(versions: readonly Entry[]): readonly Entry[] {
+  return openRivals(undominated(versions)).flatMap((rival) => rival.versions)
+}
+
+/** Contents that no other supersedes, highest rank first; all, should they supersede one another in a circle. */
+function openRivals(standing: readonly Entry[]): readonly Rival[] {
+  const rivals = rivalsOf(standing)
+  const open = rivals.filter((rival) => !rivals.some((other) => supersedes(other, rival)))
+  return open.length > 0 ? open : rivals
+}
+
 /** The versions that no other strictly dominates, each once. */
-export function undominated(versions: readonly Entry[]): Entry[] {
+function undominated(versions: readonly Entry[]): Entry[] {
   const standing: Entry[] = []
   for (const [i, version] of versions.entries()) {
     const beaten = versions.some((other, j) => {

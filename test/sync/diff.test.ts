@@ -79,6 +79,15 @@ test('R12: a version that somebody has replaced since is not adopted', (t) => {
   t.alike(found(null, node('X'), file('X', 'b1'), file('Y', 'b1 c1')), change(file('X', 'm5')))
 })
 
+test('R12: a late statement of what was deleted since is not adopted', (t) => {
+  const touched = file('X', 'a1 b1', { by: 'a1', mtime: 1 })
+  t.alike(found(null, node('X'), touched, tombstone('a1 c1')), change(file('X', 'm5')))
+})
+
+test('R12: a first file that would lose adopts all the same', (t) => {
+  t.alike(found(null, node('X'), file('X', 'a1'), file('Y', 'b1', { mtime: 9 })), { kind: 'adopt', entry: file('X', 'a1'), owed: null, taken: 0 })
+})
+
 test('R12: a missing file that others have is no deletion', (t) => {
   t.alike(found(null, null, file('X', 'b1')), SAME)
 })
@@ -86,8 +95,11 @@ test('R12: a missing file that others have is no deletion', (t) => {
 test('a crash after apply heals: what the disk was given is adopted', (t) => {
   t.alike(found(file('X', 'a1'), node('Y'), file('Y', 'a1 b1')), { kind: 'adopt', entry: file('Y', 'a1 b1'), owed: null, taken: 0 })
   t.alike(found(file('X', 'a1'), null, tombstone('a1 b1')), { kind: 'adopt', entry: tombstone('a1 b1'), owed: null, taken: 0 })
+})
+
+test('a crash after a conflict was applied counts as a change with the same content, which is no conflict', (t) => {
   const won = found(file('X', 'a1'), node('Y', { mtime: '2000' }), file('Y', 'b1', { mtime: 2 }))
-  t.alike(won, { kind: 'adopt', entry: file('Y', 'a1 b1', { mtime: 2 }), owed: null, taken: 0 })
+  t.alike(won, change(file('Y', 'a1 m5', { mdot: 'a1', mtime: 2 })))
 })
 
 test('a chmod of what we hold is a change while others speak of the same content', (t) => {

@@ -68,7 +68,7 @@ export class Device {
 
   // ---------------------------------------------------------------------------------------------- the user
 
-  /** Parents are made; what is in the way is replaced. */
+  /** Parents are made; what is in the way is replaced. Bytes that are stated already make no new version (R12) and so no event. */
   put(path: PathKey, node: LocalNode): void {
     for (const ancestor of ancestorsOf(path).reverse()) {
       if (this.disk.get(ancestor)?.kind === 'directory') continue
@@ -80,8 +80,10 @@ export class Device {
     const same = there !== undefined && contentOfNode(there) === contentOfNode(node)
     if (!same) this.giveUp(path)
     this.disk.set(path, node)
-    if (!same) this.note('made', path, node)
+    const before = this.counter
     this.scan()
+    const made = this.own.get(path)?.dots.some(([writer, n]) => writer === this.writer && n > before)
+    if (!same && made === true) this.note('made', path, node)
   }
 
   remove(path: PathKey): void {
@@ -148,12 +150,16 @@ export class Device {
     return changed
   }
 
-  /** The index is lost: a new writer, everything is scanned anew (R12). */
+  /**
+   * The index is lost: a new writer, everything is scanned anew (R12). What adopts a stated version counts as no more than that
+   * version: if it had been made here anew after an edit that nobody else states yet, that edit may still replace it (history).
+   */
   forget(generation: number): void {
     this.own.clear()
     this.writer = (String(this.index + 1).repeat(8) + String(10000000 + generation)) as WriterId
     this.counter = 0
     this.scan()
+    for (const [path, node] of this.disk) if (this.own.get(path)?.vv[this.writer] === undefined) this.note('gave-up', path, node)
     for (const tree of this.remotes.values()) for (const path of tree.keys()) this.dirty.add(path)
   }
 
