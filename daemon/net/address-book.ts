@@ -84,7 +84,8 @@ export class AddressBook {
       const value: unknown = JSON.parse(readFileSync(this.#path, 'utf8'))
       const { port, devices } = value as { port?: unknown; devices?: unknown }
       this.#port = parseAddress('localhost', port)?.port ?? 0
-      for (const [id, list] of Object.entries(typeof devices === 'object' && devices !== null ? devices : {})) this.#loadDevice(id, list)
+      const rows = typeof devices === 'object' && devices !== null ? Object.entries(devices) : []
+      for (const [id, list] of rows) this.#loadDevice(id, list)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') this.#log.warn({ reason: messageOf(error) }, 'the remembered addresses cannot be read; beginning anew')
     }

@@ -92,7 +92,13 @@ export class ChunkClient {
         signal.removeEventListener('abort', abort)
         then()
       }
-      const pending: Pending = { open: new Set(ids), onObject, done: finish(resolve), fail: (error) => finish(() => reject(error))(), stopTimer: () => undefined }
+      const pending: Pending = {
+        open: new Set(ids),
+        onObject,
+        done: finish(resolve),
+        fail: (error) => finish(() => reject(error))(),
+        stopTimer: () => undefined,
+      }
       this.#pending.set(id, pending)
       this.#watch(id, pending)
       signal.addEventListener('abort', abort)

@@ -100,14 +100,16 @@ export class ChunkServer {
   /** In the order asked, several reads under way: as many as fit the bound at the size of the largest object so far. */
   async *#readAhead(job: Job): AsyncGenerator<readonly [ObjectId, Buffer | null]> {
     const reads: Promise<readonly [ObjectId, Buffer | null]>[] = []
+    const ids = [...job.want.ids]
     let largest = READ_AHEAD_BYTES / 8
-    let next = 0
+    let isFirst = true
     while (!this.#isOver(job)) {
       const ahead = Math.min(MAX_READ_AHEAD, Math.max(2, Math.floor(READ_AHEAD_BYTES / largest)))
-      for (; reads.length < ahead && next < job.want.ids.length; next++) reads.push(this.#read(job.want.folder, job.want.ids[next]!))
+      for (const id of ids.splice(0, ahead - reads.length)) reads.push(this.#read(job.want.folder, id))
       const answer = await reads.shift()
       if (answer === undefined) return
-      if (answer[1] !== null) largest = next <= ahead ? Math.max(1, answer[1].length) : Math.max(largest, answer[1].length)
+      if (answer[1] !== null) largest = Math.max(isFirst ? 1 : largest, answer[1].length)
+      isFirst = false
       yield answer
     }
   }

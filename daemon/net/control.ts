@@ -114,12 +114,13 @@ export class Control {
   /** The order here is the protocol. */
   private messages() {
     const channel = this.#channel
+    const { events } = this.#options
     return {
       hello: channel.message(wire.hello, (message) => this.#onHello(message)),
       have: channel.message(wire.have, (message) => this.#later(() => this.#onHave(new Set(message.hashes)))),
       records: channel.message(wire.records, (message) => this.#later(() => this.#onRecords(message))),
-      heads: channel.message(wire.heads, (message) => this.#later(() => this.#options.events.onHeads(message.folder, message.heads))),
-      report: channel.message(wire.report, (message) => this.#later(() => this.#options.events.onReport(message.folder, message.report))),
+      heads: channel.message(wire.heads, (message) => this.#later(() => events.onHeads(message.folder, message.heads))),
+      report: channel.message(wire.report, (message) => this.#later(() => events.onReport(message.folder, message.report))),
       settle: channel.message(wire.settle, (message) => this.#later(() => this.#onSettle(message.id, message.folder))),
       settled: channel.message(wire.settled, (message) => this.#later(() => this.#onSettled(message))),
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
@@ -128,7 +129,9 @@ export class Control {
 
   #onHello(hello: Hello): void {
     if (this.#greeted) throw new Error('a second hello')
-    if (hello.version !== PROTOCOL_VERSION) throw new Error(`the device speaks protocol ${hello.version}, this one ${PROTOCOL_VERSION}; update the older`)
+    if (hello.version !== PROTOCOL_VERSION) {
+      throw new Error(`the device speaks protocol ${hello.version}, this one ${PROTOCOL_VERSION}; update the older`)
+    }
     this.#greeted = true
     const { group, events } = this.#options
     if (!hello.digest.equals(group.digest())) this.#send.have({ hashes: group.recordHashes() })

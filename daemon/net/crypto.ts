@@ -36,7 +36,8 @@ export function sign(message: Buffer, secretKey: Buffer): Buffer {
 }
 
 export function verify(signature: Buffer, message: Buffer, publicKey: Buffer): boolean {
-  return signature.length === SIGNATURE_BYTES && publicKey.length === 32 && sodium.crypto_sign_verify_detached(signature, message, publicKey)
+  if (signature.length !== SIGNATURE_BYTES || publicKey.length !== 32) return false
+  return sodium.crypto_sign_verify_detached(signature, message, publicKey)
 }
 
 /** Only the holder of the device key can open it. Null if the key is not a point that can receive. */

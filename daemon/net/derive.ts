@@ -111,9 +111,12 @@ type Removals = Map<DeviceId, Set<RecordHash>>
 
 function weighRemovals(group: GroupId, all: readonly VerifiedRecord[], seniority: ReadonlyMap<DeviceId, Rank>): Removals {
   const removals: Removals = new Map()
-  const candidates = ofKind(all, 'device-removed').filter((item) => seniority.has(item.record.author))
-  candidates.sort((a, b) => bySeniority(seniority.get(a.record.author)!, seniority.get(b.record.author)!) || byHash(a, b))
-  for (const item of candidates) {
+  const candidates = ofKind(all, 'device-removed').flatMap((item) => {
+    const rank = seniority.get(item.record.author)
+    return rank === undefined ? [] : [{ item, rank }]
+  })
+  candidates.sort((a, b) => bySeniority(a.rank, b.rank) || byHash(a.item, b.item))
+  for (const { item } of candidates) {
     if (!counts(item, removals) || !isReached(group, all, removals, item.record.author)) continue
     const accepted = removals.get(item.record.device) ?? new Set()
     for (const hash of item.record.accepted) accepted.add(hash)
@@ -134,27 +137,34 @@ function counts(item: VerifiedRecord, removals: Removals): boolean {
   return accepted === undefined || accepted.has(item.hash)
 }
 
-function memberMap(valid: readonly VerifiedRecord[], reached: ReadonlyMap<DeviceId, Rank>, isMember: (device: DeviceId) => boolean): ReadonlyMap<DeviceId, Member> {
+type IsMember = (device: DeviceId) => boolean
+
+function memberMap(valid: readonly VerifiedRecord[], reached: ReadonlyMap<DeviceId, Rank>, isMember: IsMember): ReadonlyMap<DeviceId, Member> {
   const names = newest(ofKind(valid, 'device-renamed'), (record) => record.device)
   const addresses = newest(ofKind(valid, 'device-address'), (record) => record.device)
   const members = new Map<DeviceId, Member>()
-  for (const id of [...reached.keys()].filter(isMember).sort()) {
+  for (const [id, rank] of [...reached].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!isMember(id)) continue
     const address = addresses.get(id)?.record
-    const text = address === undefined || address.host === '' ? [] : [`${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`]
-    members.set(id, { id, name: names.get(id)?.record.name ?? reached.get(id)!.name, addresses: text })
+    const name = names.get(id)?.record.name ?? rank.name
+    members.set(id, { id, name, addresses: address === undefined ? [] : addressText(address) })
   }
   return members
 }
 
-function folderMap(valid: readonly VerifiedRecord[], isMember: (device: DeviceId) => boolean, removals: Removals): ReadonlyMap<FolderId, FolderState> {
+function addressText({ host, port }: { readonly host: string; readonly port: number }): string[] {
+  if (host === '') return []
+  return [host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`]
+}
+
+function folderMap(valid: readonly VerifiedRecord[], isMember: IsMember, removals: Removals): ReadonlyMap<FolderId, FolderState> {
   const named = ofKind(valid, 'folder')
   const names = newest(named, (record) => record.folder)
   const keys = groupBy(ofKind(valid, 'folder-key'), (item) => item.record.folder)
-  const left = newest(ofKind(valid, 'folder-left'), (record) => record.folder + record.author)
-  const drives = groupBy(
-    ofKind(valid, 'drive').filter(({ record }) => isMember(record.author) && record.generation > (left.get(record.folder + record.author)?.record.generation ?? -1)),
-    (item) => item.record.folder,
-  )
+  const left = newest(ofKind(valid, 'folder-left'), ({ folder, author }) => folder + author)
+  const isCurrent = ({ record: { folder, author, generation } }: Of<'drive'>): boolean =>
+    isMember(author) && generation > (left.get(folder + author)?.record.generation ?? -1)
+  const drives = groupBy(ofKind(valid, 'drive').filter(isCurrent), (item) => item.record.folder)
   const folders = new Map<FolderId, FolderState>()
   for (const [id, { record }] of [...names].sort(([a], [b]) => (a < b ? -1 : 1)) as [FolderId, Of<'folder'>][]) {
     const choices = keyChoices(keys.get(id) ?? [])
@@ -195,15 +205,19 @@ function keyChoices(items: readonly (Of<'folder-key'> | Of<'group-secret'>)[]): 
 }
 
 /** The last generation for each subject, the greater hash among equals. */
-function newest<T extends VerifiedRecord & { readonly record: { readonly generation: number } }>(items: readonly T[], subject: (record: T['record']) => string): Map<string, T> {
+function newest<T extends Dated>(items: readonly T[], subject: (record: T['record']) => string): Map<string, T> {
   const best = new Map<string, T>()
   for (const item of items) {
     const other = best.get(subject(item.record))
-    if (other === undefined || item.record.generation > other.record.generation || (item.record.generation === other.record.generation && item.hash > other.hash)) {
-      best.set(subject(item.record), item)
-    }
+    if (other === undefined || isNewer(item, other)) best.set(subject(item.record), item)
   }
   return best
+}
+
+type Dated = VerifiedRecord & { readonly record: { readonly generation: number } }
+
+function isNewer(a: Dated, b: Dated): boolean {
+  return a.record.generation === b.record.generation ? a.hash > b.hash : a.record.generation > b.record.generation
 }
 
 function ofKind<K extends RecordBody['kind']>(records: readonly VerifiedRecord[], kind: K): Of<K>[] {

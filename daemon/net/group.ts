@@ -7,8 +7,10 @@ import type { Log } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { hash, keyPairOf, random32 } from './crypto.ts'
 import type { KeyPair } from './crypto.ts'
-import type { DriveRecord, FolderState, Member } from './derive.ts'
+import type { Member } from './derive.ts'
 import { adoptionOf } from './adoption.ts'
+import { foldersOf, ownsDrive } from './group-folders.ts'
+import type { GroupDrive, GroupFolder } from './group-folders.ts'
 import { Ledger } from './ledger.ts'
 import type { Identity } from './ledger.ts'
 import { MAX_DEVICES } from './limits.ts'
@@ -17,22 +19,7 @@ import type { GroupId, KeyId, RecordBody, RecordHash, SignedRecord, VerifiedReco
 import { Secrets } from './secrets.ts'
 import type { Binding } from './secrets.ts'
 
-export type GroupDrive = DriveRecord
-export type { Binding, Member }
-
-export interface GroupFolder {
-  readonly id: FolderId
-  readonly name: string
-  /** The key of new drives, 32 bytes. */
-  readonly key: Buffer
-  readonly keyId: KeyId
-  /** All keys known here by id, the current one and older ones for reading. */
-  readonly keys: ReadonlyMap<KeyId, Buffer>
-  /** Drives of the members that have the folder: their two newest generations, newest first (R14, R23). */
-  readonly drives: readonly GroupDrive[]
-  /** Members that have the folder. */
-  readonly devices: readonly DeviceId[]
-}
+export type { Binding, GroupDrive, GroupFolder, Member }
 
 export interface GroupSelf {
   readonly id: DeviceId
@@ -60,6 +47,14 @@ export interface GroupChange {
   readonly joined: boolean
   /** Others had records of this device that it never wrote: its key lives twice, or its state was rolled back (R30). */
   readonly stranger: boolean
+}
+
+export interface NewDrive {
+  readonly folder: FolderId
+  readonly generation: number
+  readonly driveKey: DriveKey
+  readonly writer: WriterId
+  readonly keyId?: KeyId
 }
 
 export interface GroupOptions {
@@ -159,13 +154,14 @@ export class Group {
   }
 
   /** A drive of this device for a folder of the group; `keyId` says which key it is encrypted with (the current one). */
-  async announceDrive(drive: { folder: FolderId; generation: number; driveKey: DriveKey; writer: WriterId; keyId?: KeyId }): Promise<void> {
+  async announceDrive(drive: NewDrive): Promise<void> {
     const { folder, generation, driveKey, writer } = drive
     const known = this.folder(folder)
     if (known === null) throw unknownFolder(folder)
     const keyId = drive.keyId ?? known.keyId
-    const same = known.drives.some((row) => row.device === this.self.id && row.driveKey === driveKey && row.generation === generation && row.keyId === keyId)
-    if (!same) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer }])
+    const own = known.drives.filter((row) => row.device === this.self.id)
+    const isSaid = own.some((row) => row.driveKey === driveKey && row.generation === generation && row.keyId === keyId)
+    if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer }])
   }
 
   /** The generation of the next drive of this device for a folder: above all it ever announced (R23). */
@@ -248,7 +244,8 @@ export class Group {
   expectAlone(): void {
     const others = this.members().filter((member) => member.id !== this.self.id)
     if (others.length === 0 || this.removedSelf) return
-    throw new P2psyncError('GROUP_NOT_ALONE', `this device is already in a group with ${others.map((member) => member.name).join(', ')}; leave it first (join --leave)`)
+    const names = others.map((member) => member.name).join(', ')
+    throw new P2psyncError('GROUP_NOT_ALONE', `this device is already in a group with ${names}; leave it first (join --leave)`)
   }
 
   /** Bindings of joins (R24) that the daemon has not carried out yet. */
@@ -375,43 +372,6 @@ function newIdentity(secrets: Secrets): Identity {
 
 function storedFrom(ledger: Ledger, bindings: readonly Binding[]): Parameters<Secrets['saveGroup']>[0] {
   return { device: ledger.self.id, group: ledger.group, records: [...ledger.records.values()], bindings }
-}
-
-/** Folders whose key has reached this device. */
-function foldersOf(ledger: Ledger): readonly GroupFolder[] {
-  const folders: GroupFolder[] = []
-  for (const folder of ledger.state.folders.values()) {
-    const keys = new Map<KeyId, Buffer>()
-    for (const { keyId } of folder.keys) {
-      const key = ledger.keyring.get(keyId)
-      if (key !== null) keys.set(keyId, key)
-    }
-    const current = folder.key !== null && keys.has(folder.key.keyId) ? folder.key.keyId : [...keys.keys()][0]
-    const key = current === undefined ? undefined : keys.get(current)
-    if (current === undefined || key === undefined) continue
-    folders.push({ id: folder.id, name: folder.name, key, keyId: current, keys, drives: newestDrives(folder), devices: folder.devices })
-  }
-  return folders
-}
-
-/** Of each device the two highest generation numbers, all drives of each (R23). */
-function newestDrives(folder: FolderState): GroupDrive[] {
-  const generations = new Map<DeviceId, Set<number>>()
-  return folder.drives.filter((drive) => {
-    const seen = generations.get(drive.device) ?? new Set()
-    if (seen.size < 2) seen.add(drive.generation)
-    generations.set(drive.device, seen)
-    return seen.has(drive.generation)
-  })
-}
-
-/** Also where the drive's record is void since the removal. */
-function ownsDrive(ledger: Ledger, folder: FolderState, device: DeviceId): boolean {
-  if (folder.devices.includes(device)) return true
-  const own = [...ledger.records.values()].map((item) => item.record).filter((record) => record.author === device)
-  const last = (kind: 'drive' | 'folder-left'): number =>
-    Math.max(-1, ...own.map((record) => ((record.kind === 'drive' || record.kind === 'folder-left') && record.kind === kind && record.folder === folder.id ? record.generation : -1)))
-  return last('drive') > last('folder-left')
 }
 
 function unknownFolder(folder: FolderId): P2psyncError {

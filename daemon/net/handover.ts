@@ -37,7 +37,11 @@ export interface Received {
 }
 
 /** The newcomer's side: dials again until it has the answer or the signal aborts. */
-export async function requestHandover(dial: () => NoiseSecretStream, signal: AbortSignal, onMiss: (error: unknown) => void): Promise<Received> {
+export async function requestHandover(
+  dial: () => NoiseSecretStream,
+  signal: AbortSignal,
+  onMiss: (error: unknown) => void,
+): Promise<Received> {
   for (;;) {
     signal.throwIfAborted()
     const stream = dial()
@@ -61,7 +65,12 @@ function receive(stream: NoiseSecretStream, signal: AbortSignal): Promise<Handov
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     stream.on('error', reject)
     stream.on('close', () => reject(new Error('the connection ended')))
-    const channel: Channel = new Channel(stream, { protocol: JOIN_PROTOCOL, onOpen: () => undefined, onClose: () => reject(new Error('the channel was closed')), onFault: reject })
+    const channel: Channel = new Channel(stream, {
+      protocol: JOIN_PROTOCOL,
+      onOpen: () => undefined,
+      onClose: () => reject(new Error('the channel was closed')),
+      onFault: reject,
+    })
     channel.message(handoverPart, (part) => {
       records.push(...part.records)
       for (const record of part.records) bytes += record.body.length

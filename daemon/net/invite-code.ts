@@ -1,8 +1,8 @@
 /**
  * The code a user carries from one device to the other: z-base-32 of
  *
- *     version (u8, 1) · secret (16 bytes) · expires (u32 LE, seconds) · address count (u8) · per address IPv4 (4) and port (u16 LE)
- *     · first 4 bytes of SHA-256 over all that
+ *     version (u8, 1) · secret (16 bytes) · expires (u32 LE, seconds) · address count (u8)
+ *     · per address IPv4 (4) and port (u16 LE) · first 4 bytes of SHA-256 over all that
  *
  * From the secret both sides derive the blind-pairing invite and the key that the inviter answers under while it lasts. The
  * addresses let a device without a DHT be dialled (blind-pairing's own invites leave private ones out).
@@ -60,8 +60,11 @@ export function decodeInvite(text: string): InviteCode {
   const count = body.readUInt8(HEAD_BYTES - 1)
   if (body.length !== HEAD_BYTES + count * ADDRESS_BYTES) throw new P2psyncError('INVITE_INVALID', 'this invite code is damaged; ask for a new one')
   const addresses: NodeAddress[] = []
-  for (let at = HEAD_BYTES; at < body.length; at += ADDRESS_BYTES) addresses.push({ host: [...body.subarray(at, at + 4)].join('.'), port: body.readUInt16LE(at + 4) })
-  return { secret: Buffer.from(body.subarray(1, 1 + SECRET_BYTES)), expiresAt: body.readUInt32LE(1 + SECRET_BYTES) * 1000, addresses: addresses.filter(({ port }) => port > 0) }
+  for (let at = HEAD_BYTES; at < body.length; at += ADDRESS_BYTES) {
+    const port = body.readUInt16LE(at + 4)
+    if (port > 0) addresses.push({ host: [...body.subarray(at, at + 4)].join('.'), port })
+  }
+  return { secret: Buffer.from(body.subarray(1, 1 + SECRET_BYTES)), expiresAt: body.readUInt32LE(1 + SECRET_BYTES) * 1000, addresses }
 }
 
 /** The blind-pairing invite that belongs to a secret. `data` goes into the reply, signed. */

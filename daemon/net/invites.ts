@@ -68,7 +68,7 @@ function parse(data: Buffer | null): Invite[] {
 
 function parseInvite(item: unknown): Invite | null {
   if (typeof item !== 'object' || item === null) return null
-  const { secret, expiresAt, usedBy } = item as { readonly secret?: unknown; readonly expiresAt?: unknown; readonly usedBy?: unknown }
+  const { secret, expiresAt, usedBy } = item as Readonly<Record<string, unknown>>
   if (typeof secret !== 'string' || !/^[0-9a-f]{32}$/.test(secret) || typeof expiresAt !== 'number') return null
   const device = usedBy === null ? null : parseDeviceId(usedBy)
   return usedBy !== null && device === null ? null : { secret, expiresAt, usedBy: device }

@@ -56,10 +56,11 @@ export function sealTo(devices: Iterable<DeviceId>, key: Buffer): SealedBox[] {
  */
 export function missingKeys(state: GroupState, keyring: Keyring, fresh: () => Buffer): RecordBody[] {
   const members = [...state.members.keys()]
-  const bodies: RecordBody[] = keyRecords(state.secret, state.secrets, [], members, keyring, fresh).map((key) => ({ kind: 'group-secret', ...key }))
-  for (const folder of state.folders.values()) {
-    const inUse = choicesInUse(folder.keys, folder.drives)
-    for (const key of keyRecords(folder.key, folder.keys, inUse, members, keyring, fresh)) bodies.push({ kind: 'folder-key', folder: folder.id, ...key })
+  const secrets = keyRecords(state.secret, state.secrets, [], members, keyring, fresh)
+  const bodies: RecordBody[] = secrets.map((key) => ({ kind: 'group-secret', ...key }))
+  for (const { id, key: current, keys, drives } of state.folders.values()) {
+    const records = keyRecords(current, keys, choicesInUse(keys, drives), members, keyring, fresh)
+    for (const key of records) bodies.push({ kind: 'folder-key', folder: id, ...key })
   }
   return bodies
 }

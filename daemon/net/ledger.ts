@@ -94,8 +94,8 @@ export class Ledger {
 
 function needed(ledger: Ledger): RecordBody[] {
   const bodies = missingKeys(ledger.state, ledger.keyring, random32)
-  for (const folder of ledger.state.folders.values()) {
-    if (!folder.namedByMember) bodies.push({ kind: 'folder', folder: folder.id, generation: folder.nameGeneration, name: folder.name })
+  for (const { id, name, nameGeneration, namedByMember } of ledger.state.folders.values()) {
+    if (!namedByMember) bodies.push({ kind: 'folder', folder: id, generation: nameGeneration, name })
   }
   return bodies
 }

@@ -95,7 +95,8 @@ export class Node extends HyperDHT {
 /** All traffic must stay on this machine: a test, or a private DHT on it. */
 export function isLoopback(bootstrap: Bootstrap): boolean {
   if (process.env['P2PSYNC_TEST'] === '1') return true
-  return Array.isArray(bootstrap) && bootstrap.length > 0 && (bootstrap as readonly NodeAddress[]).every(({ host }) => host === 'localhost' || host.startsWith('127.'))
+  if (bootstrap === null || bootstrap === 'none' || bootstrap.length === 0) return false
+  return bootstrap.every(({ host }) => host === 'localhost' || host.startsWith('127.'))
 }
 
 /** The library takes 0 for its default port; a port of the dynamic range, and the next ones if it is taken. */

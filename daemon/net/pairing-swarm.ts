@@ -32,7 +32,8 @@ export class PairingSwarm extends EventEmitter implements SwarmLike {
   async listen(keyPair: KeyPair, onError: (error: unknown) => void): Promise<void> {
     await this.dht.bind()
     if (this.#closed) return
-    const server = this.dht.createServer({ firewall: () => this.#closed || this.connections.size >= MAX_PAIRING_CONNECTIONS }, (stream) => this.#add(stream))
+    const firewall = (): boolean => this.#closed || this.connections.size >= MAX_PAIRING_CONNECTIONS
+    const server = this.dht.createServer({ firewall }, (stream) => this.#add(stream))
     this.#server = server
     server.listen({ ...keyPair }).catch(onError)
   }

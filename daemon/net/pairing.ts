@@ -204,7 +204,8 @@ export class Pairing extends Resource {
     try {
       return await new Promise<PairedReply>((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-        const candidate = pairing.addCandidate({ invite, userData: encodeUserData({ device: id, name }), onadd: async (reply) => resolve(reply) })
+        const userData = encodeUserData({ device: id, name })
+        const candidate = pairing.addCandidate({ invite, userData, onadd: async (reply) => resolve(reply) })
         candidate.request.on('rejected', (error: unknown) => {
           const refusal = refusalOf(error)
           if (refusal !== null) reject(refusal)
@@ -231,9 +232,9 @@ function encodeUserData({ device, name }: Newcomer): Buffer {
 function parseUserData(data: Buffer): Newcomer | null {
   if (data.length > 1024) return null
   try {
-    const value = JSON.parse(data.toString('utf8')) as { readonly v?: unknown; readonly device?: unknown; readonly name?: unknown } | null
-    const device = parseDeviceId(value?.device)
-    return value?.v !== 1 || device === null ? null : { device, name: parseDeviceName(value.name) ?? device.slice(0, 8) }
+    const value = JSON.parse(data.toString('utf8')) as Readonly<Record<string, unknown>> | null
+    const device = parseDeviceId(value?.['device'])
+    return value?.['v'] !== 1 || device === null ? null : { device, name: parseDeviceName(value['name']) ?? device.slice(0, 8) }
   } catch {
     // Not JSON: not a newcomer of ours.
     return null

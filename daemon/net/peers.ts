@@ -1,6 +1,7 @@
 /** The `FolderPeers` port of one folder over the network. */
 import type { FolderPeer, FolderPeers, FolderReport } from '../ports.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
+import type { OnObject } from './chunk-client.ts'
 import type { PeerLink } from './link.ts'
 import type { Network, SettleHandler } from './swarm.ts'
 
@@ -45,7 +46,7 @@ export class FolderPeersAdapter implements FolderPeers {
     if (!this.#closed) this.#network.report(this.#folder, report)
   }
 
-  async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
+  async want(device: DeviceId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {
     await this.#link(device).want(this.#folder, ids, onObject, signal)
   }
 

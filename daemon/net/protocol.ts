@@ -10,10 +10,11 @@
  * connection. Cores replicate beside these channels with their own protocol.
  */
 import c from 'compact-encoding'
-import type { Encoding, State } from 'compact-encoding'
+import type { Encoding } from 'compact-encoding'
 import { MAX_PATH_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
 import type { DriveHead, FolderActivity, FolderReport } from '../ports.ts'
 import type { DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
+import { bytes, encoding, idEncoding, known, limited, list, text } from './codec.ts'
 import { SIGNATURE_BYTES } from './crypto.ts'
 import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 import type { RecordHash, SignedRecord } from './records.ts'
@@ -98,42 +99,7 @@ export interface HandoverPart {
 
 const ACTIVITIES: readonly FolderActivity[] = ['scanning', 'syncing', 'idle', 'paused', 'halted', 'decision']
 
-// -------------------------------------------------------------------------------------------------- building blocks
-
-/** A value as it goes onto the wire: written twice, once to count. */
-function encoding<T>(write: (out: Writer, value: T) => void, read: (state: State) => T): Encoding<T> {
-  return {
-    preencode: (state, value) => write(counter(state), value),
-    encode: (state, value) => write(writer(state), value),
-    decode: read,
-  }
-}
-
-interface Writer {
-  put<T>(kind: Encoding<T>, value: T): void
-}
-
-function counter(state: State): Writer {
-  return { put: (kind, value) => kind.preencode(state, value) }
-}
-
-function writer(state: State): Writer {
-  return { put: (kind, value) => kind.encode(state, value) }
-}
-
-/** Bytes of a fixed number of text characters: hex or base64url. */
-function idEncoding<T extends string>(bytes: number, form: 'hex' | 'base64url'): Encoding<T> {
-  return {
-    preencode: (state) => {
-      state.end += bytes
-    },
-    encode: (state, value) => {
-      state.buffer.write(value, state.start, bytes, form)
-      state.start += bytes
-    },
-    decode: (state) => take(state, bytes).toString(form) as T,
-  }
-}
+// -------------------------------------------------------------------------------------------------- control channel
 
 const folderId = idEncoding<FolderId>(32, 'hex')
 const driveKey = idEncoding<DriveKey>(32, 'hex')
@@ -142,73 +108,16 @@ const recordHash = idEncoding<RecordHash>(32, 'base64url')
 const treeHash = idEncoding(32, 'hex')
 const sessionId = idEncoding(16, 'hex')
 
-/** A view, not a copy. */
-function bytes(maxBytes: number): Encoding<Buffer> {
-  return {
-    preencode: c.buffer.preencode,
-    encode: (state, value) => {
-      c.uint.encode(state, value.length)
-      state.buffer.set(value, state.start)
-      state.start += value.length
-    },
-    decode: (state) => take(state, limited(c.uint.decode(state), maxBytes)),
-  }
-}
-
-function text(maxBytes: number): Encoding<string> {
-  return {
-    preencode: c.string.preencode,
-    encode: c.string.encode,
-    decode: (state) => take(state, limited(c.uint.decode(state), maxBytes)).toString('utf8'),
-  }
-}
-
-function list<T>(item: Encoding<T>, maxItems: number): Encoding<readonly T[]> {
-  return {
-    preencode: (state, items) => {
-      c.uint.preencode(state, items.length)
-      for (const value of items) item.preencode(state, value)
-    },
-    encode: (state, items) => {
-      c.uint.encode(state, items.length)
-      for (const value of items) item.encode(state, value)
-    },
-    decode: (state) => {
-      const count = limited(c.uint.decode(state), maxItems)
-      const items: T[] = []
-      for (let i = 0; i < count; i++) items.push(item.decode(state))
-      return items
-    },
-  }
-}
-
-function take(state: State, count: number): Buffer {
-  if (state.end - state.start < count) throw new Error('message ends too early')
-  const start = state.start
-  state.start += count
-  return state.buffer.subarray(start, state.start)
-}
-
-function limited(value: number, max: number): number {
-  if (value > max) throw new Error('message is beyond a limit')
-  return value
-}
-
-/** For what is found by index, so that a surplus value cannot pass. */
-function known<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('message has an unknown value')
-  return value
-}
-
-// -------------------------------------------------------------------------------------------------- control channel
-
 const signedRecord: Encoding<SignedRecord> = encoding(
   (out, record) => {
     out.put(bytes(MAX_RECORD_BYTES), record.body)
     out.put(bytes(SIGNATURE_BYTES), record.signature)
   },
   // Copies: what is kept must not hold on to the whole message.
-  (state) => ({ body: Buffer.from(bytes(MAX_RECORD_BYTES).decode(state)), signature: Buffer.from(bytes(SIGNATURE_BYTES).decode(state)) }),
+  (state) => ({
+    body: Buffer.from(bytes(MAX_RECORD_BYTES).decode(state)),
+    signature: Buffer.from(bytes(SIGNATURE_BYTES).decode(state)),
+  }),
 )
 
 const signedRecords = list(signedRecord, MAX_RECORDS)
@@ -251,7 +160,12 @@ export const hello: Encoding<Hello> = encoding(
     out.put(c.uint, message.port)
     out.put(c.fixed32, message.digest)
   },
-  (state) => ({ version: c.uint.decode(state), session: sessionId.decode(state), port: limited(c.uint.decode(state), 65535), digest: c.fixed32.decode(state) }),
+  (state) => ({
+    version: c.uint.decode(state),
+    session: sessionId.decode(state),
+    port: limited(c.uint.decode(state), 65535),
+    digest: c.fixed32.decode(state),
+  }),
 )
 
 export const have: Encoding<Have> = encoding(

@@ -281,7 +281,7 @@ function isHash(value: unknown): value is RecordHash {
 }
 
 function isAscending(list: readonly string[]): boolean {
-  return list.every((item, i) => i === 0 || list[i - 1]! < item)
+  return list.every((item, i) => i === 0 || (list[i - 1] ?? '') < item)
 }
 
 /** Counters stay far below 2^53, so that one more always exists. */

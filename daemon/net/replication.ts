@@ -5,7 +5,7 @@
  */
 import type { DriveHead, Log } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId } from '../sync/ids.ts'
-import type { Group } from './group.ts'
+import type { Group, GroupDrive } from './group.ts'
 import type { PeerLink } from './link.ts'
 
 export interface ForkEvidence {
@@ -69,20 +69,21 @@ export class Replication {
     const remote = link.heads.get(id)
     if (remote === undefined) return
     for (const drive of folder.drives) {
-      if (link.ready && !link.attached.has(drive.driveKey)) await this.#tryAttach(link, id, drive, heads, remote)
+      if (!link.ready || link.attached.has(drive.driveKey)) continue
+      const ofDrive = (head: DriveHead): boolean => head.key === drive.driveKey
+      await this.#tryAttach(link, id, drive, heads.find(ofDrive), remote.find(ofDrive))
     }
   }
 
-  async #tryAttach(link: PeerLink, folder: FolderId, drive: { driveKey: DriveKey; device: DeviceId }, heads: readonly DriveHead[], remotes: readonly DriveHead[]): Promise<void> {
+  async #tryAttach(link: PeerLink, folder: FolderId, drive: GroupDrive, local?: DriveHead, remote?: DriveHead): Promise<void> {
     const key = drive.driveKey
-    const own = drive.device === this.#group.self.id
-    const local = heads.find((head) => head.key === key)
-    const remote = remotes.find((head) => head.key === key)
-    const reason = local === undefined || remote === undefined ? null : await forkOf(own, local, remote, (length) => this.#handlers.treeHash(key, length))
-    if (reason !== null && local !== undefined && remote !== undefined) {
-      this.#log.error({ drive: key.slice(0, 8), peer: link.device.slice(0, 8), own, reason, local: local.length, remote: remote.length }, 'two histories of one drive')
-      this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local, remote })
-      return
+    if (local !== undefined && remote !== undefined) {
+      const own = drive.device === this.#group.self.id
+      const reason = await forkOf(own, local, remote, (length) => this.#handlers.treeHash(key, length))
+      if (reason !== null) {
+        this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local, remote })
+        return
+      }
     }
     if (!link.ready) return
     link.attached.add(key)
@@ -91,7 +92,12 @@ export class Replication {
 }
 
 /** Why two heads cannot be of one history, or null. The shorter side cannot tell; the longer one does. */
-export async function forkOf(own: boolean, local: DriveHead, remote: DriveHead, treeHash: (length: number) => Promise<string | null>): Promise<ForkEvidence['reason'] | null> {
+export async function forkOf(
+  own: boolean,
+  local: DriveHead,
+  remote: DriveHead,
+  treeHash: (length: number) => Promise<string | null>,
+): Promise<ForkEvidence['reason'] | null> {
   if (remote.length === 0) return null
   if (own && remote.length > local.length) return 'longer'
   if (local.length === 0) return null

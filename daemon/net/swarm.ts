@@ -13,10 +13,10 @@ import type { Clock, FolderReport, Log } from '../ports.ts'
 import { parseDeviceId } from '../sync/ids.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
-import type { Group, GroupChange } from './group.ts'
+import { Dialer } from './dialer.ts'
+import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import type { Handover } from './group.ts'
-import { CLOSE_NETWORK_MS, MAX_SESSIONS, NEW_MEMBER_GRACE_MS, REDIAL_MS, WAKE_CHECK_MS } from './limits.ts'
+import { CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -67,24 +67,20 @@ export class Network extends Resource {
   readonly #reports = new Map<FolderId, FolderReport>()
   readonly #settlers = new Map<FolderId, SettleHandler>()
   readonly #sessions = new Map<DeviceId, string[]>()
-  readonly #dialled = new Set<DeviceId>()
-  /** What a dial tries before the DHT. */
-  readonly #reachable = new Map<DeviceId, readonly NodeAddress[]>()
-  readonly #grace = new Map<DeviceId, () => void>()
+  readonly #dialer: Dialer
   readonly #peerListeners: Listeners<[PeerLink]>
   readonly #reportListeners: Listeners<[PeerLink, FolderId]>
   readonly #clonedListeners: Listeners<[DeviceId]>
   #handlers: NetworkHandlers = NO_HANDLERS
   #replication: Replication
   #topic: Buffer | null = null
-  #untilRedialMs = REDIAL_MS
   #stopListening: () => void = () => undefined
-  #stopRedial: () => void = () => undefined
 
   /** @throws UNSAFE_TEST in a test without a DHT of its own. */
   constructor(options: NetworkOptions) {
     super()
-    const { group, bootstrap, log } = options
+    const { group, bootstrap, clock, log } = options
+    const reachable = new Map<DeviceId, readonly NodeAddress[]>()
     this.group = group
     this.#options = options
     this.#log = log
@@ -97,9 +93,11 @@ export class Network extends Resource {
       bootstrap,
       port: options.listenPort ?? this.#book.port,
       loopback: isLoopback(bootstrap),
-      addresses: (key) => this.#reachable.get(key.toString('hex') as DeviceId) ?? [],
+      addresses: (key) => reachable.get(key.toString('hex') as DeviceId) ?? [],
     })
     this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#allows(key) })
+    const wanted = (device: DeviceId): boolean => !this.#ready.has(device) && this.#allows(Buffer.from(device, 'hex'))
+    this.#dialer = new Dialer({ group, book: this.#book, node: this.#node, swarm: this.#swarm, clock, log, wanted }, reachable)
     this.#refuseBeforeBan()
   }
 
@@ -173,8 +171,7 @@ export class Network extends Resource {
 
   /** After wake-up, or when the network changed: dial all absent members now. */
   kick(): void {
-    for (const { id } of this.group.members()) this.#dial(id)
-    void this.#resolveAddresses()
+    this.#dialer.kick()
   }
 
   /** Asks a member of another group for that group; this device must have been added to it. Dials until the signal aborts. */
@@ -200,15 +197,13 @@ export class Network extends Resource {
     this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
     this.#node.on('network-change', () => this.kick())
     this.#stopListening = this.group.onChange((change) => this.#onGroupChange(change))
-    for (const { id } of this.group.members()) this.#dialled.add(id)
+    this.#dialer.start()
     this.#follow()
-    this.#redialLater()
   }
 
   protected async onClose(): Promise<void> {
     this.#stopListening()
-    this.#stopRedial()
-    for (const stop of this.#grace.values()) stop()
+    this.#dialer.close()
     for (const link of [...this.#all]) link.close()
     await this.#destroySwarm()
   }
@@ -287,8 +282,8 @@ export class Network extends Resource {
   #onGroupChange(change: GroupChange): void {
     if (change.stranger) this.#clonedListeners.tell(this.group.self.id)
     if (change.joined) {
-      for (const { id } of this.group.members()) this.#dialled.add(id)
       for (const link of [...this.#all]) link.close()
+      this.#dialer.start()
     }
     // Members only, before this device itself may have to go: they shall know why.
     for (const link of change.joined ? [] : this.#all) {
@@ -303,82 +298,18 @@ export class Network extends Resource {
     for (const link of [...this.#all]) {
       if (!this.#allows(Buffer.from(link.device, 'hex'))) link.dismiss(this.group.removalsOf(link.device))
     }
-    for (const device of [...this.#dialled]) {
-      if (this.group.isMember(device)) continue
-      this.#dialled.delete(device)
-      this.#reachable.delete(device)
-      this.#swarm.leavePeer(Buffer.from(device, 'hex'))
-    }
     this.#followTopic()
-    void this.#resolveAddresses()
-    for (const { id } of this.group.members()) {
-      this.#swarm.peers.get(id)?.ban(false)
-      if (this.#dialled.has(id)) this.#dial(id)
-      else this.#dialAfterGrace(id)
-    }
+    this.#dialer.follow()
   }
 
   #followTopic(): void {
-    const topic = this.#options.bootstrap === 'none' || this.group.removedSelf ? null : this.group.topic()
+    const topic = !this.#node.hasDht || this.group.removedSelf ? null : this.group.topic()
     if (topic === null ? this.#topic === null : this.#topic?.equals(topic)) return
     const old = this.#topic
     this.#topic = topic
-    if (old !== null) this.#swarm.leave(old).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'leaving the old topic failed'))
+    const onError = (error: unknown): void => this.#log.debug({ reason: messageOf(error) }, 'leaving the old topic failed')
+    if (old !== null) this.#swarm.leave(old).catch(onError)
     if (topic !== null) this.#swarm.join(topic, { server: true, client: true })
-  }
-
-  /** A newcomer dials first: while it has not taken in the group, it would refuse us. */
-  #dialAfterGrace(device: DeviceId): void {
-    if (this.#grace.has(device)) return
-    this.#grace.set(
-      device,
-      this.#options.clock.after(NEW_MEMBER_GRACE_MS, () => {
-        this.#grace.delete(device)
-        if (this.closing || !this.group.isMember(device)) return
-        this.#dialled.add(device)
-        this.#dial(device)
-      }),
-    )
-  }
-
-  #dial(device: DeviceId): void {
-    this.#dialReachable(device).catch((error: unknown) => this.#log.warn({ peer: device.slice(0, 8), reason: messageOf(error) }, 'dialling failed'))
-  }
-
-  async #dialReachable(device: DeviceId): Promise<void> {
-    const key = Buffer.from(device, 'hex')
-    const wanted = (): boolean => !this.closing && this.#allows(key) && !this.#ready.has(device)
-    if (!wanted()) return
-    const addresses = await this.#node.reachable(this.#addressesOf(device))
-    this.#reachable.set(device, addresses)
-    if (wanted() && (this.#node.hasDht || addresses.length > 0)) this.#swarm.joinPeer(key)
-  }
-
-  /** Also notices that the machine slept: then the connections are dead and nobody has said so. */
-  #redialLater(): void {
-    const { clock } = this.#options
-    const before = clock.now()
-    this.#stopRedial = clock.after(WAKE_CHECK_MS, () => {
-      if (this.closing) return
-      const slept = clock.now() - before > 3 * WAKE_CHECK_MS
-      this.#untilRedialMs -= WAKE_CHECK_MS
-      if (slept || this.#untilRedialMs <= 0) {
-        this.#untilRedialMs = REDIAL_MS
-        this.kick()
-      }
-      this.#redialLater()
-    })
-  }
-
-  /** Host names among static addresses; the dials that waited for one start then. */
-  async #resolveAddresses(): Promise<void> {
-    const found = await this.#book.resolve(this.group.members().flatMap((member) => member.addresses))
-    if (found) for (const { id } of this.group.members()) this.#dial(id)
-  }
-
-  #addressesOf(device: DeviceId): NodeAddress[] {
-    const fixed = this.group.members().find((member) => member.id === device)?.addresses ?? []
-    return this.group.isMember(device) ? this.#book.addresses(device, fixed) : []
   }
 
   /** Taking back announcements asks the DHT, which may not answer. */

@@ -4,7 +4,7 @@ import test from 'brittle'
 import type { Assert } from 'brittle'
 import { Group } from '../../daemon/net/group.ts'
 import type { DriveKey, WriterId } from '../../daemon/sync/ids.ts'
-import { codeOf, testLog } from './helpers.ts'
+import { codeOf, must, testLog } from './helpers.ts'
 
 const WRITER = '0123456789abcdef' as WriterId
 
@@ -113,7 +113,7 @@ test('R22: removing a device changes every secret it knew; those who were away f
   await share(a, b, c)
   const folder = await a.createFolder('docs')
   await share(a, b, c)
-  const old = a.folder(folder)!
+  const old = must(a.folder(folder))
   const topic = a.topic()
   t.alike(c.folder(folder)?.key, old.key)
   await a.removeDevice(c.self.id)

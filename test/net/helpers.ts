@@ -108,4 +108,10 @@ export async function codeOf(run: Promise<unknown>): Promise<string> {
   }
 }
 
+/** What must be there for the test to make sense. */
+export function must<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error('the test expected a value')
+  return value
+}
+
 export const NEVER = new AbortController().signal

@@ -11,7 +11,7 @@ import type { KeyPair } from '../../daemon/net/crypto.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
 import type { FolderId, ObjectId } from '../../daemon/sync/ids.ts'
-import { connected, openDevice, pair } from './helpers.ts'
+import { connected, must, openDevice, pair } from './helpers.ts'
 import type { Device } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
@@ -38,11 +38,11 @@ interface Raw {
 }
 
 async function rawChannel(stream: NoiseSecretStream, protocol: string, types: number): Promise<Raw> {
-  const channel = Protomux.from(stream).createChannel({ protocol })!
+  const channel = must(Protomux.from(stream).createChannel({ protocol }))
   const messages = Array.from({ length: types }, () => channel.addMessage({ encoding: c.raw }))
   channel.open()
   await channel.fullyOpened()
-  return { channel, send: (type, bytes) => messages[type]!.send(bytes) }
+  return { channel, send: (type, bytes) => void must(messages[type]).send(bytes) }
 }
 
 function helloOf(device: Device): Buffer {
@@ -141,7 +141,7 @@ test('a member that breaks the protocol loses its connection, and the daemon liv
   for (let id = 0; id < 200; id++) chunks.send(0, c.encode(wire.want, { id, folder: FOLDER, ids }))
   await answers
   t.pass('too many wants are refused, not piled up')
-  chunks.send(1, c.encode(wire.data, { id: 5, objects: [[ids[0]!, Buffer.alloc(10)]] }))
+  chunks.send(1, c.encode(wire.data, { id: 5, objects: [[must(ids[0]), Buffer.alloc(10)]] }))
   chunks.send(2, c.encode(wire.nack, { id: 5, ids }))
   chunks.send(3, c.encode(wire.cancel, { id: 5 }))
   chunks.send(0, c.encode(wire.want, { id: 999, folder: FOLDER, ids }))

@@ -6,7 +6,7 @@ import type { DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/i
 import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
 import type { ForkEvidence } from '../../daemon/net/replication.ts'
 import { forkOf } from '../../daemon/net/replication.ts'
-import { codeOf, connected, groupHas, NEVER, openDevice, pair, testnet, until } from './helpers.ts'
+import { codeOf, connected, groupHas, must, NEVER, openDevice, pair, testnet, until } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
 const WRITER = '0123456789abcdef' as WriterId
@@ -58,7 +58,7 @@ test('chunks: many small objects, more than one message may name', async (t) => 
   const link = await connected(b, a)
   let good = 0
   await link.want(FOLDER, [...objects.keys(), ...objects.keys()], (id, data) => {
-    if (data?.equals(objects.get(id)!)) good++
+    if (data?.equals(must(objects.get(id)))) good++
   }, NEVER)
   t.is(good, 5000)
   await link.want(FOLDER, [], () => t.fail(), NEVER)
@@ -165,7 +165,7 @@ test('R17: cores are attached after both told their heads, new drives later too,
   const evidence: ForkEvidence[] = []
   const waiting = new Set<() => void>()
   const note = (who: 'a' | 'b', drive: DriveKey): boolean => {
-    attached[who].push(drive[0]!)
+    attached[who].push(drive.slice(0, 1))
     for (const check of waiting) check()
     return true
   }

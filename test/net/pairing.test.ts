@@ -45,15 +45,17 @@ test('pairing: without a DHT, over the addresses in the code', async (t) => {
 
 test('pairing: three devices see each other and share records', async (t) => {
   const bootstrap = await testnet(t)
-  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => openDevice(t, { name, bootstrap })))
-  await pair(a!, b!)
-  await pair(b!, c!)
-  await Promise.all([connected(a!, c!), connected(c!, a!)])
-  const folder = await a!.group.createFolder('docs')
-  await groupHas(c!, () => c!.group.folder(folder) !== null)
-  t.is(c!.group.folder(folder)?.name, 'docs')
-  t.alike(c!.group.folder(folder)?.key, a!.group.folder(folder)?.key)
-  await groupHas(b!, () => b!.group.digest().equals(a!.group.digest()) && b!.group.folder(folder) !== null)
+  const a = await openDevice(t, { name: 'a', bootstrap })
+  const b = await openDevice(t, { name: 'b', bootstrap })
+  const c = await openDevice(t, { name: 'c', bootstrap })
+  await pair(a, b)
+  await pair(b, c)
+  await Promise.all([connected(a, c), connected(c, a)])
+  const folder = await a.group.createFolder('docs')
+  await groupHas(c, () => c.group.folder(folder) !== null)
+  t.is(c.group.folder(folder)?.name, 'docs')
+  t.alike(c.group.folder(folder)?.key, a.group.folder(folder)?.key)
+  await groupHas(b, () => b.group.digest().equals(a.group.digest()) && b.group.folder(folder) !== null)
 })
 
 test('pairing: bad codes are told apart, and nothing changes', async (t) => {

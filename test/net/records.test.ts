@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import test from 'brittle'
-import { keyPairOf, seal, openSealed } from '../../daemon/net/crypto.ts'
+import { keyPairOf, openSealed, seal } from '../../daemon/net/crypto.ts'
+import type { KeyPair } from '../../daemon/net/crypto.ts'
 import { deriveGroup } from '../../daemon/net/derive.ts'
 import type { GroupState } from '../../daemon/net/derive.ts'
 import { decodeBody, encodeBody, groupIdOf, keyIdOf, parseDeviceName, signRecord, verifyRecord } from '../../daemon/net/records.ts'
 import type { GroupRecord, RecordBody, VerifiedRecord } from '../../daemon/net/records.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+import { must } from './helpers.ts'
 
 const NONCE = Buffer.alloc(32, 9)
 const FOLDER = 'f'.repeat(64) as FolderId
@@ -16,11 +18,12 @@ interface Person {
 }
 
 const keyPairs = [1, 2, 3, 4, 5].map((n) => keyPairOf(Buffer.alloc(32, n)))
-const GROUP = groupIdOf(keyPairs[0]!.publicKey, NONCE)
+const keyPairAt = (n: number): KeyPair => must(keyPairs[n])
+const GROUP = groupIdOf(keyPairAt(0).publicKey, NONCE)
 let lastSeq = 0
 
 function person(n: number): Person {
-  const keyPair = keyPairs[n]!
+  const keyPair = keyPairAt(n)
   const id = keyPair.publicKey.toString('hex') as DeviceId
   return { id, say: (body, seq = ++lastSeq) => signRecord(GROUP, { ...body, author: id, seq }, keyPair.secretKey) }
 }
@@ -50,7 +53,7 @@ test('records: the format stays', (t) => {
     encodeBody(record).toString(),
     '{"v":1,"author":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","seq":7,"kind":"drive","folder":"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff","generation":3,"driveKey":"abababababababababababababababababababababababababababababababab","keyId":"d11ae6b73ad5b7e3b760511ff11696ad","writer":"0123456789abcdef"}',
   )
-  const signed = signRecord(GROUP, record, keyPairs[0]!.secretKey)
+  const signed = signRecord(GROUP, record, keyPairAt(0).secretKey)
   t.is(GROUP, '99f244f03e971c068d4921302f9f393181e8c60b0563e227f963d4d095735efa' as typeof GROUP)
   t.is<string>(signed.hash, 'p8-qTPIck-fUuO6u2eYkcjmVft6RlZu3-7jhZiXdS9Q')
   t.is(signed.signature.toString('base64url'), 'YFpjp_c1ouALgFMa9mF3RvaYLyz_7D6B-eryqYcNDKx01jn0dkBIDkSyUO6gdAC1xPEidXSY_m_-i7U80WwqBQ')
@@ -90,7 +93,7 @@ test('records: what is not exactly a record of the group is refused', (t) => {
   t.ok(bad(text.replace('device-added', 'toString')), 'an unknown kind')
   t.ok(bad('null') && bad('[]') && bad('') && bad('{'), 'no object')
   t.is(verifyRecord(GROUP, { body: good.body, signature: Buffer.alloc(64) }), null, 'a wrong signature')
-  t.is(verifyRecord(groupIdOf(keyPairs[1]!.publicKey, NONCE), good), null, 'of another group')
+  t.is(verifyRecord(groupIdOf(keyPairAt(1).publicKey, NONCE), good), null, 'of another group')
   t.is(verifyRecord(GROUP, { body: text, signature: good.signature }), null, 'no bytes')
   for (const junk of [null, 1, 'x', [], {}, { body: null, signature: null }]) t.is(verifyRecord(GROUP, junk), null)
   t.is(parseDeviceName('a\u202eb'), null, 'turned text')
@@ -99,10 +102,10 @@ test('records: what is not exactly a record of the group is refused', (t) => {
 
 test('sealed: only the device can open it, and a bad key is no crash', (t) => {
   const secret = Buffer.alloc(32, 7)
-  const box = seal(secret, keyPairs[1]!.publicKey)
-  t.alike(openSealed(box!, keyPairs[1]!), secret)
-  t.is(openSealed(box!, keyPairs[2]!), null)
-  t.is(openSealed(Buffer.alloc(3), keyPairs[2]!), null)
+  const box = seal(secret, keyPairAt(1).publicKey)
+  t.alike(openSealed(must(box), keyPairAt(1)), secret)
+  t.is(openSealed(must(box), keyPairAt(2)), null)
+  t.is(openSealed(Buffer.alloc(3), keyPairAt(2)), null)
   t.is(seal(secret, Buffer.alloc(32)), null)
 })
 
@@ -157,12 +160,12 @@ test('R23: a device states its own drives only, and a folder it left has none', 
     who.say({ kind: 'drive', folder: FOLDER, generation, driveKey: fill.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId })
   const named = ana.say({ kind: 'folder', folder: FOLDER, generation: 1, name: 'docs' })
   const base = [founded, added(ana, bob), named, drive(ana, 1, 'a'), drive(bob, 1, 'b'), drive(bob, 2, 'c'), drive(bob, 2, 'd'), drive(cid, 1, 'e')]
-  const folder = deriveGroup(GROUP, base).folders.get(FOLDER)!
+  const folder = must(deriveGroup(GROUP, base).folders.get(FOLDER))
   t.alike(folder.devices.slice(), ids(ana, bob), 'not of who is no member')
   t.alike(folder.drives.map((row) => row.generation), [2, 2, 1, 1], 'equal generations both')
-  const left = deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 })]).folders.get(FOLDER)!
+  const left = must(deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 })]).folders.get(FOLDER))
   t.alike(left.devices.slice(), [ana.id])
-  const back = deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 }), drive(bob, 3, '1')]).folders.get(FOLDER)!
+  const back = must(deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 }), drive(bob, 3, '1')]).folders.get(FOLDER))
   t.alike(back.drives.map((row) => row.driveKey[0]), ['1', 'a'])
 })
 
@@ -182,12 +185,12 @@ test('the same records give the same group in any order, however often', (t) => 
   const build = (actions: readonly Action[]): VerifiedRecord[] => {
     const records = [founded]
     for (const { what, by, who = 0, lists = false, n = 0, fill = 0, to = [] } of actions) {
-      const author = people[by]!
-      const other = people[who]!
+      const author = must(people[by])
+      const other = must(people[who])
       if (what === 'add') records.push(added(author, other))
       if (what === 'remove') records.push(removed(author, other, lists ? records.filter((item) => item.record.author === other.id) : []))
       if (what === 'rename') records.push(author.say({ kind: 'device-renamed', device: other.id, generation: n, name: `n${records.length}` }))
-      if (what === 'key') records.push(author.say({ kind: 'folder-key', folder: FOLDER, generation: n, keyId: keyIdOf(Buffer.alloc(32, fill)), sealed: to.map((i) => [people[i]!.id, 'box']) }))
+      if (what === 'key') records.push(author.say({ kind: 'folder-key', folder: FOLDER, generation: n, keyId: keyIdOf(Buffer.alloc(32, fill)), sealed: to.map((i) => [must(people[i]).id, 'box']) }))
       if (what === 'drive') records.push(author.say({ kind: 'drive', folder: FOLDER, generation: n, driveKey: `${fill}`.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId }))
       if (what === 'left') records.push(author.say({ kind: 'folder-left', folder: FOLDER, generation: n }))
       if (what === 'folder') records.push(author.say({ kind: 'folder', folder: FOLDER, generation: n, name: `f${records.length}` }))
@@ -200,7 +203,7 @@ test('the same records give the same group in any order, however often', (t) => 
       const shuffled = [...records, ...records.filter((_, i) => i % 3 === 0)]
       for (let i = shuffled.length - 1; i > 0; i--) {
         const j = order.next().value % (i + 1)
-        ;[shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!]
+        ;[shuffled[i], shuffled[j]] = [must(shuffled[j]), must(shuffled[i])]
       }
       return plain(deriveGroup(GROUP, records)) === plain(deriveGroup(GROUP, shuffled))
     }),
