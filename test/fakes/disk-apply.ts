@@ -35,7 +35,7 @@ export class Applier {
 
   async apply(op: ApplyOp, ignored: Ignored): Promise<ApplyResult> {
     await this.#life.step()
-    const failure = this.#store.failing.get(op.path)
+    const failure = this.#store.halted?.code ?? this.#store.failing.get(op.path)
     if (failure !== undefined) return { kind: 'problem', problem: { path: op.path, code: failure, message: `cannot change ${op.path}: ${failure}` } }
     const result = await this.#apply(op, ignored)
     if (result.kind === 'done') this.#store.onChange(op.kind === 'link' ? [op.path, op.to] : [op.path])

@@ -58,12 +58,13 @@ export class FakeDisk implements Disk {
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
     await this.#life.step()
     const node = place.area === 'tree' ? this.#store.tree.node(place.path) : (this.#store.history.get(place.path) ?? null)
-    if (node?.kind !== 'file' || this.#store.denied.has(place.path) || offset + length > node.data.length) return null
+    if (this.#store.halted !== null || node?.kind !== 'file' || this.#store.denied.has(place.path) || offset + length > node.data.length) return null
     return Buffer.from(node.data.subarray(offset, offset + length))
   }
 
   async stage(list: ContentList): Promise<StagedFile> {
     await this.#life.step()
+    if (this.#store.halted !== null) throw new FakeFsError('ENOENT', 'the root')
     if (this.#store.full) throw new FakeFsError('ENOSPC', `staging of ${list.size} bytes`)
     let staged = this.#store.staging.get(list.cid)
     if (staged === undefined) this.#store.staging.set(list.cid, (staged = { list, data: Buffer.alloc(list.size), have: new Set(), sealed: false }))

@@ -1,5 +1,6 @@
 /** Carries out a script's user actions on one tree, and writes down in the ledger what they gave up. */
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
+import { IGNORE_FILE } from '../../daemon/sync/path.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { errnoOf } from '../../base/errors.ts'
 import { joinPath, nameOf, parentOf } from '../fakes/tree.ts'
@@ -7,7 +8,8 @@ import type { FakeUser } from '../fakes/user.ts'
 import type { Ledger } from './ledger.ts'
 import type { Action } from './script.ts'
 
-export type UserAction = Exclude<Action, { readonly do: 'cut' | 'mend' | 'stop' | 'start' | 'scan' | 'kill' | 'forget' | 'rest' }>
+export type UserAction = Extract<Action, { readonly do: UserDo }>
+type UserDo = 'write' | 'replace' | 'append' | 'rename' | 'remove' | 'vanish' | 'mkdir' | 'fifo' | 'chmod' | 'touch' | 'symlink' | 'ignore' | 'copy-edit' | 'copy-remove' | 'copy-restore'
 
 const CONFLICT_SUFFIX = /\.sync-conflict-[a-z2-7]{10}/
 
@@ -40,6 +42,8 @@ class Actor {
       case 'replace':
       case 'append':
         return this.#write(action.do, action.path, action.text)
+      case 'ignore':
+        return this.#write('write', IGNORE_FILE, action.text)
       case 'rename':
         this.#makeParents(action.to)
         return this.#rename(action.path, action.to)

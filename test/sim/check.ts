@@ -1,40 +1,52 @@
 /** What must hold once everything is connected and nothing happens any more. Each returns sentences; none is good. */
 import { stripConflict } from '../../daemon/sync/conflict.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
+import { createIgnore, type IgnoreRules } from '../../daemon/sync/ignore.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
+import { IGNORE_FILE } from '../../daemon/sync/path.ts'
 import { cut, microseconds } from '../fakes/disk-scan.ts'
-import type { DriveLog } from '../fakes/drive.ts'
-import type { FakeNode, FakeTree } from '../fakes/tree.ts'
+import type { DiskStore } from '../fakes/disk-store.ts'
+import { joinPath, parentOf, type FakeNode, type FakeTree } from '../fakes/tree.ts'
 import type { SimDevice } from './device.ts'
 import { contentOf, type Ledger } from './ledger.ts'
 
 export function checkEqual(devices: readonly SimDevice[]): string[] {
   const [first, ...others] = devices
   if (first === undefined) return []
-  const tree = treeLines(first.disk.tree, true)
-  return others.flatMap((other) => differences(first.name, tree, other.name, treeLines(other.disk.tree, true)))
+  const soft = softPaths(devices)
+  const tree = syncedLines(first, soft)
+  return others.flatMap((other) => differences(first.name, tree, other.name, syncedLines(other, soft)))
 }
 
 /** Statements too: version vectors, dots, tombstones. */
 export function checkStatements(devices: readonly SimDevice[]): string[] {
   const [first, ...others] = devices
   if (first === undefined) return []
-  const lines = statementLines(first.log)
-  return others.flatMap((other) => differences(`${first.name}'s drive`, lines, `${other.name}'s drive`, statementLines(other.log)))
+  const soft = softPaths(devices)
+  const lines = statementLines(first, soft)
+  return others.flatMap((other) => differences(`${first.name}'s drive`, lines, `${other.name}'s drive`, statementLines(other, soft)))
 }
 
 /** A device's drive states what that device holds on disk. */
-export function checkDrive(device: SimDevice): string[] {
+export function checkDrive(device: SimDevice, devices: readonly SimDevice[]): string[] {
+  const soft = softPaths(devices)
   const stated = new Map<string, string>()
-  for (const [path, entry] of device.log.statements()) if (entry.kind !== 'tombstone') stated.set(path, entryLine(entry))
-  return differences(`${device.name}'s disk`, treeLines(device.disk.tree, true), `${device.name}'s drive`, stated)
+  for (const [path, entry] of device.log.statements()) if (entry.kind !== 'tombstone' && !soft.has(path)) stated.set(path, entryLine(entry))
+  return differences(`${device.name}'s disk`, syncedLines(device, soft), `${device.name}'s drive`, stated)
 }
 
-/** Every content that no user gave up where it stood is live. */
-export function checkNothingLost(device: SimDevice, ledger: Ledger): string[] {
-  const live = new Set([...device.disk.tree.walk()].map(([, node]) => contentOf(node)))
+/**
+ * Every content that no user gave up where it stood is live somewhere (`checkEqual` says whether everywhere), or, where its copy's
+ * name is ignored, in a history (R7).
+ */
+export function checkNothingLost(devices: readonly SimDevice[], ledger: Ledger): string[] {
+  const there = new Set<string | null>()
+  for (const { disk } of devices) {
+    for (const [, node] of disk.tree.walk()) there.add(contentOf(node))
+    if (ignoreTexts(disk).length > 0) for (const node of disk.history.values()) there.add(contentOf(node))
+  }
   const lost: string[] = []
-  for (const [content, where] of ledger.kept()) if (!live.has(content)) lost.push(`lost on ${device.name}: ${JSON.stringify(content)}, written at ${where}`)
+  for (const [content, where] of ledger.kept()) if (!there.has(content)) lost.push(`lost: ${JSON.stringify(content)}, written at ${where}`)
   return lost
 }
 
@@ -72,8 +84,13 @@ export function checkModel(device: SimDevice, model: FakeTree): string[] {
   return differences('the model', treeLines(model, false), device.name, treeLines(device.disk.tree, false))
 }
 
-function statementLines(log: DriveLog): Map<string, string> {
-  return new Map([...log.statements()].map(([path, entry]) => [path, JSON.stringify(sorted(entry))]))
+function statementLines(device: SimDevice, soft: ReadonlySet<string>): Map<string, string> {
+  const rules = createIgnore(ignoreTexts(device.disk))
+  const lines = new Map<string, string>()
+  for (const [path, entry] of device.log.statements()) {
+    if (!soft.has(path) && !isIgnored(rules, path, entry.kind === 'directory')) lines.set(path, JSON.stringify(sorted(entry)))
+  }
+  return lines
 }
 
 function sorted(value: unknown): unknown {
@@ -83,15 +100,43 @@ function sorted(value: unknown): unknown {
 }
 
 function treeLines(tree: FakeTree, times: boolean): Map<string, string> {
+  return new Map([...tree.walk()].map(([path, node]) => [path, nodeLine(node, times)]))
+}
+
+/** What of a device's tree is synced. */
+function syncedLines({ disk }: SimDevice, soft: ReadonlySet<string>): Map<string, string> {
+  const rules = createIgnore(ignoreTexts(disk))
   const lines = new Map<string, string>()
-  for (const [path, node] of tree.walk()) if (isSynced(node)) lines.set(path, nodeLine(node, times))
+  for (const [path, node] of disk.tree.walk()) {
+    if (!soft.has(path) && node.kind !== 'special' && !isIgnored(rules, path, node.kind === 'directory')) lines.set(path, nodeLine(node, true))
+  }
   return lines
 }
 
-/** Special files are nobody's business, nor are directories that only they keep (R10). */
-function isSynced(node: FakeNode): boolean {
-  if (node.kind === 'special') return false
-  return node.kind !== 'directory' || node.children.size === 0 || [...node.children.values()].some(isSynced)
+/** Directories that only ignored and special things keep on some device: they may be published as gone there (R10). */
+function softPaths(devices: readonly SimDevice[]): Set<string> {
+  const soft = new Set<string>()
+  for (const { disk } of devices) {
+    const rules = createIgnore(ignoreTexts(disk))
+    const isSynced = (path: string, node: FakeNode): boolean => {
+      if (node.kind === 'special' || isIgnored(rules, path, node.kind === 'directory')) return false
+      if (node.kind !== 'directory' || node.children.size === 0) return true
+      const synced = [...node.children].some(([name, child]) => isSynced(joinPath(path, name), child))
+      if (!synced) soft.add(path)
+      return synced
+    }
+    for (const [name, node] of disk.tree.root.children) isSynced(name, node)
+  }
+  return soft
+}
+
+function ignoreTexts({ tree }: DiskStore): string[] {
+  const files = [...tree.root.children].filter(([name, node]) => node.kind === 'file' && stripConflict(name as PathKey) === IGNORE_FILE)
+  return files.map(([, node]) => (node.kind === 'file' ? node.data.toString() : '')).filter((text) => text !== '')
+}
+
+function isIgnored(rules: IgnoreRules, path: string, isDirectory: boolean): boolean {
+  return rules.ignored(path as PathKey, isDirectory) || (parentOf(path) !== '' && isIgnored(rules, parentOf(path), true))
 }
 
 function nodeLine(node: FakeNode, times: boolean): string {

@@ -43,6 +43,7 @@ interface Daemon {
 
 /** More steps than this between two rests of the world is a cycle that spins. */
 const MAX_STEPS = 100_000
+const SYNC_TIMEOUT_MS = 60_000
 
 export class SimDevice implements Node {
   readonly name: string
@@ -58,6 +59,7 @@ export class SimDevice implements Node {
   #daemon: Daemon | null = null
   #stopping: Promise<void> | null = null
   #steps = 0
+  #paused = false
 
   constructor(world: World, number: number) {
     this.#world = world
@@ -153,6 +155,43 @@ export class SimDevice implements Node {
     this.#daemon?.life.spare()
   }
 
+  /** Whatever a user or administrator does about a trouble. */
+  cure(): void {
+    this.disk.denied.clear()
+    this.disk.failing.clear()
+    this.disk.full = false
+  }
+
+  unmount(): void {
+    this.disk.halted = { kind: 'halted', code: 'root-missing', message: 'the root is gone' }
+  }
+
+  mount(): void {
+    this.disk.halted = null
+  }
+
+  /** Wanted by the user, so it outlives the daemon. */
+  pause(): void {
+    this.#paused = true
+    this.#daemon?.folder.pause().catch((error: unknown) => this.#world.failed(`${this.name} could not pause: ${String(error)}`))
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#daemon?.folder.resume()
+  }
+
+  sync(): void {
+    const daemon = this.#daemon
+    if (daemon === null || !daemon.opened) return
+    const abort = new AbortController()
+    daemon.life.clock.after(SYNC_TIMEOUT_MS, () => abort.abort())
+    daemon.folder.sync(abort.signal).then(
+      ({ outcome }) => this.#world.trace(`${this.name} synced: ${outcome}`),
+      (error: unknown) => this.#world.failed(`${this.name} could not sync: ${String(error)}`)
+    )
+  }
+
   forget(): void {
     this.kill()
     this.#world.trace(`${this.name} loses its index`)
@@ -183,6 +222,7 @@ export class SimDevice implements Node {
       clock: life.clock,
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
+      paused: this.#paused,
       onChanges: (changes) => {
         if (!life.dead) this.#world.trace(`${this.name} changed ${changes.map((change) => `${change.from}:${change.kind}:${change.path}`).join(' ')}`)
       }

@@ -32,7 +32,14 @@ const MAX_TRACE_LINES = 20_000
 const ROUND_SLICE_MS = 1000
 
 export async function runScript(script: Script): Promise<Outcome> {
-  return await new Simulation(script).run()
+  const simulation = new Simulation(script)
+  const unhandled = (error: unknown): void => simulation.unhandled(error)
+  process.on('unhandledRejection', unhandled)
+  try {
+    return await simulation.run()
+  } finally {
+    process.off('unhandledRejection', unhandled)
+  }
 }
 
 class Simulation {
@@ -71,6 +78,11 @@ class Simulation {
     for (const device of this.#devices) device.meet(this.#devices)
   }
 
+  /** It would have ended a daemon. */
+  unhandled(error: unknown): void {
+    this.#failed('daemon', `a rejection that nobody handles: ${error instanceof Error ? error.stack : String(error)}`)
+  }
+
   async run(): Promise<Outcome> {
     for (const step of this.#script.before) await this.#step(step)
     for (const device of this.#devices) device.start()
@@ -99,7 +111,20 @@ class Simulation {
       case 'stop':
       case 'start':
       case 'forget':
+      case 'cure':
+      case 'unmount':
+      case 'mount':
+      case 'pause':
+      case 'resume':
+      case 'sync':
         return device?.[action.do]()
+      case 'deny':
+        return void device?.disk.denied.add(action.path)
+      case 'fail':
+        return void device?.disk.failing.set(action.path, 'EIO')
+      case 'full':
+        if (device !== null) device.disk.full = true
+        return
       case 'kill':
         return device?.killAfter(action.steps)
       case 'scan':
@@ -110,6 +135,7 @@ class Simulation {
   }
 
   #user(device: SimDevice, action: UserAction): void {
+    if (device.disk.halted !== null) return
     const done = act(device.user, this.#ledger, device.name, action)
     if (!done) this.#trace.push(`${this.#clock.now()} > skipped`)
     if (this.#script.calm && act(this.#model, this.#ledger, 'model', action) !== done) this.#failed('model', `the model disagrees on ${JSON.stringify(action)}`)
@@ -136,7 +162,12 @@ class Simulation {
   async #end(): Promise<void> {
     this.#trace.push('--- healing')
     for (const a of this.#devices) for (const b of this.#devices) if (a !== b) this.#network.mend(a.device, b.device)
-    for (const device of this.#devices) device.spare()
+    for (const device of this.#devices) {
+      device.spare()
+      device.cure()
+      device.mount()
+      device.resume()
+    }
     for (const device of this.#devices) device.start()
     await this.#clock.run(QUIET_MS)
     for (const device of this.#devices) device.start()
@@ -154,9 +185,9 @@ class Simulation {
   #judge(when: string): void {
     const devices = this.#devices
     const fail = (check: Check, lines: readonly string[]): void => lines.forEach((line) => this.#failed(check, `${when}: ${line}`))
-    fail('lost', devices.flatMap((device) => checkNothingLost(device, this.#ledger)))
+    fail('lost', checkNothingLost(devices, this.#ledger))
     fail('equal', checkEqual(devices))
-    fail('drive', devices.flatMap((device) => checkDrive(device)))
+    fail('drive', devices.flatMap((device) => checkDrive(device, devices)))
     fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))
     fail('dots', checkDots(devices))
     fail('truth', devices.flatMap((device) => this.#truthful(device)))

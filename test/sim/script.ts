@@ -18,12 +18,20 @@ export type Action =
   /** What a user does with the nth conflict copy that is there: edit it, delete it, or put it over the original. */
   | { readonly do: 'copy-edit'; readonly on: number; readonly nth: number; readonly text: string }
   | { readonly do: 'copy-remove' | 'copy-restore'; readonly on: number; readonly nth: number }
+  /** Writes the ignore file. */
+  | { readonly do: 'ignore'; readonly on: number; readonly text: string }
   | { readonly do: 'cut' | 'mend'; readonly on: number; readonly to: number }
   | { readonly do: 'stop' | 'start' | 'scan'; readonly on: number }
   /** Dies at its `steps`-th next step: between any two system calls. */
   | { readonly do: 'kill'; readonly on: number; readonly steps: number }
   /** Dies, and its index is lost. */
   | { readonly do: 'forget'; readonly on: number }
+  /** The file or directory cannot be read; changes there fail; staging fails: until `cure`. */
+  | { readonly do: 'deny' | 'fail'; readonly on: number; readonly path: string }
+  | { readonly do: 'full' | 'cure'; readonly on: number }
+  | { readonly do: 'unmount' | 'mount' | 'pause' | 'resume'; readonly on: number }
+  /** p2psync sync. */
+  | { readonly do: 'sync'; readonly on: number }
   /** Until nothing happens any more. */
   | { readonly do: 'rest' }
 
@@ -53,9 +61,18 @@ export interface Weather {
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
+/** Few, so that devices meet on them all the time. */
+const FEW_NAMES = ['a', 'd', 'd/a'] as const
+/** Long and odd ones: conflict copies of them must be cut. */
+const ODD_NAMES = [`${'long'.repeat(62)}.ext`, `d/${'é'.repeat(120)}`, 'd', 'sp ace', '-', 'ü/ü', '.hidden', '.hidden.txt', 'a.sync-conflict-abcdefghij.txt', 'a.txt'] as const
+const PATTERNS = ['', 'b.txt\n', '*.txt\n', 'd/\n', 'd\n', 'd/e\n', 'x/*\n!x/y\n', 'g*\n', '*.sync-conflict-*\n', '/a\n'] as const
+const TROUBLE = { deny: 4, fail: 4, full: 2, cure: 5, unmount: 2, mount: 3, pause: 3, resume: 4 } as const
+
+type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long'
+
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
 const NETWORK = { cut: 5, mend: 5 } as const
-const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, rest: 4 } as const
+const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, sync: 1, rest: 4 } as const
 const CALM_USER = { write: 26, replace: 8, append: 8, rename: 16, remove: 12, chmod: 8, touch: 6, mkdir: 8, symlink: 6 } as const
 
 /** The same script for the same seed, always. */
@@ -63,9 +80,10 @@ export function makeScript(seed: number): Script {
   const random = new Random(`script/${seed}`)
   const devices = random.pick([2, 2, 2, 2, 3, 3, 3, 4])
   const calm = random.chance(0.15)
-  const maker = new Maker(random, devices, calm)
+  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 40, few: 15, odd: 8, ignore: 15, trouble: 17, long: 5 })
+  const maker = new Maker(random, devices, calm, flavour)
   const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
-  return { seed, devices, calm, weather: weather(random, calm), before, steps: maker.steps(random.between(2, 30)) }
+  return { seed, devices, calm, weather: weather(random, calm), before, steps: maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30)) }
 }
 
 function weather(random: Random, calm: boolean): Weather {
@@ -83,12 +101,16 @@ class Maker {
   readonly #random: Random
   readonly #devices: number
   readonly #calm: boolean
+  readonly #flavour: Flavour
+  readonly #names: readonly string[]
   #texts = 0
 
-  constructor(random: Random, devices: number, calm: boolean) {
+  constructor(random: Random, devices: number, calm: boolean, flavour: Flavour) {
     this.#random = random
     this.#devices = devices
     this.#calm = calm
+    this.#flavour = flavour
+    this.#names = flavour === 'few' ? FEW_NAMES : flavour === 'odd' ? ODD_NAMES : NAMES
   }
 
   before(count: number): Step[] {
@@ -103,8 +125,16 @@ class Maker {
 
   #next(): Step[] {
     if (this.#calm) return [{ wait: 10, ...this.#user(this.#random.weighted(CALM_USER), this.#device()) }]
+    if (this.#flavour === 'ignore' && this.#random.chance(0.15)) return [{ wait: this.#wait(), do: 'ignore', on: this.#device(), text: this.#random.pick(PATTERNS) }]
+    if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
     return [{ wait: this.#wait(), ...this.#action(kind) }]
+  }
+
+  #trouble(kind: keyof typeof TROUBLE): Action {
+    const on = this.#device()
+    if (kind === 'deny' || kind === 'fail') return { do: kind, on, path: this.#random.pick(this.#names) }
+    return { do: kind, on }
   }
 
   #action(kind: keyof typeof USER | keyof typeof NETWORK | keyof typeof DAEMON): Action {
@@ -116,6 +146,7 @@ class Maker {
       case 'stop':
       case 'start':
       case 'scan':
+      case 'sync':
       case 'forget':
         return { do: kind, on }
       case 'kill':
@@ -129,14 +160,14 @@ class Maker {
 
   #user(kind: keyof typeof USER, on: number): Action {
     const random = this.#random
-    const path = random.pick(NAMES)
+    const path = random.pick(this.#names)
     switch (kind) {
       case 'write':
       case 'replace':
       case 'append':
         return { do: kind, on, path, text: this.#text() }
       case 'rename':
-        return { do: kind, on, path, to: random.pick(NAMES) }
+        return { do: kind, on, path, to: random.pick(this.#names) }
       case 'remove':
       case 'mkdir':
         return { do: kind, on, path }
