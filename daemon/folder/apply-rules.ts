@@ -12,13 +12,11 @@ export async function applyRules(context: FolderContext): Promise<void> {
   const changed = await context.rules.reload(disk)
   // A crash may have come between a change of the file and what it means: where there ever was one, a start goes through it again.
   if (!changed && !(first && (await index.row(IGNORE_FILE)) !== null)) return
-  let lookAgain = false
   for await (const rows of index.all()) {
     const leaving: Change[] = []
     for (const { path, row } of rows) {
       const ignored = context.rules.ignored(path, row.entry.kind === 'directory')
       if (ignored && row.ignored !== true && row.entry.kind !== 'tombstone') leaving.push(leave(path, row))
-      if (!ignored && row.ignored === true) lookAgain = true
     }
     await commit(context, leaving)
     for (const change of leaving) context.tally.forget(change.path)
@@ -26,7 +24,8 @@ export async function applyRules(context: FolderContext): Promise<void> {
   for (const drive of context.ports.remotes.list()) {
     for await (const statements of index.allRemote(drive.key)) await markUnapplied(context, statements.map((statement) => statement.path))
   }
-  if (lookAgain) context.work.markScan('all')
+  // What was ignored when it was made has no row that tells of it: only a scan finds it.
+  context.work.markScan('all')
 }
 
 /** What others state of paths that were ignored here until now has not been applied. */
