@@ -8,6 +8,7 @@ import { Resource } from '../base/resource.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
 import { Fetcher } from './folder/fetcher.ts'
 import { applyRules } from './folder/apply-rules.ts'
+import { compareWithDevice } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import { isAwaited, isBehind, pullAll } from './folder/pull.ts'
@@ -81,7 +82,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#context = this.#makeContext(new Counter(checkpoint))
     this.#standing = new Standing(this.#context)
     await recoverIndex(this.#context, checkpoint)
-    await this.#loadDivergent()
+    await this.#loadDivergent(this.#context)
     this.#firstScanDone = !fresh
     this.#background = this.#standing.loadConflicts()
     this.#work.markPull()
@@ -134,14 +135,14 @@ export class Folder extends Resource implements FolderInbox {
     }
   }
 
-  async #loadDivergent(): Promise<void> {
+  async #loadDivergent(context: FolderContext): Promise<void> {
     for await (const rows of this.#options.index.divergent()) {
       this.#work.markDirty(rows.map((row) => row.path))
       const paths = rows.map((row) => row.path)
       const [own, remote] = await Promise.all([this.#options.index.rows(paths), this.#options.index.remoteRows(paths)])
       for (const [i, row] of rows.entries()) {
         const theirs = (remote[i] ?? []).filter((statement) => statement.device === row.device).sort((a, b) => b.generation - a.generation)[0]
-        this.#tally.compare(row.device, row.path, own[i]?.entry ?? null, theirs?.entry ?? null)
+        compareWithDevice(context, null, row.device, row.path, own[i] ?? null, theirs?.entry ?? null)
       }
     }
   }

@@ -4,6 +4,7 @@ import type { PathKey } from '../sync/ids.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 import { commit, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
+import { forgetIgnored } from './divergence.ts'
 
 /** Reads the rules and, if they are other than before, applies them before any other path of the cycle (R32). */
 export async function applyRules(context: FolderContext): Promise<void> {
@@ -19,13 +20,24 @@ export async function applyRules(context: FolderContext): Promise<void> {
       if (ignored && row.ignored !== true && row.entry.kind !== 'tombstone') leaving.push(leave(path, row))
     }
     await commit(context, leaving)
-    for (const change of leaving) context.tally.forget(change.path)
   }
+  await forgetIgnored(context)
   for (const drive of context.ports.remotes.list()) {
     for await (const statements of index.allRemote(drive.key)) await markUnapplied(context, statements.map((statement) => statement.path))
   }
   // What was ignored when it was made has no row that tells of it: only a scan finds it.
   context.work.markScan('all')
+}
+
+/** A path that is ignored here makes no device differ (R37), after a restart as before it. */
+async function settleIgnored(context: FolderContext, rows: readonly { readonly path: PathKey }[]): Promise<void> {
+  const devices = new Set(context.ports.remotes.list().map((drive) => drive.device))
+  const batch = context.ports.index.batch()
+  for (const { path } of rows) {
+    context.tally.forget(path)
+    for (const device of devices) batch.setDivergent(device, path, false)
+  }
+  await batch.flush()
 }
 
 /** What others state of paths that were ignored here until now has not been applied. */

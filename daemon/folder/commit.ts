@@ -8,6 +8,7 @@ import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { newestPerDevice, type FolderContext, type PathChange } from './context.ts'
+import { compareWithDevice } from './divergence.ts'
 
 /** A path's new statement and row. */
 export interface Change {
@@ -110,7 +111,7 @@ async function compareWithDevices(context: FolderContext, batch: IndexBatch, cha
     const newest = newestPerDevice(rows[i] ?? [])
     for (const device of devices) {
       const theirs = newest.find((row) => row.device === device)?.entry ?? null
-      batch.setDivergent(device, change.path, context.tally.compare(device, change.path, change.entry, theirs))
+      compareWithDevice(context, batch, device, change.path, change.row, theirs)
     }
   }
 }

@@ -243,6 +243,7 @@ class Execution {
         return
       }
       case 'kept-by-ignored':
+        if (target.kind !== 'tombstone') return this.#keptByIgnored(step)
         this.#done(step, { path, before, entry: target, row: { entry: target, seen: before?.seen ?? null, shadow: true }, list: null, kept: null, from: 'remote' })
         return
       case 'changed':
@@ -270,6 +271,13 @@ class Execution {
     work.markScan([path, ...paths])
     if (count < MAX_REFUSALS) work.markDirty([path])
     else this.#block(path, { path, code: 'busy', message: `cannot change ${path}: it keeps changing; it is tried again later` })
+  }
+
+  /** R39: what takes the name of a directory cannot, while ignored things keep it. */
+  #keptByIgnored(step: Step): void {
+    const { path } = step.resolution
+    this.#block(path, { path, code: 'kept-by-ignored', message: `cannot put the new ${step.resolution.target.kind} at ${path}: ignored files keep the directory there; move or delete them` })
+    this.#stop(step, null)
   }
 
   #block(path: PathKey, problem: Problem): void {

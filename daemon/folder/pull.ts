@@ -1,6 +1,7 @@
 /** Other devices' drives → index: their new statements are written down, and their paths marked for the cycle to reconcile. */
 import type { FolderPeers, RemoteBatch, RemoteDrive } from '../ports.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
+import { compareWithDevice } from './divergence.ts'
 import { compareVersions } from '../sync/version.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -52,9 +53,9 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const others = (remotes[i] ?? []).filter((row) => row.drive !== key && row.device === device)
     const current = change.entry === null ? others : [...others, { device, drive: key, generation, entry: change.entry }]
     const own = rows[i] ?? null
-    if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
     const theirs = newestPerDevice(current)[0]?.entry ?? null
-    batch.setDivergent(device, change.path, context.tally.compare(device, change.path, own?.entry ?? null, theirs))
+    compareWithDevice(context, batch, device, change.path, own, theirs)
+    if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
   }
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })

@@ -53,8 +53,12 @@ export class Tally {
     return differs
   }
 
-  forget(path: PathKey): void {
-    for (const paths of this.#divergent.values()) paths.delete(path)
+  forget(device: DeviceId, path: PathKey): void {
+    this.#divergent.get(device)?.delete(path)
+  }
+
+  pendingPaths(): Iterable<PathKey> {
+    return this.#pending.paths()
   }
 
   divergentPaths(device: DeviceId): Iterable<PathKey> {

@@ -1,0 +1,29 @@
+/** Where another device's tree differs from ours, kept in the tally and in the index alike. What is ignored here is not compared (R37). */
+import type { IndexBatch, Row } from '../ports.ts'
+import type { Entry } from '../sync/entry.ts'
+import type { DeviceId, PathKey } from '../sync/ids.ts'
+import type { FolderContext } from './context.ts'
+
+/** `batch` null: only the tally is told, the index knows already. */
+export function compareWithDevice(context: FolderContext, batch: IndexBatch | null, device: DeviceId, path: PathKey, own: Row | null, theirs: Entry | null): void {
+  const { rules, tally } = context
+  const ignored = own?.ignored === true || rules.ignored(path, (theirs ?? own?.entry)?.kind === 'directory')
+  if (ignored) tally.forget(device, path)
+  const differs = !ignored && tally.compare(device, path, own?.entry ?? null, theirs)
+  batch?.setDivergent(device, path, differs)
+}
+
+/** After a change of the rules: what is ignored now is neither a difference nor needed. */
+export async function forgetIgnored(context: FolderContext): Promise<void> {
+  const { ports, rules, tally, work } = context
+  const batch = ports.index.batch()
+  const isIgnored = (path: PathKey): boolean => rules.ignored(path, false) || rules.ignored(path, true)
+  for (const device of new Set(ports.remotes.list().map((drive) => drive.device))) {
+    for (const path of [...tally.divergentPaths(device)].filter(isIgnored)) {
+      tally.forget(device, path)
+      batch.setDivergent(device, path, false)
+    }
+  }
+  work.markDirty([...tally.pendingPaths()].filter(isIgnored))
+  await batch.flush()
+}
