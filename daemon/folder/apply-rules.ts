@@ -29,17 +29,6 @@ export async function applyRules(context: FolderContext): Promise<void> {
   context.work.markScan('all')
 }
 
-/** A path that is ignored here makes no device differ (R37), after a restart as before it. */
-async function settleIgnored(context: FolderContext, rows: readonly { readonly path: PathKey }[]): Promise<void> {
-  const devices = new Set(context.ports.remotes.list().map((drive) => drive.device))
-  const batch = context.ports.index.batch()
-  for (const { path } of rows) {
-    context.tally.forget(path)
-    for (const device of devices) batch.setDivergent(device, path, false)
-  }
-  await batch.flush()
-}
-
 /** What others state of paths that were ignored here until now has not been applied. */
 async function markUnapplied(context: FolderContext, paths: readonly PathKey[]): Promise<void> {
   const rows = await context.ports.index.rows(paths)
