@@ -23,7 +23,7 @@ export async function syncWithPeers(folder: Folder, peers: FolderPeers, signal: 
       for (const device of active) ask(folder, peers, device, asked, stop)
       const outcome = judge(folder, peers, active, asked)
       if (outcome !== null) return outcome
-      if (signal.aborted) return result(folder, peers, 'timeout', active)
+      if (signal.aborted || folder.closing) return result(folder, peers, 'timeout', active)
       await folder.nextNotice(stop)
     }
   } catch {
@@ -54,6 +54,7 @@ function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], 
   if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
   if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
   if (active.some((device) => asked.get(device) !== 'settled')) return null
+  if (peers.connected().some((peer) => peer.report?.state === 'decision')) return result(folder, peers, 'decision', active)
   if (!active.every((device) => folder.inSyncWith(device))) return null
   const blocked = result(folder, peers, 'in-sync', active).blocked
   return result(folder, peers, blocked.length > 0 ? 'blocked' : 'in-sync', active)
