@@ -26,7 +26,8 @@ export interface World {
   readonly network: FakeNetwork
   readonly weather: Weather
   readonly seed: string
-  trace(line: string): void
+  /** `idle`: it may go on for ever although nothing happens, such as another try at what cannot be done. */
+  trace(line: string, idle?: boolean): void
   failed(what: string): void
   devices(): readonly SimDevice[]
 }
@@ -206,7 +207,7 @@ export class SimDevice implements Node {
   #makeDaemon(): Daemon {
     const { clock, network } = this.#world
     const life = new Life({ clock, skewMs: this.#skewMs, pace: () => this.#pace(life) })
-    const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`))
+    const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'))
     const index = new FakeIndex(this.index, life)
     const peers = new FakePeers(network, this.device, life)
     const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => (this.#random.chance(this.#world.weather.lostHints) ? null : this.#random.below(5)) })
@@ -240,7 +241,7 @@ export class SimDevice implements Node {
 
   #logged(life: Life, line: LogLine): void {
     if (life.dead) return
-    this.#world.trace(`${this.name} ${line.level}: ${line.message} ${JSON.stringify(line.fields)}`)
+    this.#world.trace(`${this.name} ${line.level}: ${line.message} ${JSON.stringify(line.fields)}`, true)
     if (line.level === 'error') this.#world.failed(`${this.name} logged an error: ${line.message} ${JSON.stringify(line.fields)}`)
   }
 
@@ -286,7 +287,7 @@ export class SimDevice implements Node {
   }
 
   reported(device: DeviceId, report: FolderReport): void {
-    this.#world.trace(`${this.name} hears of ${device.slice(0, 4)}: ${report.state}${report.dirty ? ' dirty' : ''} ${report.length}`)
+    this.#world.trace(`${this.name} hears of ${device.slice(0, 4)}: ${report.state}${report.dirty ? ' dirty' : ''} ${report.length}`, true)
     this.#daemon?.peers.reported(device, report)
     this.#daemon?.folder.peersChanged()
   }

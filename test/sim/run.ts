@@ -50,12 +50,16 @@ class Simulation {
   readonly #ledger = new Ledger()
   readonly #model: FakeUser
   readonly #trace: string[] = []
+  #events = 0
   readonly #failures: string[] = []
 
   constructor(script: Script) {
     this.#script = script
     const { weather } = script
-    const trace = (line: string): void => void this.#trace.push(`${this.#clock.now()} ${line}`)
+    const trace = (line: string, idle = false): void => {
+      this.#trace.push(`${this.#clock.now()} ${line}`)
+      if (!idle) this.#events++
+    }
     this.#network = new FakeNetwork({
       clock: this.#clock,
       random: new Random(`network/${script.seed}`),
@@ -145,11 +149,11 @@ class Simulation {
   async #rest(): Promise<void> {
     let quiet = 0
     for (let round = 0; round < MAX_ROUNDS && this.#failures.length === 0; round++) {
-      const before = this.#trace.length
+      const before = this.#events
       for (const device of this.#devices) device.rested()
       for (let ms = 0; ms < this.#quietMs && this.#trace.length < MAX_TRACE_LINES; ms += ROUND_SLICE_MS) await this.#clock.run(ROUND_SLICE_MS)
       if (this.#trace.length >= MAX_TRACE_LINES) break
-      quiet = this.#trace.length === before ? quiet + 1 : 0
+      quiet = this.#events === before ? quiet + 1 : 0
       if (quiet >= QUIET_ROUNDS) return
     }
     this.#failed('rest', 'the world does not come to rest')
