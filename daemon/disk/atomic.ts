@@ -106,7 +106,7 @@ export class Mover {
   async #placeHeld(prepared: Prepared, area: Directory, parent: Directory, name: string, path: PathKey): Promise<Moved> {
     const { exchange: canExchange } = await this.#capabilities()
     return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
-      const note = `${swapName({ kind: 'away' })}.json`
+      const note = `${swapName({ kind: 'hold' })}.json`
       await writeNote(swap, note, path)
       try {
         const holder = await hold(at(parent, name))

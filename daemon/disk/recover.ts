@@ -3,7 +3,7 @@
  * everything else is bytes that came out of the tree: back to their place if the crash left it empty, else to history. Nothing is
  * deleted but what is proved to be ours.
  */
-import { errnoOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Log } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
@@ -35,17 +35,28 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await dropLinkedStaging(roots)
   return await roots.useOwn(SWAP_DIR, async (swap) => {
     const names = await readNames(self(swap))
-    const paths: PathKey[] = []
-    for (const name of names.filter((name) => !name.endsWith(NOTE))) {
-      const path = await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))
-      if (path !== null) paths.push(path)
-    }
-    for (const name of names.filter((name) => name.endsWith(NOTE))) {
-      const path = await recoverNote(parts, swap, name)
-      if (path !== null) paths.push(path)
-    }
-    return paths
+    const notes = names.filter((name) => name.endsWith(NOTE))
+    const paths: (PathKey | null)[] = []
+    for (const note of notes) if (isHold(note)) paths.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
+    for (const name of names) if (!name.endsWith(NOTE)) paths.push(await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
+    for (const note of notes) if (isHold(note) || (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
+    return paths.filter((path) => path !== null)
   })
+}
+
+/** One that cannot be put right stays for the next start, and keeps none of the others. */
+async function attempt(parts: RecoverParts, work: () => Promise<PathKey | null>): Promise<PathKey | null> {
+  try {
+    return await work()
+  } catch (error) {
+    if (errnoOf(error) === null) throw error
+    parts.log.error({ error: messageOf(error) }, 'something that a crash left in staging could not be put right; the next start tries again')
+    return null
+  }
+}
+
+function isHold(note: string): boolean {
+  return parseSwapName(note.slice(0, -NOTE.length))?.kind === 'hold'
 }
 
 /** A staged file that also has a name in the tree is the tree's: a crash came between link and unlink. */
@@ -71,10 +82,14 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     await unlink(path)
     return null
   }
-  if (kind === 'directory' && (await isRemoved(path))) return null
   if (noted) return await returnNoted(parts, swap, name, stat)
-  await keepIt(parts, swap, name, RECOVERED)
+  await keepOrDrop(parts, swap, name, stat, RECOVERED)
   return null
+}
+
+/** An empty directory holds nothing to keep. */
+async function keepOrDrop(parts: RecoverParts, swap: Directory, name: string, stat: Stat, path: PathKey): Promise<void> {
+  if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, path)
 }
 
 async function isContent(path: string, stat: Stat, cid: ContentId): Promise<boolean> {
@@ -108,7 +123,7 @@ async function returnNoted(parts: RecoverParts, swap: Directory, name: string, s
   const path = await readNote(at(swap, `${name}${NOTE}`))
   const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
   const returned = path !== null && (await placed(parts, out, path))
-  if (!returned) await keepIt(parts, swap, name, path ?? RECOVERED)
+  if (!returned) await keepOrDrop(parts, swap, name, stat, path ?? RECOVERED)
   return path
 }
 
@@ -122,15 +137,10 @@ async function placed(parts: RecoverParts, out: Prepared, path: PathKey): Promis
   }
 }
 
-/** A note without its file: an empty file may hold a name (file systems without hard links). */
-async function recoverNote(parts: RecoverParts, swap: Directory, name: string): Promise<PathKey | null> {
-  const path = (await lstatOrNull(at(swap, name))) === null ? null : await readNote(at(swap, name))
-  if (path !== null) await dropHolder(parts, path)
-  await unlinkIfThere(at(swap, name))
-  return path
-}
-
-async function dropHolder(parts: RecoverParts, path: PathKey): Promise<void> {
+/** An empty file may hold a name for a content that never came (file systems without hard links). */
+async function recoverHolder(parts: RecoverParts, swap: Directory, note: string): Promise<PathKey | null> {
+  const path = await readNote(at(swap, note))
+  if (path === null) return null
   try {
     await parts.roots.use(parentOf(path), async (parent) => {
       const there = await lstatOrNull(at(parent, nameOf(path)))
@@ -139,6 +149,7 @@ async function dropHolder(parts: RecoverParts, path: PathKey): Promise<void> {
   } catch (error) {
     if (!isGone(error)) throw error
   }
+  return path
 }
 
 async function keepIt(parts: RecoverParts, from: Directory, name: string, path: PathKey): Promise<void> {

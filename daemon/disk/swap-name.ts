@@ -5,6 +5,7 @@
  *     link~<digest>~<unique>     a new symlink, by the SHA-256 of its target
  *     directory~-~<unique>       a new, empty directory
  *     away~-~<unique>            moved out of the tree where exchange is not possible; `<same name>.json` says from where
+ *     hold~-~<unique>.json       says where in the tree an empty file holds a name, where hard links are not possible
  */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../base/sha256.ts'
@@ -15,6 +16,7 @@ export type SwapName =
   | { readonly kind: 'link'; readonly digest: string }
   | { readonly kind: 'directory' }
   | { readonly kind: 'away' }
+  | { readonly kind: 'hold' }
 
 const run = randomBytes(6).toString('hex')
 let count = 0
@@ -29,7 +31,7 @@ export function parseSwapName(name: string): SwapName | null {
   const [kind, id, unique, ...rest] = name.split('~')
   if (unique === undefined || id === undefined || !/^[0-9a-z]+$/.test(unique) || rest.length > 0) return null
   if (kind === 'link') return { kind, digest: id }
-  if (kind === 'directory' || kind === 'away') return { kind }
+  if (kind === 'directory' || kind === 'away' || kind === 'hold') return { kind }
   const cid = parseContentId(id)
   return kind === 'file' && cid !== null ? { kind, cid } : null
 }

@@ -110,10 +110,13 @@ function writeOnce(fd: number, data: Uint8Array, start: number, position: number
   })
 }
 
-/** Seconds for utimes from nanoseconds: Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own. */
-export function secondsOf(mtimeNs: string): number {
+/**
+ * Seconds for utimes from nanoseconds. Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own; and it
+ * takes negative numbers (before 1970) for "now", but not when they come as text.
+ */
+export function secondsOf(mtimeNs: string): number | string {
   const microseconds = BigInt(mtimeNs) / 1000n
-  return (Number(microseconds) + (microseconds < 0n ? -0.4 : 0.4)) / 1e6
+  return microseconds < 0n ? String((Number(microseconds) - 0.4) / 1e6) : (Number(microseconds) + 0.4) / 1e6
 }
 
 /** True for what says that the name, or a directory on the way to it, is not there. */

@@ -23,13 +23,14 @@ export interface Folder {
   again(options?: Partial<DiskOptions>): Promise<FolderDisk>
 }
 
-export async function openFolder(t: Assert, options: Partial<DiskOptions> = {}): Promise<Folder> {
+/** `closes`: false for a disk that dies in the middle. */
+export async function openFolder(t: Assert, options: Partial<DiskOptions> = {}, closes = true): Promise<Folder> {
   const root = options.root ?? join(await t.tmp(), 'folder')
   fs.mkdirSync(root, { recursive: true })
   await createMarker(root, FOLDER)
   const again = async (more: Partial<DiskOptions> = {}): Promise<FolderDisk> => {
     const disk = await openDisk({ root, folder: FOLDER, log: silentLog, ...more })
-    t.teardown(async () => await disk.close())
+    if (closes) t.teardown(async () => await disk.close())
     return disk
   }
   return { root, disk: await again(options), rows: new Rows(), again }

@@ -1,0 +1,198 @@
+/**
+ * kill -9 between any two system calls: each change is run again and again, and each time the process "dies" one call later (that
+ * call and all that follow never happen). After a new start: every byte that was there is in the tree or in history, every path
+ * holds its old or its new content whole, nothing of ours is left lying around, and the change can be carried out.
+ */
+import * as realFs from 'node:fs'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import type { Capabilities } from '../../daemon/disk/atomic.ts'
+import type { ApplyOp } from '../../daemon/ports.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+
+const CALLS = ['open', 'close', 'fsync', 'fchmod', 'chmod', 'futimes', 'lutimes', 'link', 'unlink', 'rename', 'rmdir', 'mkdir', 'symlink', 'copyFile', 'write', 'read', 'lstat', 'fstat', 'readlink', 'readdir'] as const
+
+/** Calls until death; null: immortal. */
+let left: number | null = null
+let dead = false
+/** Calls that the system has not answered. */
+let underWay = 0
+
+function dies(): boolean {
+  if (dead) return true
+  if (left === null) return false
+  if (left === 0) dead = true
+  else left--
+  return dead
+}
+
+/** Before the modules of disk/ are loaded, which bind these functions. */
+function makeMortal(): void {
+  const require = createRequire(import.meta.url)
+  const fs = require('node:fs') as Record<string, (...args: unknown[]) => unknown>
+  for (const name of CALLS) {
+    const real = fs[name] as (...args: unknown[]) => unknown
+    fs[name] = (...args) => (dies() ? undefined : real.apply(fs, counted(args)))
+  }
+  syncBuiltinESMExports()
+  const native = require('fs-native-extensions') as { swap: (a: string, b: string) => Promise<void> }
+  const { swap } = native
+  native.swap = async (a, b) => {
+    if (dies()) await new Promise<void>(() => undefined)
+    underWay++
+    await swap(a, b).finally(() => underWay--)
+  }
+}
+
+/** The last argument is the callback. */
+function counted(args: readonly unknown[]): unknown[] {
+  const callback = args[args.length - 1] as (...results: unknown[]) => void
+  underWay++
+  return [...args.slice(0, -1), (...results: unknown[]) => {
+    underWay--
+    callback(...results)
+  }]
+}
+
+makeMortal()
+const { apply, directoryOp, fileOp, historyTexts, leftInStaging, openFolder, removeOp, scan, stage, symlinkOp, tree } = await import('./tree.ts')
+type Folder = Awaited<ReturnType<typeof openFolder>>
+
+interface Change {
+  readonly name: string
+  readonly before: Readonly<Record<string, string>>
+  readonly directories?: readonly string[]
+  readonly staged?: string
+  ops(folder: Folder): readonly ApplyOp[]
+  /** Tree after the change. */
+  readonly after: readonly string[]
+  /** Paths that must never be absent. */
+  readonly always: readonly string[]
+}
+
+const CHANGES: readonly Change[] = [
+  { name: 'a new file', before: {}, staged: 'new', ops: () => [fileOp('f', 'new')], after: ['f=new'], always: [] },
+  { name: 'a new symlink', before: {}, ops: () => [symlinkOp('l', 'target')], after: ['l'], always: [] },
+  { name: 'a file replaced', before: { f: 'old' }, staged: 'new', ops: ({ rows }) => [fileOp('f', 'new', { expect: rows.seen('f') })], after: ['f=new'], always: ['f'] },
+  { name: 'a file removed', before: { f: 'old' }, ops: ({ rows }) => [removeOp('f', rows.seen('f'))], after: [], always: [] },
+  { name: 'a file becomes a directory', before: { f: 'old' }, ops: ({ rows }) => [directoryOp('f', { expect: rows.seen('f') })], after: ['f'], always: ['f'] },
+  { name: 'an empty directory becomes a file', before: {}, directories: ['d'], staged: 'new', ops: ({ rows }) => [fileOp('d', 'new', { expect: rows.seen('d') })], after: ['d=new'], always: ['d'] },
+  {
+    name: 'a conflict: the loser linked, the winner in its place',
+    before: { f: 'mine' },
+    staged: 'theirs',
+    ops: ({ rows }) => [
+      { kind: 'link', path: 'f' as PathKey, expect: rows.seen('f'), to: 'copy' as PathKey },
+      fileOp('f', 'theirs', { expect: rows.seen('f'), displace: { to: 'linked', at: 'copy' as PathKey } })
+    ],
+    after: ['copy=mine', 'f=theirs'],
+    always: ['f']
+  }
+]
+
+/** `changes`: those that take another way there. */
+const MACHINES: readonly { readonly name: string; readonly capabilities: Capabilities; readonly changes: RegExp }[] = [
+  { name: 'links and exchange', capabilities: { links: true, exchange: true }, changes: /./ },
+  { name: 'no exchange', capabilities: { links: true, exchange: false }, changes: /replaced|directory/ },
+  { name: 'no links', capabilities: { links: false, exchange: true }, changes: /new file|conflict/ },
+  { name: 'neither', capabilities: { links: false, exchange: false }, changes: /new file|replaced/ }
+]
+const MAX_CALLS = 200
+
+for (const { name: machine, capabilities, changes } of MACHINES) {
+  for (const change of CHANGES.filter(({ name }) => changes.test(name))) {
+    test(`${machine}: ${change.name}, killed at every call`, { timeout: 60_000 }, async (t) => {
+      let calls = 0
+      while (calls < MAX_CALLS && !(await killedAfter(t, calls, change, capabilities))) calls++
+      t.ok(calls > 3 && calls < MAX_CALLS, `${calls} calls`)
+    })
+  }
+}
+
+/** @returns true if it was done before that many calls were made. */
+async function killedAfter(t: Assert, calls: number, change: Change, capabilities: Capabilities): Promise<boolean> {
+  const folder = await prepare(t, change, capabilities)
+  const ops = change.ops(folder)
+  left = calls
+  const done = await doneOrDead(folder.disk.apply(ops, () => false))
+  // What was under way in other threads ends; what would follow it never happens.
+  while (underWay > 0) await new Promise((resolve) => setImmediate(resolve))
+  left = null
+  dead = false
+  await look(t, folder, change, capabilities, calls)
+  return done
+}
+
+async function prepare(t: Assert, change: Change, capabilities: Capabilities): Promise<Folder> {
+  const folder = await openFolder(t, { capabilities, root: await newRoot(t) }, false)
+  for (const directory of change.directories ?? []) realFs.mkdirSync(join(folder.root, directory))
+  for (const [path, data] of Object.entries(change.before)) {
+    realFs.writeFileSync(join(folder.root, path), data)
+    realFs.utimesSync(join(folder.root, path), 1_600_000_000, 1_600_000_000)
+  }
+  await scan(folder)
+  if (change.staged !== undefined) await stage(folder.disk, change.staged)
+  return folder
+}
+
+let roots = 0
+const parents = new WeakMap<Assert, string>()
+
+/** In memory where there is such a file system: only the order of calls counts here, and each run waits for dozens of fsyncs. */
+async function newRoot(t: Assert): Promise<string> {
+  const parent = parents.get(t) ?? realFs.mkdtempSync(join(realFs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'p2psync-crash-'))
+  if (!parents.has(t)) t.teardown(() => realFs.rmSync(parent, { recursive: true, force: true }))
+  parents.set(t, parent)
+  return join(parent, String(roots++))
+}
+
+/** @returns false if the process died before it was done. */
+async function doneOrDead(work: Promise<unknown>): Promise<boolean> {
+  let done = false
+  const finished = (): void => void (done = true)
+  work.then(finished, finished)
+  while (!done && !dead) await new Promise((resolve) => setImmediate(resolve))
+  return done
+}
+
+async function look(t: Assert, folder: Folder, change: Change, capabilities: Capabilities, calls: number): Promise<void> {
+  const { root, rows } = folder
+  const disk = await folder.again({ capabilities })
+  await disk.recover()
+  const now = describe(root)
+  const texts = [...now.map((line) => line.split('=')[1]), ...historyTexts(root)]
+  const problems = [
+    ...Object.values(change.before).filter((text) => !texts.includes(text)).map((text) => `lost: ${text}`),
+    ...change.always.filter((path) => !now.some((line) => line.split('=')[0] === path)).map((path) => `absent: ${path}`),
+    ...now.filter((line) => !possible(change).has(line)).map((line) => `neither old nor new: ${line}`),
+    ...leftInStaging(root).map((name) => `left in staging: ${name}`)
+  ]
+  if (problems.length > 0) t.alike(problems, [], `after ${calls} calls`)
+  await finish(t, { root, disk, rows, again: folder.again }, change, calls)
+}
+
+/** The next cycle scans and carries out what is still to do. */
+async function finish(t: Assert, folder: Folder, change: Change, calls: number): Promise<void> {
+  if (same(describe(folder.root), change.after)) return
+  await scan(folder)
+  if (change.staged !== undefined) await stage(folder.disk, change.staged)
+  const done = new Set(describe(folder.root).map((line) => line.split('=')[0]))
+  const ops = change.ops(folder).filter((op) => op.kind !== 'link' || !done.has(op.to))
+  await apply(folder.disk, ...ops)
+  if (!same(describe(folder.root), change.after)) t.alike(describe(folder.root), change.after, `finished after ${calls} calls`)
+}
+
+/** Everything that may stand in the tree on the way: the old, the new, and never a mixture or an empty file. */
+function possible(change: Change): ReadonlySet<string> {
+  return new Set([...Object.entries(change.before).map(([path, text]) => `${path}=${text}`), ...(change.directories ?? []), ...change.after])
+}
+
+function describe(root: string): string[] {
+  return tree(root).map((path) => (realFs.lstatSync(join(root, path)).isFile() ? `${path}=${realFs.readFileSync(join(root, path), 'utf8')}` : path))
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((line, i) => line === b[i])
+}
