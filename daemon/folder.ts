@@ -5,13 +5,15 @@
 import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
+import { Acts } from './folder/acts.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
 import { Fetcher } from './folder/fetcher.ts'
+import { Guard } from './folder/guard.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { compareWithDevice } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
-import { isAwaited, isBehind, pullAll } from './folder/pull.ts'
+import { holdDeletions, isAwaited, isBehind, pullAll } from './folder/pull.ts'
 import { recoverIndex } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
@@ -21,12 +23,15 @@ import { Tally } from './folder/tally.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport, Problem } from './ports.ts'
 import type { DeviceId, PathKey } from './sync/ids.ts'
+import type { GuardLimits } from './sync/safety.ts'
 
 export interface FolderOptions extends FolderPorts {
   readonly paused?: boolean
   readonly rescanMs?: number
   /** Other devices have this folder: the first scan waits a bounded time for their metadata (R12). */
   readonly expectOthers?: boolean
+  /** R27; default: more than half and at least a thousand. */
+  readonly guard?: Partial<GuardLimits>
   onState?(folder: Folder): void
   onChanges?(changes: readonly PathChange[]): void
 }
@@ -46,6 +51,7 @@ const MAX_REPORTED_BLOCKED = 200
 export class Folder extends Resource implements FolderInbox {
   readonly #options: FolderOptions
   readonly #work = new Work()
+  readonly #acts = new Acts()
   readonly #tally = new Tally()
   readonly #rules = new Rules()
   readonly #abort = new AbortController()
@@ -97,6 +103,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#abort.abort()
     this.#notices.cancel()
     await this.#running
+    this.#acts.refuse(new P2psyncError('NOT_RUNNING', 'the daemon stops; try again when it runs'))
     await this.#background
     await this.#options.watcher.close()
     await this.#options.disk.close()
@@ -120,6 +127,8 @@ export class Folder extends Resource implements FolderInbox {
       tally: this.#tally,
       rules: this.#rules,
       fetcher,
+      guard: new Guard(this.#options.guard),
+      asked: new Set(),
       problems: new Map(),
       blocked: new Map(),
       refusals: new Map(),
@@ -143,6 +152,7 @@ export class Folder extends Resource implements FolderInbox {
       for (const [i, row] of rows.entries()) {
         const theirs = (remote[i] ?? []).filter((statement) => statement.device === row.device).sort((a, b) => b.generation - a.generation)[0]
         compareWithDevice(context, null, row.device, row.path, own[i] ?? null, theirs?.entry ?? null)
+        if (theirs !== undefined) context.guard.incoming(row.path, own[i] ?? null, theirs.entry)
       }
     }
   }
@@ -234,9 +244,10 @@ export class Folder extends Resource implements FolderInbox {
   async #run(): Promise<void> {
     const context = this.#context as FolderContext
     this.#again = false
-    if (!(await this.#rootReady())) return
+    if (!(await this.#rootReady())) return this.#acts.refuse(this.#refusal())
     this.#report()
-    while (!this.#work.empty && !this.#stopped) await this.#step(context)
+    while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#step(context)
+    if (this.#stopped) this.#acts.refuse(this.#refusal())
     if (!this.#stopped) await this.#tidy(context)
   }
 
@@ -245,12 +256,14 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   async #step(context: FolderContext): Promise<void> {
+    await this.#acts.run()
     if (this.#work.takeRules()) await applyRules(context)
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
     if (this.#work.takePull()) await pullAll(context, this.#abort.signal)
+    await holdDeletions(context)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await reconcileAndApply(context, dirty)
     this.#options.onState?.(this)
@@ -308,7 +321,7 @@ export class Folder extends Resource implements FolderInbox {
   async #tidy(context: FolderContext): Promise<void> {
     context.problems.delete('')
     if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
-    await this.#options.disk.keepStaged(context.fetcher.stagedContents())
+    await this.#options.disk.keepStaged(new Set([...context.fetcher.stagedContents(), ...context.asked]))
   }
 
   // ------------------------------------------------------------------------------------------- control
@@ -331,6 +344,19 @@ export class Folder extends Resource implements FolderInbox {
     this.#work.markPull()
     this.#report()
     this.wake()
+  }
+
+  /** Runs between the steps of the cycle. Throws FOLDER_HALTED where nothing may be changed now. */
+  async act<T>(run: (context: FolderContext) => Promise<T>): Promise<T> {
+    const context = this.#context
+    if (context === null || this.#abort.signal.aborted || this.#paused || this.#halted !== null) throw this.#refusal()
+    const done = this.#acts.add(async () => await run(context))
+    this.wake()
+    return await done
+  }
+
+  #refusal(): P2psyncError {
+    return new P2psyncError('FOLDER_HALTED', this.#halted?.message ?? (this.#paused ? 'the folder is paused; run p2psync resume first' : 'the folder is not open'))
   }
 
   /** Full scan now; resolves when it and what follows from it is done, or the folder cannot. */
@@ -364,6 +390,7 @@ export class Folder extends Resource implements FolderInbox {
   get activity(): FolderActivity {
     if (this.#paused) return 'paused'
     if (this.#halted !== null) return 'halted'
+    if (this.#context?.guard.deciding === true) return 'decision'
     if (this.#scanning || this.#work.localDoubt || !this.#firstScanDone) return 'scanning'
     return this.#busy ? 'syncing' : 'idle'
   }
@@ -379,7 +406,7 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone,
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.heldCount('here') ?? 0) > 0,
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED)
@@ -398,11 +425,12 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Why it is halted; null while it is not. */
   get reason(): FolderStatus['reason'] {
-    return this.#halted
+    const { id, name, index } = this.#options
+    return this.#halted ?? this.#context?.guard.reason(name ?? id.slice(0, 8), index.totals.files) ?? null
   }
 
   status(): FolderStatus {
-    return this.#here.status(this.activity, this.#halted, this.#settled)
+    return this.#here.status(this.activity, this.reason, this.#settled)
   }
 
   /** R37. */

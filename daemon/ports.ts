@@ -3,7 +3,7 @@
  * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
  */
 import type { Chunk, ContentList } from './sync/content.ts'
-import type { Entry, LiveEntry } from './sync/entry.ts'
+import type { Entry, FileEntry, LiveEntry, SymlinkEntry } from './sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
@@ -162,9 +162,21 @@ export interface Disk {
   apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]>
   /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
   recover(): Promise<readonly PathKey[]>
+  /** All that stands in history, and the size of the file system below it, in bytes. */
+  history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }>
+  /** For retention only: the bytes are gone then. True if nothing has that name (any more). */
+  removeHistory(name: string): Promise<boolean>
   /** The text of `.p2psyncignore` at the root and of conflict copies of it (R32). */
   readIgnoreFiles(): Promise<readonly string[]>
   close(): Promise<void>
+}
+
+export interface HistoryFile {
+  /** Below `.p2psync/history/`; what `Place.path` and `HistoryRow.name` say. */
+  readonly name: string
+  readonly size: number
+  /** Milliseconds since the epoch, to the hour. */
+  readonly at: number
 }
 
 /** Hints, never truth. */
@@ -360,6 +372,28 @@ export interface FolderPeer {
   readonly report: FolderReport | null
 }
 
+/** A version of a path that a device holds: enough to fetch its bytes by id and to put it back. */
+export interface KeptVersion {
+  readonly path: PathKey
+  readonly content: KeptFile | KeptLink
+  /** Whose change it was. */
+  readonly writer: WriterId | null
+  /** When that device displaced it, in milliseconds since the epoch, and why. */
+  readonly at: number
+  readonly reason: HistoryRow['reason']
+}
+
+export type KeptFile = Pick<FileEntry, 'kind' | 'size' | 'mode' | 'mtime' | 'cid' | 'chunk'>
+export type KeptLink = Pick<SymlinkEntry, 'kind' | 'mtime' | 'target'>
+
+/** Which of a device's history is asked for. */
+export interface HistoryQuery {
+  /** Null: of every path. */
+  readonly path: PathKey | null
+  /** Only what was displaced after this, in milliseconds since the epoch. */
+  readonly after: number
+}
+
 /** Connected members, seen from one folder. */
 export interface FolderPeers {
   connected(): readonly FolderPeer[]
@@ -372,6 +406,8 @@ export interface FolderPeers {
   want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void>
   /** Asks a device to scan and settle now; resolves with its report once it is idle, or rejects. */
   settle(device: DeviceId, signal: AbortSignal): Promise<FolderReport>
+  /** What a device's history holds; rejects if it does not answer. At most a few hundred thousand. */
+  history(device: DeviceId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]>
 }
 
 /** What the daemon's adapters call; each only marks work and wakes the cycle. */

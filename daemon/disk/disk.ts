@@ -3,14 +3,14 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import { errnoOf } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, KnownTree, Log, Place, RootState, ScanRequest, StagedFile } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Place, RootState, ScanRequest, StagedFile } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
-import { parseHistoryName } from './history.ts'
+import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } from './history.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { Problems } from './problems.ts'
@@ -110,6 +110,14 @@ export class FolderDisk implements Disk {
   async recover(): Promise<readonly PathKey[]> {
     const parts = { roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now }
     return await this.#inTurn(async () => await recover(parts))
+  }
+
+  async history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }> {
+    return { files: await listHistory(this.#roots), fileSystemBytes: await fileSystemBytes(this.#options.root) }
+  }
+
+  async removeHistory(name: string): Promise<boolean> {
+    return await this.#inTurn(async () => await removeFromHistory(this.#roots, name))
   }
 
   async readIgnoreFiles(): Promise<readonly string[]> {

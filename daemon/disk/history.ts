@@ -3,12 +3,17 @@
  * the path of area `history`, and what the index keeps of it.
  */
 import { randomBytes } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
+import { errnoOf } from '../../base/errors.ts'
+import type { HistoryFile } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { isName, nameOf } from '../sync/path.ts'
 import { HISTORY_DIR } from './layout.ts'
-import { at, type Directory, type Roots } from './roots.ts'
-import { rename } from './sys.ts'
+import { decodeName } from './names.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
+import { isGone, lstatOrNull, readNames, rename, rmdir, unlinkIfThere } from './sys.ts'
 
+const BUCKET = /^\d{4}-\d\d-\d\dT\d\d$/
 const NAME = /^\d{4}-\d\d-\d\dT\d\d\/[0-9a-f]{20}-[^/]*$/
 /** Unique: random for this process, then counted. */
 const run = randomBytes(6).toString('hex')
@@ -35,6 +40,67 @@ export function historySlot(path: PathKey, now: Date): HistorySlot {
 /** Moves what stands at `name` in `from` there. The bucket is made if it is missing. */
 export async function moveToHistory(roots: Roots, from: Directory, name: string, slot: HistorySlot): Promise<void> {
   await roots.useOwn(slot.directory, async (bucket) => await rename(at(from, name), at(bucket, slot.file)))
+}
+
+/** Everything that stands there, whether an index knows of it or not. */
+export async function listHistory(roots: Roots): Promise<HistoryFile[]> {
+  const files: HistoryFile[] = []
+  for (const bucket of await namesIn(roots, HISTORY_DIR)) {
+    const at = Date.parse(`${bucket}:00:00Z`)
+    if (!BUCKET.test(bucket) || Number.isNaN(at)) continue
+    for (const file of await namesIn(roots, `${HISTORY_DIR}/${bucket}`)) {
+      const size = await sizeOf(roots, `${HISTORY_DIR}/${bucket}`, file)
+      if (size !== null) files.push({ name: `${bucket}/${file}`, size, at })
+    }
+  }
+  return files
+}
+
+/** Of the whole file system that holds the folder. */
+export async function fileSystemBytes(root: string): Promise<number> {
+  const { blocks, bsize } = await statfs(root)
+  return blocks * bsize
+}
+
+/** True if nothing has that name afterwards. An emptied hour goes with its last file. */
+export async function removeFromHistory(roots: Roots, name: string): Promise<boolean> {
+  const parsed = parseHistoryName(name)
+  if (parsed === null) return false
+  try {
+    await roots.use(parsed.directory, async (bucket) => await unlinkIfThere(at(bucket, parsed.file)))
+    await roots.use(HISTORY_DIR, async (history) => await rmdir(at(history, nameOf(parsed.directory as PathKey))))
+  } catch (error) {
+    if (!isGone(error) && !isNotEmpty(error)) throw error
+  }
+  roots.forget(parsed.directory)
+  return true
+}
+
+async function namesIn(roots: Roots, directory: string): Promise<readonly string[]> {
+  try {
+    const names = await roots.use(directory, async (opened) => await readNames(self(opened)))
+    return names.flatMap((name) => decodeName(name) ?? [])
+  } catch (error) {
+    if (isGone(error)) return []
+    throw error
+  }
+}
+
+/** Null for what is gone by now, and for what no sync put there. */
+async function sizeOf(roots: Roots, directory: string, file: string): Promise<number | null> {
+  if (!isName(file)) return null
+  try {
+    const stat = await roots.use(directory, async (opened) => await lstatOrNull(at(opened, file)))
+    return stat === null || stat.isDirectory() ? null : Number(stat.size)
+  } catch (error) {
+    if (isGone(error)) return null
+    throw error
+  }
+}
+
+function isNotEmpty(error: unknown): boolean {
+  const code = errnoOf(error)
+  return code === 'ENOTEMPTY' || code === 'EEXIST'
 }
 
 /** Splits a name given from outside; null if it is none of ours. */

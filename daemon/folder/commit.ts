@@ -119,6 +119,7 @@ async function compareWithDevices(context: FolderContext, batch: IndexBatch, cha
 function settled(context: FolderContext, change: Change): void {
   if (change.from === 'remote') context.tally.settle(change.path)
   context.problems.delete(change.path)
+  context.guard.forget(change.path)
   release(context, change.path)
 }
 

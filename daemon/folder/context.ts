@@ -1,14 +1,17 @@
 /** What the steps of a folder's cycle share: the ports, the marked work, and what is kept in memory between cycles. */
 import type { Clock, Disk, FolderIndex, FolderPeers, Log, OwnDrive, OwnCheckpoint, Problem, RemoteDrives, RemoteRow, Watcher } from '../ports.ts'
 import type { Dot, Entry } from '../sync/entry.ts'
-import type { DeviceId, FolderId, PathKey } from '../sync/ids.ts'
+import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
 import type { Fetcher } from './fetcher.ts'
+import type { Guard } from './guard.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
 import type { Work } from './work.ts'
 
 export interface FolderPorts {
   readonly id: FolderId
+  /** What to type for it; default: the beginning of its id. */
+  readonly name?: string
   readonly disk: Disk
   readonly watcher: Watcher
   readonly index: FolderIndex
@@ -34,6 +37,9 @@ export interface FolderContext {
   readonly tally: Tally
   readonly rules: Rules
   readonly fetcher: Fetcher
+  readonly guard: Guard
+  /** Contents staged for a user's request: not to be tidied away. */
+  readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */
   readonly problems: Map<string, Problem>
   /** Paths whose target cannot be applied for now (R39). */

@@ -3,9 +3,11 @@ import type { Finding, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
+import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
+import { FLAG, type Gone, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
 
@@ -21,24 +23,29 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork): Pr
     ignored: context.rules.ignored,
     onDirectory: (directory: PathKey) => watcher.watch([directory])
   }
+  // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
+  const gone: StateFinding[] = []
+  const { files } = index.totals
   for await (const findings of disk.scan(request, index, context.signal)) {
-    if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') break
-    for (const path of await publishFindings(context, findings)) unstable.push(path)
-    if (context.signal.aborted) break
+    if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') return { unstable }
+    for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
+    if (context.signal.aborted) return { unstable }
   }
+  for (const path of await publishGone(context, gone, files, work.paths === 'all')) unstable.push(path)
   return { unstable }
 }
 
-async function publishFindings(context: FolderContext, findings: readonly Finding[]): Promise<readonly PathKey[]> {
+async function publishFindings(context: FolderContext, findings: readonly Finding[], gone: StateFinding[]): Promise<readonly PathKey[]> {
   const unstable: PathKey[] = []
   const states: StateFinding[] = []
   for (const finding of findings) {
-    if (finding.kind === 'present' || finding.kind === 'absent') states.push(finding)
+    if (finding.kind === 'present') states.push(finding)
+    else if (finding.kind === 'absent') gone.push(finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
     else if (finding.kind === 'problem') context.problems.set(finding.path, finding.problem)
     else heal(context, finding.path)
   }
-  if (states.length > 0) unstable.push(...(await publishStates(context, states)))
+  if (states.length > 0) unstable.push(...(await publishStates(context, states, gone)))
   return unstable
 }
 
@@ -47,7 +54,8 @@ function heal(context: FolderContext, path: PathKey): void {
   if (context.blocked.delete(path)) context.work.markDirty([path])
 }
 
-async function publishStates(context: FolderContext, states: readonly StateFinding[]): Promise<readonly PathKey[]> {
+/** `gone`: gets what took the place of a directory, which must not be told before the end of what was in it; null: nothing waits. */
+async function publishStates(context: FolderContext, states: readonly StateFinding[], gone: StateFinding[] | null): Promise<readonly PathKey[]> {
   const { index } = context.ports
   const paths = states.map((state) => state.path)
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
@@ -56,6 +64,10 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   const restamps: { path: PathKey; row: Row }[] = []
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
+    if (gone !== null && replacesDirectory(state, before)) {
+      gone.push(state)
+      continue
+    }
     const statements = newestPerDevice(remotes[i] ?? []).map((row) => row.entry)
     const decided = decide(context, state, before, statements)
     const seen = await payOwed(context, state, decided)
@@ -63,14 +75,64 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
       again.push(state.path)
       continue
     }
-    if (decided.kind !== 'same') changes.push({ path: state.path, before, entry: decided.entry, row: { entry: decided.entry, seen }, list: listOf(state), kept: null, from: 'local' })
-    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...before, seen } })
+    if (decided.kind !== 'same') changes.push(changeOf(context, state, before, decided.entry, seen))
+    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
     context.problems.delete(state.path)
   }
   await restamp(context, restamps)
   const unreadable = await commit(context, changes)
   afterLocal(context, changes)
   return [...again, ...unreadable]
+}
+
+function changeOf(context: FolderContext, state: StateFinding, before: Row | null, decided: Entry, seen: SeenStat | null): Change {
+  const { guard } = context
+  if (state.kind === 'present' && hasBytes(decided) && !sameContent(before?.entry ?? null, decided)) guard.appearedHere(state.path, contentKey(decided), hasBytes(before?.entry ?? null))
+  const entry: Entry = decided.kind === 'tombstone' && guard.isApproved(state.path, 'here') ? { ...decided, approved: true } : decided
+  return { path: state.path, before, entry, row: { entry, seen }, list: listOf(state), kept: null, from: 'local' }
+}
+
+/** It may have been missed before. */
+function thereAgain({ guard }: FolderContext, path: PathKey, row: Row): Row {
+  if (row.blocked?.code !== FLAG.here) return row
+  guard.forget(path)
+  const { blocked: _, ...rest } = row
+  return rest
+}
+
+function replacesDirectory(state: StateFinding, before: Row | null): boolean {
+  return state.kind === 'present' && state.node.kind !== 'directory' && before?.entry.kind === 'directory' && before.ignored !== true
+}
+
+/** The end of a scan: what of it may go is published, the rest waits for the user (R28). */
+async function publishGone(context: FolderContext, gone: readonly StateFinding[], files: number, all: boolean): Promise<readonly PathKey[]> {
+  const { guard, ports } = context
+  const rows = await ports.index.rows(gone.map((state) => state.path))
+  const missed: Gone[] = []
+  for (const [i, state] of gone.entries()) {
+    const row = rows[i] ?? null
+    if (row === null || row.ignored === true || row.entry.kind === 'tombstone') continue
+    missed.push({ path: state.path, entry: row.entry, flagged: row.blocked?.code === FLAG.here, replaced: state.kind === 'present' })
+  }
+  const { waiting, released } = guard.judgeHere(missed, files, ports.clock.now(), all)
+  await flag(context, missed.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
+  context.work.markScan(released)
+  const going = gone.filter(({ path }) => !waiting.has(path))
+  return going.length === 0 ? [] : await publishStates(context, going, null)
+}
+
+/** So that a restart finds it waiting. */
+export async function flag(context: FolderContext, paths: readonly PathKey[], side: Side): Promise<void> {
+  if (paths.length === 0) return
+  const { index, log } = context.ports
+  log.warn({ paths: paths.length, side }, 'a mass deletion waits for a decision')
+  const rows = await index.rows(paths)
+  const batch = index.batch()
+  for (const [i, path] of paths.entries()) {
+    const row = rows[i] ?? null
+    if (row !== null) batch.putRow(path, { ...row, blocked: { code: FLAG[side], message: 'part of a mass deletion that waits for a decision' } })
+  }
+  await batch.flush()
 }
 
 /** A row that left the drive as ignored counts as a local change when it is looked at again (R31). */

@@ -99,6 +99,7 @@ class Execution {
     for (const step of this.#left) {
       const stopper = step.after.find((path) => this.#outcomes.get(path) === 'stopped')
       if (stopper !== undefined) this.#stop(step, stopper)
+      else if (this.#context.guard.holds(step.resolution.path, step.resolution.target)) this.#stop(step, null)
       else if (step.after.every((path) => this.#outcomes.get(path) === 'done')) ready.push(step)
       else left.push(step)
     }

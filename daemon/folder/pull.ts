@@ -2,6 +2,7 @@
 import type { FolderPeers, RemoteBatch, RemoteDrive } from '../ports.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
+import { flag } from './local.ts'
 import { compareVersions } from '../sync/version.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -12,6 +13,12 @@ export async function pullAll(context: FolderContext, signal: AbortSignal): Prom
     if (signal.aborted) return
     if (isBehind(context, drive)) await pullDrive(context, drive, signal)
   }
+}
+
+/** R27: deletions that came in are judged as a whole, before any of them is applied. */
+export async function holdDeletions(context: FolderContext): Promise<void> {
+  const { index, clock } = context.ports
+  await flag(context, context.guard.judgeElsewhere(index.totals.files, clock.now()), 'elsewhere')
 }
 
 /** True if the drive states more than the index has. */
@@ -56,6 +63,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const theirs = newestPerDevice(current)[0]?.entry ?? null
     compareWithDevice(context, batch, device, change.path, own, theirs)
     if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
+    if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
   }
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })

@@ -44,7 +44,8 @@ export class LoadedView implements TreeView {
     const { index } = this.#context.ports
     const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
     for (const [i, path] of paths.entries()) {
-      const row = rows[i] ?? null
+      // R28: what was rejected comes back as the others state it.
+      const row = this.#context.guard.isRecalled(path) ? null : (rows[i] ?? null)
       const statements = newestPerDevice(remotes[i] ?? [])
       this.#rows.set(path, row)
       this.#remotes.set(path, statements)

@@ -2,9 +2,10 @@
  * The control channel of one connection: hello, records, heads, reports, settling. Messages are handled one after the other, so
  * that records are on disk before the heads that depend on them are looked at. Nothing is taken before the hello.
  */
-import type { Clock, DriveHead, FolderReport, Log } from '../ports.ts'
+import type { Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import type { FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
+import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
 import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_SETTLES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
@@ -19,6 +20,8 @@ export interface ControlEvents {
   onReport(folder: FolderId, report: FolderReport): void
   /** Rejects if the folder cannot settle. */
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
+  /** What of the folder's history is here. */
+  history(folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   onClose(opened: boolean): void
   onFault(error: unknown): void
 }
@@ -44,6 +47,8 @@ export class Control {
   readonly #over = new AbortController()
   readonly #asked = new Map<number, Asked>()
   readonly #unsent = new Map<FolderId, FolderReport>()
+  readonly #questions: HistoryQuestions
+  readonly #answers: HistoryAnswers
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
   #greeted = false
@@ -63,6 +68,8 @@ export class Control {
       onFault: (error) => events.onFault(error),
     })
     this.#send = this.messages()
+    this.#questions = new HistoryQuestions((message) => this.#send.history(message), options.clock)
+    this.#answers = new HistoryAnswers((message) => this.#send.versions(message), () => this.#channel.drained(), events)
     this.#channel.start()
   }
 
@@ -103,6 +110,11 @@ export class Control {
     }
   }
 
+  async history(folder: FolderId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
+    if (!this.ready) throw new Error('the device is not connected')
+    return await this.#questions.ask(folder, query, signal)
+  }
+
   goodbye(records: readonly SignedRecord[]): void {
     this.#send.goodbye({ records })
   }
@@ -124,6 +136,8 @@ export class Control {
       settle: channel.message(wire.settle, (message) => this.#later(() => this.#onSettle(message.id, message.folder))),
       settled: channel.message(wire.settled, (message) => this.#later(() => this.#onSettled(message))),
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
+      history: channel.message(wire.history, (message) => this.#later(() => this.#answers.onRequest(message))),
+      versions: channel.message(wire.versions, (message) => this.#later(() => this.#questions.onVersions(message))),
     }
   }
 
@@ -217,6 +231,8 @@ export class Control {
     const error = new Error('the connection to the device ended')
     this.#over.abort(error)
     for (const id of [...this.#asked.keys()]) this.#take(id)?.fail(error)
+    this.#questions.end(error)
+    this.#answers.end()
     this.#options.events.onClose(opened)
   }
 }

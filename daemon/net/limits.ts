@@ -61,6 +61,14 @@ export const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 export const WANT_IDLE_MS = 60_000
 /** Settle requests of one peer under way at once. */
 export const MAX_SETTLES = 64
+/** History requests of one peer under way at once. */
+export const MAX_HISTORY_REQUESTS = 8
+/** A version is at most a path, a link's target and a hundred bytes: this many stay below the size of a frame. */
+export const MAX_VERSIONS_IN_MESSAGE = 1000
+/** Versions that one request may bring, in memory of the asker. */
+export const MAX_VERSIONS = 200_000
+/** A device that says nothing to a request for its history: it may be an older one. */
+export const HISTORY_IDLE_MS = 10_000
 /** Session ids remembered for each device, to tell a clone from a restart (R30). */
 export const MAX_SESSIONS = 16
 /** Waiting for the DHT to take back announcements at an orderly stop. */

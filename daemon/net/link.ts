@@ -4,7 +4,7 @@
  */
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
-import type { Clock, DriveHead, FolderReport, Log } from '../ports.ts'
+import type { Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { ChunkClient } from './chunk-client.ts'
@@ -28,6 +28,7 @@ export interface LinkContext {
   listenPort(): number
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
+  history(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** Hello was exchanged. */
   onReady(link: PeerLink): void
   onHeads(link: PeerLink, folder: FolderId): Promise<void>
@@ -138,6 +139,11 @@ export class PeerLink {
     return this.#control.settle(folder, signal)
   }
 
+  /** As `FolderPeers.history`. */
+  history(folder: FolderId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
+    return this.#control.history(folder, query, signal)
+  }
+
   /** Called once; at once if it is closed already. */
   onClose(listener: () => void): void {
     if (this.#closed) listener()
@@ -185,6 +191,7 @@ export class PeerLink {
           this.#context.onReport(this, folder)
         },
         settle: (folder, signal) => this.#context.settle(folder, signal),
+        history: async (folder, query) => (!this.#closed && group.isMember(this.device) ? await this.#context.history(this.device, folder, query) : []),
         onClose: (opened) => this.#channelClosed(opened),
         onFault: (error) => this.#fault(error),
       },

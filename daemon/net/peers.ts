@@ -1,5 +1,5 @@
 /** The `FolderPeers` port of one folder over the network. */
-import type { FolderPeer, FolderPeers, FolderReport } from '../ports.ts'
+import type { FolderPeer, FolderPeers, FolderReport, HistoryQuery, KeptVersion } from '../ports.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import type { OnObject } from './chunk-client.ts'
 import type { PeerLink } from './link.ts'
@@ -52,6 +52,10 @@ export class FolderPeersAdapter implements FolderPeers {
 
   async settle(device: DeviceId, signal: AbortSignal): Promise<FolderReport> {
     return await this.#link(device).settle(this.#folder, signal)
+  }
+
+  async history(device: DeviceId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
+    return await this.#link(device).history(this.#folder, query, signal)
   }
 
   /** The folder is not here any more. */

@@ -2,6 +2,7 @@
  * The whole vocabulary between two members, on one Noise stream (protomux). docs/protocol.md is written from this file.
  *
  *     channel p2psync/control/1     0 hello · 1 have · 2 records · 3 heads · 4 report · 5 settle · 6 settled · 7 goodbye
+ *                                   8 history · 9 versions
  *     channel p2psync/chunk/1       0 want · 1 data · 2 nack · 3 cancel
  *     channel p2psync/join/1        0 handover   (a newcomer opens it, a member answers)
  *
@@ -10,13 +11,14 @@
  * connection. Cores replicate beside these channels with their own protocol.
  */
 import c from 'compact-encoding'
-import type { Encoding } from 'compact-encoding'
-import { MAX_PATH_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
-import type { DriveHead, FolderActivity, FolderReport } from '../ports.ts'
-import type { DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
+import type { Encoding, State } from 'compact-encoding'
+import { MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
+import type { DriveHead, FolderActivity, FolderReport, HistoryQuery, KeptFile, KeptVersion } from '../ports.ts'
+import { parsePath } from '../sync/path.ts'
+import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
 import { bytes, encoding, idEncoding, known, limited, list, text } from './codec.ts'
 import { SIGNATURE_BYTES } from './crypto.ts'
-import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
+import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAGE, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 import type { RecordHash, SignedRecord } from './records.ts'
 
 export const PROTOCOL_VERSION = 1
@@ -63,6 +65,20 @@ export interface Settle {
 }
 
 export type Settled = { readonly id: number } & ({ readonly report: FolderReport } | { readonly error: string })
+
+/** What of a folder's history the receiver holds? */
+export interface HistoryRequest {
+  readonly id: number
+  readonly folder: FolderId
+  readonly query: HistoryQuery
+}
+
+/** `more`: further ones come in the next message. */
+export interface Versions {
+  readonly id: number
+  readonly more: boolean
+  readonly versions: readonly KeptVersion[]
+}
 
 /** The receiver was removed; these records prove it. The last message. */
 export interface Goodbye {
@@ -217,6 +233,95 @@ export const settled: Encoding<Settled> = encoding(
     return c.bool.decode(state) ? { id, report: folderReport.decode(state) } : { id, error: text(1024).decode(state) }
   },
 )
+
+/** The form of a request and its answer; another one ends the connection. */
+const HISTORY_FORM = 1
+const REASONS: readonly KeptVersion['reason'][] = ['replaced', 'deleted', 'conflict', 'recovered']
+const IS_LINK = 1
+const HAS_CHUNK = 2
+const HAS_WRITER = 4
+
+const contentId = idEncoding<ContentId>(32, 'base64url')
+const chunkId = idEncoding<ChunkId>(32, 'base64url')
+const writerId = idEncoding<WriterId>(8, 'hex')
+const pathText = text(MAX_PATH_BYTES)
+/** Nanoseconds, decimal. */
+const mtimeText = text(24)
+
+const keptVersion: Encoding<KeptVersion> = encoding(
+  (out, { path, content, writer, at, reason }) => {
+    const chunk = content.kind === 'file' ? content.chunk : undefined
+    out.put(c.uint, (content.kind === 'symlink' ? IS_LINK : 0) | (chunk === undefined ? 0 : HAS_CHUNK) | (writer === null ? 0 : HAS_WRITER))
+    out.put(pathText, path)
+    out.put(mtimeText, content.mtime)
+    if (content.kind === 'symlink') out.put(text(MAX_TARGET_BYTES), content.target)
+    else {
+      out.put(c.uint, content.mode)
+      out.put(c.uint, content.size)
+      out.put(contentId, content.cid)
+      if (chunk !== undefined) out.put(chunkId, chunk)
+    }
+    if (writer !== null) out.put(writerId, writer)
+    out.put(c.uint, at)
+    out.put(c.uint, REASONS.indexOf(reason))
+  },
+  (state) => {
+    const flags = c.uint.decode(state)
+    const path = validPath(pathText.decode(state))
+    const mtime = mtimeText.decode(state)
+    if (!/^-?\d{1,20}$/.test(mtime)) throw new Error('a time is no number')
+    const content = (flags & IS_LINK) !== 0 ? { kind: 'symlink' as const, mtime, target: text(MAX_TARGET_BYTES).decode(state) } : keptFile(state, flags, mtime)
+    const writer = (flags & HAS_WRITER) === 0 ? null : writerId.decode(state)
+    return { path, content, writer, at: c.uint.decode(state), reason: known(REASONS[c.uint.decode(state)]) }
+  },
+)
+
+function keptFile(state: State, flags: number, mtime: string): KeptFile {
+  const mode = limited(c.uint.decode(state), 0o777)
+  const size = c.uint.decode(state)
+  const cid = contentId.decode(state)
+  return { kind: 'file', mtime, mode, size, cid, ...((flags & HAS_CHUNK) === 0 ? {} : { chunk: chunkId.decode(state) }) }
+}
+
+function validPath(value: string): PathKey {
+  const path = parsePath(value)
+  if (path === null) throw new Error('a path is none')
+  return path
+}
+
+export const history: Encoding<HistoryRequest> = encoding(
+  (out, { id, folder, query }) => {
+    out.put(c.uint, HISTORY_FORM)
+    out.put(c.uint, id)
+    out.put(folderId, folder)
+    out.put(pathText, query.path ?? '')
+    out.put(c.uint, query.after)
+  },
+  (state) => {
+    expectForm(c.uint.decode(state))
+    const id = c.uint.decode(state)
+    const folder = folderId.decode(state)
+    const path = pathText.decode(state)
+    return { id, folder, query: { path: path === '' ? null : validPath(path), after: c.uint.decode(state) } }
+  },
+)
+
+export const versions: Encoding<Versions> = encoding(
+  (out, message) => {
+    out.put(c.uint, HISTORY_FORM)
+    out.put(c.uint, message.id)
+    out.put(c.bool, message.more)
+    out.put(list(keptVersion, MAX_VERSIONS_IN_MESSAGE), message.versions)
+  },
+  (state) => {
+    expectForm(c.uint.decode(state))
+    return { id: c.uint.decode(state), more: c.bool.decode(state), versions: list(keptVersion, MAX_VERSIONS_IN_MESSAGE).decode(state) }
+  },
+)
+
+function expectForm(form: number): void {
+  if (form !== HISTORY_FORM) throw new Error(`an unknown form ${form} of history`)
+}
 
 export const goodbye: Encoding<Goodbye> = encoding(
   (out, message) => out.put(signedRecords, message.records),

@@ -9,7 +9,7 @@ import type { NodeAddress } from 'hyperdht'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
-import type { Clock, FolderReport, Log } from '../ports.ts'
+import type { Clock, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import { parseDeviceId } from '../sync/ids.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
@@ -40,6 +40,8 @@ export interface NetworkOptions {
 export interface NetworkHandlers extends ReplicationHandlers {
   /** Bytes of an object for a member, or null. */
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** What of a folder's history is here, for a member. */
+  history?(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -240,6 +242,7 @@ export class Network extends Resource {
       listenPort: () => this.#node.listenPort,
       serve: (peer, folder, id) => this.#handlers.serve(peer, folder, id),
       settle: (folder, signal) => this.#settle(folder, signal),
+      history: async (peer, folder, query) => (await this.#handlers.history?.(peer, folder, query)) ?? [],
       onReady: (ready) => this.#onReady(ready),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
       onReport: (from, folder) => this.#reportListeners.tell(from, folder),

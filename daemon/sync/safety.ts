@@ -21,6 +21,10 @@ export interface FileChange {
   readonly content: string
   /** Listed by the user's `approve`, or flagged so by its sender (R28). */
   readonly approved?: boolean
+  /** A deletion that waits already: it stays held, unless it turns out to be a rename. */
+  readonly held?: boolean
+  /** An appearance in the place of another file: there are no more files than before. */
+  readonly replaces?: boolean
 }
 
 interface Timed extends FileChange {
@@ -61,7 +65,7 @@ export function judgeDeletions(state: GuardState, input: GuardInput, limits: Gua
   const done = recent.deleted.filter((change) => change.approved !== true)
   const lost = withoutRenames([...done, ...counting], appeared).length
   const holds = lost >= limits.minimum && lost > recent.startingFiles * limits.fraction
-  const held = holds ? withoutRenames(counting, appeared) : []
+  const held = withoutRenames(counting, appeared).filter((change) => holds || change.held === true)
   const waiting = new Set(held)
   const deleted = [...recent.deleted, ...input.deletions.filter((change) => !waiting.has(change)).map((change) => ({ ...change, at: now }))]
   return { state: { ...recent, deleted, appeared }, held }
@@ -72,7 +76,8 @@ function forget(state: GuardState, { now, files }: GuardInput, { windowMs }: Gua
   const within = (change: Timed): boolean => change.at > now - windowMs && change.at <= now
   const deleted = state.deleted.filter(within)
   const appeared = state.appeared.filter(within)
-  return { deleted, appeared, startingFiles: files + deleted.length - appeared.length }
+  const added = appeared.filter((change) => change.replaces !== true)
+  return { deleted, appeared, startingFiles: files + deleted.length - added.length }
 }
 
 /** A deletion is a rename if its content appears at another path; each appearance answers for one deletion. */

@@ -30,6 +30,7 @@ export class DiskStore {
   /** Staging fails with ENOSPC. */
   full = false
   epoch = 0
+  fileSystemBytes = 1_000_000
   /** Anything but null: what `inspect` says in place of ready. */
   halted: Exclude<RootState, { kind: 'ready' }> | null = null
   /** A watcher hears what we do ourselves as well. */

@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, KnownTree, Place, Problem, RootState, ScanRequest, StagedFile } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Place, Problem, RootState, ScanRequest, StagedFile } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import { Applier } from './disk-apply.ts'
@@ -98,6 +98,21 @@ export class FakeDisk implements Disk {
       paths.push(displaced.path as PathKey)
     }
     return paths
+  }
+
+  async history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }> {
+    await this.#life.step()
+    const files = [...this.#store.history].map(([name, node]) => ({ name, size: node.kind === 'file' ? node.data.length : 0, at: Number(node.ctimeNs / 1_000_000n) }))
+    return { files, fileSystemBytes: this.#store.fileSystemBytes }
+  }
+
+  async removeHistory(name: string): Promise<boolean> {
+    await this.#life.step()
+    if (this.#store.halted !== null) return false
+    const node = this.#store.history.get(name)
+    if (node !== undefined) node.links--
+    this.#store.history.delete(name)
+    return true
   }
 
   async readIgnoreFiles(): Promise<readonly string[]> {

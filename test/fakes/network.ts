@@ -2,7 +2,7 @@
  * The links between devices. Each message takes a seeded time; one direction of one link keeps its order, different links do not.
  * A partition drops what is under way. Drives travel along links too, from whoever has more of one to whoever has less.
  */
-import type { Clock, FolderReport } from '../../daemon/ports.ts'
+import type { Clock, FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
 import type { Replica } from './drive.ts'
 import type { Random } from './random.ts'
@@ -17,6 +17,7 @@ export interface Node {
   readonly report: FolderReport | null
   answer(id: ObjectId): Promise<Buffer | null>
   settle(): Promise<FolderReport>
+  history?(query: HistoryQuery): Promise<readonly KeptVersion[]>
   linked(device: DeviceId): void
   unlinked(device: DeviceId): void
   reported(device: DeviceId, report: FolderReport): void
@@ -113,6 +114,21 @@ export class FakeNetwork {
         )
       }
     })
+  }
+
+  async history(from: DeviceId, to: DeviceId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
+    let rows: readonly KeptVersion[] = []
+    await this.#request(from, to, signal, (reply) => {
+      const told = this.#nodes.get(to)?.history?.(query) ?? Promise.resolve([])
+      told.then(
+        (found) => reply(() => {
+          rows = found
+          return true
+        }),
+        () => undefined
+      )
+    })
+    return rows
   }
 
   async settle(from: DeviceId, to: DeviceId, signal: AbortSignal): Promise<FolderReport> {

@@ -1,5 +1,5 @@
 /** One device's `FolderPeers` on a `FakeNetwork`. */
-import type { FolderPeer, FolderPeers, FolderReport } from '../../daemon/ports.ts'
+import type { FolderPeer, FolderPeers, FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import type { DeviceId, ObjectId } from '../../daemon/sync/ids.ts'
 import type { Life } from './life.ts'
 import type { FakeNetwork } from './network.ts'
@@ -45,6 +45,13 @@ export class FakePeers implements FolderPeers {
     const report = await this.#network.settle(this.#device, device, signal)
     await this.#life.step()
     return report
+  }
+
+  async history(device: DeviceId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
+    await this.#life.step()
+    const rows = await this.#network.history(this.#device, device, query, signal)
+    await this.#life.step()
+    return rows
   }
 
   linked(device: DeviceId): void {

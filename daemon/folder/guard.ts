@@ -1,0 +1,213 @@
+/**
+ * The guard against mass deletion (R27–R29) of one folder: which deletions wait for the user. `here`: a scan missed the files, and
+ * nothing of it is published; `elsewhere`: other devices state the deletion, and nothing of it is applied. What waits is flagged in
+ * its index row as well, so that a restart finds it waiting; the flag goes with the next row of that path.
+ */
+import type { Row } from '../ports.ts'
+import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
+import type { Entry, LiveEntry } from '../sync/entry.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { ancestorsOf } from '../sync/path.ts'
+import { GUARD_LIMITS, judgeDeletions, type FileChange, type GuardLimits, type GuardState } from '../sync/safety.ts'
+import { compareVersions } from '../sync/version.ts'
+
+export type Side = 'here' | 'elsewhere'
+
+/** What the index row of a waiting path says in `blocked`. */
+export const FLAG: Readonly<Record<Side, string>> = { here: 'mass-deletion', elsewhere: 'mass-deletion-elsewhere' }
+
+/** Something that a scan missed at a path that our drive states. */
+export interface Gone {
+  readonly path: PathKey
+  /** What we state there. */
+  readonly entry: LiveEntry
+  /** Its row says that it waits. */
+  readonly flagged: boolean
+  /** A file or symlink has taken the place of the directory. */
+  readonly replaced: boolean
+}
+
+export class Guard {
+  /** Published, but not on disk; with their contents, directories with null. */
+  #here: Map<PathKey, string | null> = new Map()
+  readonly #elsewhere = new Set<PathKey>()
+  readonly #approved: Readonly<Record<Side, Set<PathKey>>> = { here: new Set(), elsewhere: new Set() }
+  /** Rejected here: to be fetched back as the other devices state them. */
+  readonly #recalled = new Set<PathKey>()
+  readonly #incoming = new Map<PathKey, FileChange>()
+  readonly #windows: Readonly<Record<Side, Window>>
+
+  constructor(limits: Partial<GuardLimits> = {}) {
+    const complete = { ...GUARD_LIMITS, ...limits }
+    this.#windows = { here: new Window(complete), elsewhere: new Window(complete) }
+  }
+
+  get deciding(): boolean {
+    return this.#here.size + this.#elsewhere.size > 0
+  }
+
+  held(side: Side): readonly PathKey[] {
+    return [...(side === 'here' ? this.#here : this.#elsewhere).keys()]
+  }
+
+  heldCount(side: Side): number {
+    return side === 'here' ? this.#here.size : this.#elsewhere.size
+  }
+
+  /** The step for this path has to wait: what shall become of it is not known yet. */
+  holds(path: PathKey, target: Entry): boolean {
+    return this.#here.has(path) || (target.kind === 'tombstone' && this.#elsewhere.has(path))
+  }
+
+  /** Our statement of it counts for nothing until its bytes are back. */
+  isRecalled(path: PathKey): boolean {
+    return this.#recalled.has(path)
+  }
+
+  isApproved(path: PathKey, side: Side): boolean {
+    return this.#approved[side].has(path)
+  }
+
+  /** Something else was decided for the path, or it is there again. @returns whether it waited. */
+  forget(path: PathKey): boolean {
+    this.#approved.here.delete(path)
+    this.#approved.elsewhere.delete(path)
+    this.#recalled.delete(path)
+    const elsewhere = this.#elsewhere.delete(path)
+    return this.#here.delete(path) || elsewhere
+  }
+
+  // ------------------------------------------------------------------------------------------- here
+
+  /** A file that a scan found new. */
+  appearedHere(path: PathKey, content: string, replaces: boolean): void {
+    this.#windows.here.note({ path, content, replaces })
+  }
+
+  /**
+   * What the whole of a scan missed. `all`: it looked at everything, so what waited and is not among it is there again.
+   * @returns the paths among them that have to wait, and those that wait no longer without being among them.
+   */
+  judgeHere(gone: readonly Gone[], files: number, now: number, all: boolean): { readonly waiting: ReadonlySet<PathKey>; readonly released: readonly PathKey[] } {
+    const before = new Map(this.#here)
+    const missed = new Map(gone.map((each) => [each.path, each]))
+    for (const { path, replaced } of gone) if (replaced) this.#recalled.delete(path)
+    const deletions = gone.filter(({ path, entry }) => hasBytes(entry) && !this.#recalled.has(path)).map((each) => this.#deletion(each))
+    for (const [path, content] of all ? [] : before) if (content !== null && !missed.has(path)) deletions.push({ path, content, held: true })
+    const held = new Map<PathKey, string | null>()
+    for (const { path, content } of this.#windows.here.judge(files, deletions, now)) held.set(path, content)
+    // A directory that is gone waits with what was in it: its own end alone would say that nothing is left.
+    for (const path of [...held.keys()]) {
+      for (const ancestor of ancestorsOf(path)) if (!held.has(ancestor) && (missed.has(ancestor) || before.has(ancestor))) held.set(ancestor, null)
+    }
+    this.#here = held
+    const waiting = new Set(held.keys())
+    for (const path of missed.keys()) if (this.#recalled.has(path)) waiting.add(path)
+    return { waiting, released: [...before.keys()].filter((path) => !held.has(path) && !missed.has(path)) }
+  }
+
+  #deletion({ path, entry, flagged }: Gone): FileChange {
+    const approved = this.#approved.here.has(path)
+    return { path, content: contentKey(entry), approved, held: !approved && (flagged || this.#here.has(path)) }
+  }
+
+  // ------------------------------------------------------------------------------------------- elsewhere
+
+  /** Another device states something new of a path. */
+  incoming(path: PathKey, own: Row | null, theirs: Entry): void {
+    const mine = own?.entry ?? null
+    if (theirs.kind === 'tombstone') this.#noteDeletion(path, own, theirs)
+    else if (hasBytes(theirs) && !sameContent(mine, theirs)) this.#windows.elsewhere.note({ path, content: contentKey(theirs), replaces: hasBytes(mine) })
+  }
+
+  #noteDeletion(path: PathKey, own: Row | null, theirs: Extract<Entry, { kind: 'tombstone' }>): void {
+    if (own === null || !hasBytes(own.entry) || compareVersions(theirs.vv, own.entry.vv) !== 'dominates') return
+    const approved = theirs.approved === true || this.#approved.elsewhere.has(path) || this.#incoming.get(path)?.approved === true
+    if (approved) this.#elsewhere.delete(path)
+    this.#incoming.set(path, { path, content: contentKey(own.entry), approved, held: !approved && (own.blocked?.code === FLAG.elsewhere || this.#elsewhere.has(path)) })
+  }
+
+  /** Before anything of what came in is applied. @returns the paths that have to wait from now on. */
+  judgeElsewhere(files: number, now: number): readonly PathKey[] {
+    const deletions = [...this.#incoming.values()]
+    this.#incoming.clear()
+    const held = this.#windows.elsewhere.judge(files, deletions, now).map((change) => change.path)
+    const fresh = held.filter((path) => !this.#elsewhere.has(path))
+    for (const path of held) this.#elsewhere.add(path)
+    return fresh
+  }
+
+  // ------------------------------------------------------------------------------------------- the decision
+
+  /** What waits on that side may go. */
+  approve(side: Side): readonly PathKey[] {
+    const paths = this.held(side)
+    if (side === 'here') this.#here = new Map()
+    else this.#elsewhere.clear()
+    for (const path of paths) this.#approved[side].add(path)
+    return paths
+  }
+
+  /** R28: these come back from the other devices. */
+  recall(paths: Iterable<PathKey>): void {
+    for (const path of paths) {
+      this.#here.delete(path)
+      this.#recalled.add(path)
+    }
+  }
+
+  /** For `status`; null while nothing waits. `folder`: what to type for it. */
+  reason(folder: string, files: number): { readonly code: string; readonly message: string } | null {
+    if (!this.deciding) return null
+    const [here, elsewhere] = [this.#here.size, this.#elsewhere.size]
+    const sentences: string[] = []
+    if (here > 0) sentences.push(`${here} files and directories (of ${files} files) were deleted here at once, and the other devices are not told yet`)
+    if (elsewhere > 0) sentences.push(`other devices deleted ${elsewhere} of the ${files} files at once, and nothing of it is done here yet`)
+    const message = `${sentences.join('; ')}: \`p2psync approve ${folder}\` deletes them everywhere, \`p2psync reject ${folder}\` brings them back`
+    return { code: 'mass-deletion', message }
+  }
+}
+
+/** Fewer appearances are not worth a look. */
+const PRUNE_FROM = 5000
+
+/** What happened within the sliding minute; mutable, because a first sync notes millions of files. */
+class Window {
+  readonly #limits: GuardLimits
+  #deleted: GuardState['deleted'] = []
+  #appeared: (FileChange & { readonly at: number })[] = []
+  /** Since the last judgement. */
+  #fresh: FileChange[] = []
+  #pruneAt = 2 * PRUNE_FROM
+
+  constructor(limits: GuardLimits) {
+    this.#limits = limits
+  }
+
+  note(change: FileChange): void {
+    this.#fresh.push(change)
+  }
+
+  /** `files`: before what was noted since the last judgement. */
+  judge(files: number, deletions: readonly FileChange[], now: number): readonly FileChange[] {
+    const appearances = this.#fresh
+    this.#fresh = []
+    if (deletions.length === 0) {
+      for (const change of appearances) this.#appeared.push({ ...change, at: now })
+      this.#prune(now)
+      return []
+    }
+    const state: GuardState = { deleted: this.#deleted, appeared: this.#appeared, startingFiles: 0 }
+    const verdict = judgeDeletions(state, { now, files, deletions, appearances }, this.#limits)
+    this.#deleted = verdict.state.deleted
+    this.#appeared = [...verdict.state.appeared]
+    return verdict.held
+  }
+
+  #prune(now: number): void {
+    if (this.#appeared.length < this.#pruneAt) return
+    const { windowMs } = this.#limits
+    this.#appeared = this.#appeared.filter(({ at }) => at > now - windowMs && at <= now)
+    this.#pruneAt = Math.max(2 * PRUNE_FROM, 2 * this.#appeared.length)
+  }
+}
