@@ -73,3 +73,7 @@ export const HISTORY_IDLE_MS = 10_000
 export const MAX_SESSIONS = 16
 /** Waiting for the DHT to take back announcements at an orderly stop. */
 export const CLOSE_NETWORK_MS = 1500
+/** A TCP connection on a LAN stands in milliseconds; one that a firewall drops is given up after this. */
+export const BULK_CONNECT_MS = 3_000
+/** Incoming TCP connections: members, and strangers that are still proving nothing. */
+export const MAX_BULK_CONNECTIONS = 256

@@ -6,16 +6,12 @@ import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
 import type { Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
-import { Channel } from './channel.ts'
-import { ChunkClient } from './chunk-client.ts'
 import type { OnObject } from './chunk-client.ts'
-import { ChunkServer } from './chunk-server.ts'
+import { ChunkLane } from './chunk-lane.ts'
 import { Control } from './control.ts'
 import type { Group } from './group.ts'
 import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
 import { Listeners } from './listeners.ts'
-import { CHUNK_PROTOCOL } from './protocol.ts'
-import * as wire from './protocol.ts'
 import type { SignedRecord } from './records.ts'
 
 /** What a connection needs of the daemon. */
@@ -40,7 +36,6 @@ export type Transport = 'udx' | 'tcp' | 'relay'
 export class PeerLink {
   readonly device: DeviceId
   readonly stream: NoiseSecretStream
-  readonly transport: Transport = 'udx'
   /** Drives whose core was handed to `attach` on this connection. */
   readonly attached = new Set<DriveKey>()
   /** What the peer said of its copies, by folder; absent: nothing yet. */
@@ -50,9 +45,10 @@ export class PeerLink {
   readonly #reports = new Map<FolderId, FolderReport>()
   readonly #closeListeners: Listeners<[]>
   readonly #control: Control
-  readonly #chunks: Channel
-  readonly #client: ChunkClient
-  readonly #server: ChunkServer
+  readonly #chunks: ChunkLane
+  #bulk: { readonly stream: NoiseSecretStream; readonly lane: ChunkLane } | null = null
+  /** Of bulk streams that ended. */
+  #bulkBytes = { rx: 0, tx: 0 }
   readonly #stopWaiting: () => void
   #session = ''
   #dialPort = 0
@@ -67,13 +63,15 @@ export class PeerLink {
     stream.on('error', (error) => this.#log.debug({ reason: messageOf(error) }, 'connection error'))
     stream.on('close', () => this.#ended())
     this.#control = this.#openControl()
-    const chunks = this.#openChunks()
-    this.#chunks = chunks.channel
-    this.#client = chunks.client
-    this.#server = chunks.server
+    this.#chunks = this.#openLane(stream, (opened) => this.#channelClosed(opened))
     this.#stopWaiting = context.clock.after(HELLO_TIMEOUT_MS, () => {
       if (!this.ready) this.close()
     })
+  }
+
+  /** What carries the bytes of files now. */
+  get transport(): Transport {
+    return this.#bulk?.lane.isOpen === true ? 'tcp' : 'udx'
   }
 
   /** Hello was exchanged and the connection lives. */
@@ -103,11 +101,11 @@ export class PeerLink {
   }
 
   get rxBytes(): number {
-    return this.stream.rawBytesRead
+    return this.stream.rawBytesRead + this.#bulkBytes.rx + (this.#bulk?.stream.rawBytesRead ?? 0)
   }
 
   get txBytes(): number {
-    return this.stream.rawBytesWritten
+    return this.stream.rawBytesWritten + this.#bulkBytes.tx + (this.#bulk?.stream.rawBytesWritten ?? 0)
   }
 
   /** What the device last told of a folder. */
@@ -131,7 +129,24 @@ export class PeerLink {
   async want(folder: FolderId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (this.#closed || !this.#chunks.isOpen) throw new Error('the device is not connected')
-    await this.#client.want(folder, ids, onObject, signal)
+    const left = this.#bulk?.lane.isOpen === true ? await this.#wantFast(this.#bulk.lane, folder, ids, onObject, signal) : ids
+    if (left.length > 0) await this.#chunks.want(folder, left, onObject, signal)
+  }
+
+  /** @returns the ids that were not answered because the fast path ended. */
+  async #wantFast(lane: ChunkLane, folder: FolderId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<readonly ObjectId[]> {
+    const answered = new Set<ObjectId>()
+    try {
+      const note: OnObject = (id, data) => {
+        answered.add(id)
+        onObject(id, data)
+      }
+      await lane.want(folder, ids, note, signal)
+      return []
+    } catch (error) {
+      if (signal.aborted || this.#closed || lane.isOpen) throw error
+      return ids.filter((id) => !answered.has(id))
+    }
   }
 
   /** As `FolderPeers.settle`. */
@@ -198,28 +213,36 @@ export class PeerLink {
     })
   }
 
-  #openChunks(): { channel: Channel; client: ChunkClient; server: ChunkServer } {
+  #openLane(stream: NoiseSecretStream, onClose: (opened: boolean) => void): ChunkLane {
     const { group, clock, serve } = this.#context
-    const channel: Channel = new Channel(this.stream, {
-      protocol: CHUNK_PROTOCOL,
-      onOpen: () => undefined,
-      onClose: (opened) => this.#channelClosed(opened),
+    return new ChunkLane({
+      stream,
+      clock,
+      log: this.#log,
+      // INVARIANT: nothing for who is no member, at the moment of each answer.
+      allowed: () => !this.#closed && group.isMember(this.device),
+      serve: (folder, id) => serve(this.device, folder, id),
+      onClose,
       onFault: (error) => this.#fault(error),
     })
-    const want = channel.message(wire.want, (message) => server.onWant(message))
-    const data = channel.message(wire.data, (message) => client.onData(message))
-    const nack = channel.message(wire.nack, (message) => client.onNack(message))
-    const cancel = channel.message(wire.cancel, (message) => server.onCancel(message))
-    // INVARIANT: nothing for who is no member, at the moment of each answer.
-    const allowed = (): boolean => !this.#closed && group.isMember(this.device)
-    const client = new ChunkClient({ want, cancel }, clock)
-    const server = new ChunkServer(
-      { data: (message) => allowed() && data(message), nack, drained: () => channel.drained() },
-      async (folder, id) => (allowed() ? serve(this.device, folder, id) : null),
-      this.#log,
-    )
-    channel.start()
-    return { channel, client, server }
+  }
+
+  /** Bytes go over this stream from now on, in both directions, as long as it lives. */
+  setBulk(stream: NoiseSecretStream): void {
+    if (this.#closed || this.#bulk !== null) {
+      stream.destroy()
+      return
+    }
+    const end = (): void => {
+      if (this.#bulk?.stream !== stream) return
+      const { lane } = this.#bulk
+      this.#bulkBytes = { rx: this.#bulkBytes.rx + stream.rawBytesRead, tx: this.#bulkBytes.tx + stream.rawBytesWritten }
+      this.#bulk = null
+      lane.close()
+      stream.destroy()
+    }
+    this.#bulk = { stream, lane: this.#openLane(stream, end) }
+    stream.on('close', end)
   }
 
   /** A newcomer that only asks for the group opens none of these. */
@@ -237,8 +260,8 @@ export class PeerLink {
     if (this.#closed) return
     this.#closed = true
     this.#stopWaiting()
-    this.#client.end(new Error('the connection to the device ended'))
-    this.#server.end()
+    this.#bulk?.stream.destroy()
+    this.#bulk?.lane.close()
     this.#control.close()
     this.#chunks.close()
     this.#closeListeners.tell()

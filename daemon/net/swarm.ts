@@ -13,10 +13,11 @@ import type { Clock, FolderReport, HistoryQuery, KeptVersion, Log } from '../por
 import { parseDeviceId } from '../sync/ids.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
+import { Bulk } from './bulk.ts'
 import { Dialer } from './dialer.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
+import { BULK_CONNECT_MS, CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -70,6 +71,7 @@ export class Network extends Resource {
   readonly #settlers = new Map<FolderId, SettleHandler>()
   readonly #sessions = new Map<DeviceId, string[]>()
   readonly #dialer: Dialer
+  readonly #bulk: Bulk
   readonly #peerListeners: Listeners<[PeerLink]>
   readonly #reportListeners: Listeners<[PeerLink, FolderId]>
   readonly #clonedListeners: Listeners<[DeviceId]>
@@ -100,6 +102,13 @@ export class Network extends Resource {
     this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#allows(key) })
     const wanted = (device: DeviceId): boolean => !this.#ready.has(device) && this.#allows(Buffer.from(device, 'hex'))
     this.#dialer = new Dialer({ group, book: this.#book, node: this.#node, swarm: this.#swarm, clock, log, wanted }, reachable)
+    this.#bulk = new Bulk({
+      keyPair: () => group.self.keyPair,
+      loopback: isLoopback(bootstrap),
+      clock,
+      log,
+      accept: (device, stream) => this.#acceptBulk(device, stream),
+    })
     this.#refuseBeforeBan()
   }
 
@@ -194,6 +203,7 @@ export class Network extends Resource {
     else if (this.#options.listenPort > 0 && this.#options.listenPort !== this.#node.listenPort) {
       this.#log.warn({ wanted: this.#options.listenPort, port: this.#node.listenPort }, 'the port to listen on is taken by another program; using another')
     }
+    this.#bulk.listen(this.#node.listenPort)
     this.#swarm.on('connection', (stream) => this.#onConnection(stream))
     // Announcing waits for the DHT; direct dials are answered from here on.
     this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
@@ -207,6 +217,7 @@ export class Network extends Resource {
     this.#stopListening()
     this.#dialer.close()
     for (const link of [...this.#all]) link.close()
+    this.#bulk.close()
     await this.#destroySwarm()
   }
 
@@ -264,6 +275,33 @@ export class Network extends Resource {
     for (const [folder, report] of this.#reports) link.sendReport(folder, report)
     this.#peerListeners.tell(link)
     void this.#replication.update(link, this.group.folders().map((folder) => folder.id))
+    this.#followBulk(link)
+  }
+
+  // ---------------------------------------------------------------------------------------------- the fast path for bytes
+
+  /** One end dials at once, the other only if that did not come to anything: one of them may be behind a firewall. */
+  #followBulk(link: PeerLink): void {
+    const wait = this.group.self.id < link.device ? 0 : BULK_CONNECT_MS
+    const cancel = this.#options.clock.after(wait, () => {
+      this.#dialBulk(link).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'no TCP to the device'))
+    })
+    link.onClose(cancel)
+  }
+
+  async #dialBulk(link: PeerLink): Promise<void> {
+    const address = link.dialAddress
+    if (address === null || !link.ready || link.transport === 'tcp') return
+    const stream = await this.#bulk.dial(link.device, address.host, address.port)
+    if (stream !== null) link.setBulk(stream)
+  }
+
+  /** Only for a device that has a live link: TCP never makes one. */
+  #acceptBulk(device: DeviceId, stream: NoiseSecretStream): boolean {
+    const link = this.#allows(Buffer.from(device, 'hex')) ? this.#ready.get(device) : undefined
+    if (link?.ready !== true) return false
+    link.setBulk(stream)
+    return true
   }
 
   async #settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport> {
