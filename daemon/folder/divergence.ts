@@ -1,16 +1,20 @@
 /** Where another device's tree differs from ours, kept in the tally and in the index alike. What is ignored here is not compared (R37). */
 import type { IndexBatch, Row } from '../ports.ts'
+import { sameEntry } from '../sync/entry-compare.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 import type { FolderContext } from './context.ts'
 
-/** `batch` null: only the tally is told, the index knows already. */
+/**
+ * The mark in the index is for any difference, of versions too: after a crash these paths are reconciled again.
+ * `batch` null: only the tally is told, the index knows already.
+ */
 export function compareWithDevice(context: FolderContext, batch: IndexBatch | null, device: DeviceId, path: PathKey, own: Row | null, theirs: Entry | null): void {
   const { rules, tally } = context
   const ignored = own?.ignored === true || rules.ignored(path, (theirs ?? own?.entry)?.kind === 'directory')
   if (ignored) tally.forget(device, path)
-  const differs = !ignored && tally.compare(device, path, own?.entry ?? null, theirs)
-  batch?.setDivergent(device, path, differs)
+  else tally.compare(device, path, own?.entry ?? null, theirs)
+  batch?.setDivergent(device, path, !ignored && !sameEntry(own?.entry ?? null, theirs))
 }
 
 /** After a change of the rules: what is ignored now is neither a difference nor needed. */

@@ -61,6 +61,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
   const changes: Change[] = []
   const again: PathKey[] = []
+  const dropped: { path: PathKey; row: Row }[] = []
   const restamps: { path: PathKey; row: Row }[] = []
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
@@ -76,10 +77,12 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
       continue
     }
     if (decided.kind !== 'same') changes.push(changeOf(context, state, before, decided.entry, seen))
+    else if (before?.ignored === true) dropped.push({ path: state.path, row: before })
     else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
     context.problems.delete(state.path)
   }
   await restamp(context, restamps)
+  await drop(context, dropped)
   const unreadable = await commit(context, changes)
   afterLocal(context, changes)
   return [...again, ...unreadable]
@@ -157,6 +160,18 @@ async function payOwed(context: FolderContext, state: StateFinding, decided: Loc
 
 function listOf(state: StateFinding): ContentList | null {
   return state.kind === 'present' && state.node.kind === 'file' ? state.node.content : null
+}
+
+/** It went while it was ignored, which is no deletion: what others state of it counts again. */
+async function drop(context: FolderContext, rows: readonly { path: PathKey; row: Row }[]): Promise<void> {
+  if (rows.length === 0) return
+  const batch = context.ports.index.batch()
+  for (const { path, row } of rows) {
+    batch.delRow(path)
+    if (row.entry.kind === 'file') batch.delPlace(row.entry.cid, { area: 'tree', path })
+  }
+  await batch.flush()
+  context.work.markDirty(rows.map((item) => item.path))
 }
 
 async function restamp(context: FolderContext, rows: readonly { path: PathKey; row: Row }[]): Promise<void> {

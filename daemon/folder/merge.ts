@@ -6,7 +6,7 @@ import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '.
 import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
-import { sameEntry, treeEqual } from '../sync/entry-compare.ts'
+import { hasBytes, sameEntry, treeEqual } from '../sync/entry-compare.ts'
 import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
 import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
@@ -148,7 +148,7 @@ class Execution {
     const { resolution, action } = step
     const { path, target } = resolution
     const row = this.#view.row(path)
-    if (action.kind === 'adopt') return 'nothing'
+    if (action.kind === 'adopt') return this.#confirm(step, row)
     if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone')) return 'nothing'
     const expect = row?.seen ?? null
     if (row !== null && row.entry.kind !== 'tombstone' && expect === null) return this.#lookFirst(path)
@@ -175,6 +175,13 @@ class Execution {
       default:
         return assertNever(action)
     }
+  }
+
+  /** The last live bytes of a losing content may be the copy that is here already: it must still be there before they are displaced. */
+  #confirm({ resolution }: Step, row: Row | null): ApplyOp | 'nothing' {
+    const { path, copyOf } = resolution
+    if (copyOf === null || !hasBytes(row?.entry ?? null) || !row?.seen) return 'nothing'
+    return { kind: 'attributes', path, expect: row.seen, mode: null, mtime: null }
   }
 
   #prepareWrite(step: Step, target: FileEntry, expect: Row['seen'], displace: Displace): ApplyOp | 'wait' {
