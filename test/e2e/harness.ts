@@ -111,6 +111,8 @@ export async function waitConnected(a: Device, b: Device): Promise<void> {
 export class Device {
   readonly name: string
   readonly home: string
+  /** Gets all that the daemon prints. */
+  onLog: ((text: string) => void) | null = null
   readonly #root: string
   readonly #bootstrap: string
   #child: ChildProcess | null = null
@@ -152,7 +154,7 @@ export class Device {
   async start(): Promise<void> {
     await mkdir(this.home, { recursive: true })
     const child = spawn(process.execPath, [daemonMain], { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-KEPT_LOG_CHARACTERS)))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => this.#printed(text))
     running.add(child)
     child.on('exit', () => running.delete(child))
     logs.set(this.name, () => this.#log)
@@ -162,6 +164,11 @@ export class Device {
     } catch (error) {
       throw new Error(`${this.name} did not start:\n${this.#log}`, { cause: error })
     }
+  }
+
+  #printed(text: string): void {
+    this.#log = (this.#log + text).slice(-KEPT_LOG_CHARACTERS)
+    this.onLog?.(text)
   }
 
   /** SIGTERM; the daemon must exit with 0 within 5 s. */
