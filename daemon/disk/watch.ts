@@ -4,7 +4,7 @@
  * systems, limits): full rescans on a timer are the net below.
  *
  * chokidar is used for its watching only, not for its view of the tree, which costs it an lstat of every file at the start and of
- * a whole directory at every event: for 1,000 directories of 100 files each 3.5 s and 220 MB, so 0.1 s and 10 MB.
+ * a whole directory at every event: for 1,000 directories of 100 files each 3.5 s and 220 MB, so 20 ms and 2 MB.
  */
 import { lstatSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'

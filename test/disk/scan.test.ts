@@ -6,6 +6,7 @@ import test from 'brittle'
 import type { Row } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { openFolder, scan, told, tree } from './tree.ts'
+import { asUser, giveAway } from './user.ts'
 
 test('invalid UTF-8 is a problem under an escaped name, and what is beside it is synced', async (t) => {
   const folder = await openFolder(t)
@@ -125,13 +126,11 @@ test('a FIFO, a socket and a device are problems, healed when they are gone', as
 
 test('a path that nobody may read is a problem, nothing below it is absent, and it heals', async (t) => {
   const folder = await openFolder(t)
-  fs.chmodSync(join(folder.root, '..'), 0o755)
   fs.mkdirSync(join(folder.root, 'd'))
   fs.writeFileSync(join(folder.root, 'd/f'), 'x')
   fs.writeFileSync(join(folder.root, 'g'), 'x')
-  for (const path of ['', 'd', 'd/f', 'g', '.p2psync', '.p2psync/marker.json']) fs.chownSync(join(folder.root, path), ...owner())
-  const back = asUser(t)
-  if (back === null) return
+  giveAway(folder.root)
+  if (asUser(t) === null) return
   await scan(folder)
   fs.chmodSync(join(folder.root, 'd'), 0)
   fs.chmodSync(join(folder.root, 'g'), 0)
@@ -140,7 +139,6 @@ test('a path that nobody may read is a problem, nothing below it is absent, and 
   fs.chmodSync(join(folder.root, 'g'), 0o644)
   t.alike(told(await scan(folder, { paths: ['' as PathKey] })), ['healed d', 'healed g', 'present d', 'present g'])
   t.alike(await scan(folder), [])
-  back()
 })
 
 test('a deep tree is read without holding its directories open', async (t) => {
@@ -182,22 +180,4 @@ function linkOf(fd: string): string {
   } catch {
     return ''
   }
-}
-
-function owner(): [number, number] {
-  return process.geteuid?.() === 0 ? [65534, 65534] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
-}
-
-/** Permissions do not bind root: becomes another user for a while. Null, with a word, where that cannot be. */
-function asUser(t: { comment(...message: unknown[]): void; teardown(run: () => unknown, options?: { order?: number }): void }): (() => void) | null {
-  if (process.geteuid?.() !== 0) return () => undefined
-  try {
-    process.seteuid?.(65534)
-  } catch {
-    t.comment('SKIPPED: runs as root and cannot become another user, so permissions do not bind')
-    return null
-  }
-  const back = (): void => process.seteuid?.(0)
-  t.teardown(back, { order: -1 })
-  return back
 }

@@ -1,0 +1,126 @@
+/** States that a crash can leave between staging and the tree, made by hand; crash.test.ts finds them by itself. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import test from 'brittle'
+import { historyTexts, leftInStaging, listOf, openFolder, read, scan, stage, told, tree, type Folder } from './tree.ts'
+
+function swap(folder: Folder, name: string): string {
+  const path = join(folder.root, '.p2psync/staging/swap')
+  fs.mkdirSync(path, { recursive: true })
+  return join(path, name)
+}
+
+test('new content that did not get its name is found by the next stage', async (t) => {
+  const folder = await openFolder(t)
+  const list = listOf('new')
+  fs.writeFileSync(swap(folder, `file~${list.cid}~1a`), 'new')
+  t.alike(await folder.disk.recover(), [])
+  const staged = await folder.disk.stage(list)
+  t.alike(staged.missing(), [])
+  await staged.release()
+  t.alike(historyTexts(folder.root), [])
+})
+
+test('what came out of an exchange goes to history', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(swap(folder, `file~${listOf('new').cid}~1a`), 'precious')
+  fs.writeFileSync(swap(folder, 'directory~-~2a'), 'also precious')
+  fs.symlinkSync('where', swap(folder, `file~${listOf('other').cid}~3a`))
+  await folder.disk.recover()
+  t.alike(historyTexts(folder.root), ['also precious', 'precious'])
+  t.is(fs.readdirSync(join(folder.root, '.p2psync/history'), { recursive: true }).length, 4, 'the symlink too')
+  t.alike(leftInStaging(folder.root), [])
+})
+
+test('a directory that came out goes to history with what is in it, an empty one goes', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(swap(folder, `file~${listOf('new').cid}~1a`))
+  fs.writeFileSync(swap(folder, `file~${listOf('new').cid}~1a/inside`), 'precious')
+  fs.mkdirSync(swap(folder, 'directory~-~2a'))
+  await folder.disk.recover()
+  t.alike(historyTexts(folder.root), ['precious'])
+  t.alike(leftInStaging(folder.root), [])
+})
+
+test('names that are none of ours are kept too', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(swap(folder, 'whatever'), 'precious')
+  await folder.disk.recover()
+  t.alike(historyTexts(folder.root), ['precious'])
+})
+
+test('what was moved away comes back if nothing took its place, and goes to history if something did', async (t) => {
+  const folder = await openFolder(t)
+  for (const name of ['a', 'b']) {
+    fs.writeFileSync(swap(folder, `away~-~${name}`), `old ${name}`)
+    fs.writeFileSync(swap(folder, `away~-~${name}.json`), JSON.stringify({ path: name }))
+  }
+  fs.writeFileSync(join(folder.root, 'b'), 'new b')
+  t.alike([...(await folder.disk.recover())].sort(), ['a', 'b'])
+  t.is(read(folder.root, 'a'), 'old a')
+  t.is(read(folder.root, 'b'), 'new b')
+  t.alike(historyTexts(folder.root), ['old b'])
+  t.alike(leftInStaging(folder.root), [])
+})
+
+test('a note that points out of the folder is not followed', async (t) => {
+  const folder = await openFolder(t)
+  for (const [i, path] of ['../escaped', '/tmp/escaped', '.p2psync/marker.json', 'gone/f'].entries()) {
+    fs.writeFileSync(swap(folder, `away~-~${i}`), `old ${i}`)
+    fs.writeFileSync(swap(folder, `away~-~${i}.json`), JSON.stringify({ path }))
+  }
+  await folder.disk.recover()
+  t.is(fs.existsSync(join(folder.root, '../escaped')), false)
+  t.alike(historyTexts(folder.root), ['old 0', 'old 1', 'old 2', 'old 3'])
+  t.is((await folder.disk.inspect()).kind, 'ready')
+})
+
+test('an empty file that held a name for a content goes, one with bytes stays', async (t) => {
+  const folder = await openFolder(t)
+  for (const [name, text] of [['empty', ''], ['full', 'user']] as const) {
+    fs.writeFileSync(join(folder.root, name), text)
+    fs.writeFileSync(swap(folder, `hold~-~${name}.json`), JSON.stringify({ path: name }))
+  }
+  await folder.disk.recover()
+  t.alike(tree(folder.root), ['full'])
+})
+
+test('notes that a power cut left unfinished are dropped', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(swap(folder, 'away~-~1.json'), '{"path":"a')
+  fs.writeFileSync(swap(folder, 'hold~-~2.json'), '')
+  fs.mkdirSync(join(folder.root, '.p2psync/staging/modes'))
+  fs.writeFileSync(join(folder.root, '.p2psync/staging/modes/7.json'), '{')
+  t.alike(await folder.disk.recover(), [])
+  t.alike(leftInStaging(folder.root), [])
+})
+
+test('staged content that is also in the tree stays the user\'s', async (t) => {
+  const folder = await openFolder(t)
+  const cid = await stage(folder.disk, 'one')
+  fs.linkSync(join(folder.root, '.p2psync/staging/fetch', cid), join(folder.root, 'f'))
+  const again = await folder.again()
+  await again.recover()
+  t.is(fs.statSync(join(folder.root, 'f')).nlink, 1)
+  t.alike(told(await scan(folder)), ['present f'])
+})
+
+test('unwanted staged contents go, wanted and open ones stay, after a restart too', async (t) => {
+  const folder = await openFolder(t)
+  const [a, b] = [await stage(folder.disk, 'a'), await stage(folder.disk, 'b')]
+  const again = await folder.again()
+  const open = await again.stage(listOf('c'))
+  await again.keepStaged(new Set([a]))
+  t.alike(fs.readdirSync(join(folder.root, '.p2psync/staging/fetch')).sort(), [a, open.cid].sort())
+  await open.release()
+  await again.keepStaged(new Set())
+  t.alike(fs.readdirSync(join(folder.root, '.p2psync/staging/fetch')), [])
+  t.is(again.isStaged(b), false)
+})
+
+test('recovering a root that is not ours is refused', async (t) => {
+  const folder = await openFolder(t)
+  fs.rmSync(join(folder.root, '.p2psync'), { recursive: true })
+  await t.exception(folder.disk.recover(), /marker\.json is missing/)
+  t.is(fs.existsSync(join(folder.root, '.p2psync')), false, 'and nothing is made there')
+})
