@@ -133,7 +133,7 @@ export class Applier {
     const node = checked.node as FakeNode
     if (op.mode !== null && node.kind !== 'symlink') node.mode = op.mode
     if (op.mtime !== null && node.kind !== 'directory') node.mtimeNs = BigInt(op.mtime)
-    this.#store.tree.touchInode(node)
+    if (op.mode !== null || op.mtime !== null) this.#store.tree.touchInode(node)
     return { kind: 'done', seen: statOf(node), kept: null }
   }
 

@@ -43,7 +43,11 @@ export class ScanWalk {
 
   async *run(): AsyncGenerator<Finding> {
     const { paths } = this.#request
-    if (paths === 'all') return yield* this.#directory('' as PathKey, 'all')
+    if (paths === 'all') {
+      yield* this.#directory('' as PathKey, 'all')
+      for (const path of [...this.#problems.keys()]) if (this.#store.tree.node(path) === null) yield* this.#healed(path as PathKey)
+      return
+    }
     for (const path of [...new Set(paths)].sort()) yield* this.#look(path)
   }
 

@@ -45,6 +45,8 @@ interface Daemon {
 /** More steps than this between two rests of the world is a cycle that spins. */
 const MAX_STEPS = 100_000
 const SYNC_TIMEOUT_MS = 60_000
+/** Scripts ask for full scans themselves. */
+const RESCAN_MS = 365 * 24 * 3600 * 1000
 
 export class SimDevice implements Node {
   readonly name: string
@@ -223,6 +225,7 @@ export class SimDevice implements Node {
       clock: life.clock,
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
+      rescanMs: RESCAN_MS,
       paused: this.#paused,
       onChanges: (changes) => {
         if (!life.dead) this.#world.trace(`${this.name} changed ${changes.map((change) => `${change.from}:${change.kind}:${change.path}`).join(' ')}`)
