@@ -3,7 +3,7 @@
  * folder, so that the ledger knows exactly which contents were given up, also when the daemon had just put another one there.
  */
 import { randomFillSync } from 'node:crypto'
-import { chmodSync, closeSync, fstatSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmdirSync, symlinkSync, unlinkSync, utimesSync, writeFileSync, writeSync, type Stats } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, ftruncateSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, rmdirSync, symlinkSync, unlinkSync, utimesSync, writeFileSync, writeSync, type Stats } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { swap } from 'fs-native-extensions'
@@ -154,7 +154,7 @@ export class User {
   #inPlace(change: (old: Buffer) => Buffer): void {
     const path = this.#anyFile()
     if (path === null) return
-    const fd = openSync(this.#at(path), 'r+')
+    const fd = openSync(this.#at(path), constants.O_RDWR | constants.O_NOFOLLOW)
     try {
       const old = readAll(fd)
       if (old.length > 8 * MIB) return
@@ -188,7 +188,7 @@ export class User {
     const path = this.#random.chance(0.5) ? this.#random.pick(SHARED) : (this.#anyFile() ?? SHARED[0] as string)
     this.#ledger.named(basename(path))
     this.#parents(path)
-    const fd = openSync(this.#at(path), 'a+')
+    const fd = openSync(this.#at(path), constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
     const writing = this.#writeSlowly(fd, path).finally(() => {
       closeSync(fd)
       this.#background.delete(writing)
@@ -300,7 +300,7 @@ export class User {
   async #copy(): Promise<void> {
     const path = this.#anyFile()
     if (path === null || lstatSync(this.#at(path)).isSymbolicLink()) return
-    const fd = openSync(this.#at(path), 'r')
+    const fd = openSync(this.#at(path), constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
       const content = readAll(fd)
       // The copy is given up with the original: a ledger by content cannot tell them apart.
