@@ -8,6 +8,11 @@ import type { DiskBench } from './disk-bench.ts'
 
 export const HISTORY = { to: 'history' } as const
 export const MTIME = '1700000000123456000'
+
+/** At the precision that is synced: what Node sets below a microsecond differs between its versions. */
+export function inMicroseconds(stat: { readonly mtimeNs: string } | null | undefined): string | null {
+  return stat ? String((BigInt(stat.mtimeNs) / 1000n) * 1000n) : null
+}
 export const never: ScanRequest['ignored'] = () => false
 
 /** A disk, its user, and what an index would know of it. */

@@ -15,6 +15,11 @@ export const FOLDER = 'ab'.repeat(32) as FolderId
 export const OTHER_FOLDER = 'cd'.repeat(32) as FolderId
 export const MTIME = '1700000000123457000'
 
+/** At the precision that is synced: what Node sets below a microsecond differs between its versions. */
+export function inMicroseconds(stat: { readonly mtimeNs: string }): string {
+  return String((BigInt(stat.mtimeNs) / 1000n) * 1000n)
+}
+
 export interface Folder {
   readonly root: string
   readonly disk: FolderDisk

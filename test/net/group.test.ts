@@ -1,3 +1,4 @@
+/** The group: records made, taken in, handed over, and what they mean. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'

@@ -1,3 +1,4 @@
+/** What a peer may send, and that none of it gets through. */
 import { randomBytes } from 'node:crypto'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import c from 'compact-encoding'

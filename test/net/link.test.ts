@@ -1,3 +1,4 @@
+/** One connection between two members: reports, wants, heads. */
 import { randomBytes } from 'node:crypto'
 import test from 'brittle'
 import { chunkId } from '../../daemon/sync/content.ts'

@@ -1,3 +1,4 @@
+/** Pairing: codes, expiry, single use, joining and starting over. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'

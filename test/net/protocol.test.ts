@@ -1,3 +1,4 @@
+/** The wire messages: what is encoded is decoded, what is beyond a limit is refused. */
 import { randomBytes } from 'node:crypto'
 import c from 'compact-encoding'
 import type { Encoding } from 'compact-encoding'

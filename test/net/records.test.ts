@@ -1,3 +1,4 @@
+/** The format of group records and their meaning as a set. */
 import fc from 'fast-check'
 import test from 'brittle'
 import { keyPairOf, openSealed, seal } from '../../daemon/net/crypto.ts'
