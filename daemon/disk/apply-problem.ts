@@ -2,12 +2,14 @@
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { ApplyOp, ApplyResult, Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
+import { OWN_DIR } from './layout.ts'
 import { isGone } from './sys.ts'
 import { WalkError } from './roots.ts'
 
 /** A directory that is gone or no directory any more calls for a look; everything else is a problem of this path. */
 export function failure(op: ApplyOp, error: unknown): ApplyResult {
-  if (isGone(error)) return { kind: 'changed', paths: [error instanceof WalkError ? error.at : op.path], stray: null }
+  const at = error instanceof WalkError ? error.at : op.path
+  if (isGone(error) && !isOwn(at)) return { kind: 'changed', paths: [at], stray: null }
   return { kind: 'problem', problem: problemOf(op, error) }
 }
 
@@ -15,6 +17,11 @@ export function problemOf(op: ApplyOp, error: unknown): Problem {
   const code = errnoOf(error) ?? 'failed'
   const reason = ADVICE[code] ?? `${messageOf(error)}; it is tried again later`
   return { path: pathOf(op), code, message: `cannot ${ATTEMPT[op.kind]} ${pathOf(op)} (${code}): ${reason}` }
+}
+
+/** Our own directory, where something else stands than we made: a look at the tree would change nothing. */
+function isOwn(path: string): boolean {
+  return path === OWN_DIR || path.startsWith(`${OWN_DIR}/`)
 }
 
 function pathOf(op: ApplyOp): PathKey {

@@ -4,6 +4,7 @@ import type { ContentId, PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf } from '../sync/path.ts'
 import type { ApplyHooks, Mover, Prepared } from './atomic.ts'
 import type { Displaced } from './displaced.ts'
+import type { Folding } from './folding.ts'
 import { parseHistoryName } from './history.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { listDirectory } from './listing.ts'
@@ -18,6 +19,7 @@ export interface ApplyParts {
   readonly roots: Roots
   readonly staging: Staging
   readonly mover: Mover
+  readonly folding: Folding
   readonly displaced: Displaced
   readonly relinked: Relinked
   readonly hooks: ApplyHooks

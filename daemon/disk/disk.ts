@@ -11,6 +11,7 @@ import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
 import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } from './history.ts'
+import { Folding, type Folds } from './folding.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { Problems } from './problems.ts'
@@ -30,6 +31,7 @@ export interface DiskOptions {
   readonly owner?: string
   /** What to believe of the file system in place of asking it. */
   readonly capabilities?: Capabilities
+  readonly folds?: Folds
   readonly hooks?: ApplyHooks
   readonly now?: () => Date
 }
@@ -38,10 +40,12 @@ export class FolderDisk implements Disk {
   readonly #roots: Roots
   readonly #staging: Staging
   readonly #mover: Mover
+  readonly #folding: Folding
   readonly #displaced: Displaced
   readonly #relinked = new Relinked()
   readonly #problems = new Problems()
   readonly #options: DiskOptions
+  #recovered = false
   /** Applies and recoveries, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
 
@@ -50,6 +54,7 @@ export class FolderDisk implements Disk {
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
     this.#staging = new Staging(this.#roots)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
+    this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, log: options.log, now: this.#now })
   }
 
@@ -64,9 +69,13 @@ export class FolderDisk implements Disk {
     })
   }
 
-  /** Throws P2psyncError FOLDER_HALTED if the root is not ours, before or after the reading. */
-  scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]> {
-    return scan({ roots: this.#roots, problems: this.#problems }, request, known, signal)
+  /**
+   * Throws P2psyncError FOLDER_HALTED if the root is not ours, before or after the reading. What a crash moved out of the tree is
+   * put back before anything is read, also where the root was not there yet when `recover` was due.
+   */
+  async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
+    if (!this.#recovered) await this.recover()
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding }, request, known, signal)
   }
 
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
@@ -99,6 +108,7 @@ export class FolderDisk implements Disk {
       roots: this.#roots,
       staging: this.#staging,
       mover: this.#mover,
+      folding: this.#folding,
       displaced: this.#displaced,
       relinked: this.#relinked,
       hooks: this.#options.hooks ?? {},
@@ -109,7 +119,9 @@ export class FolderDisk implements Disk {
 
   async recover(): Promise<readonly PathKey[]> {
     const parts = { roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now }
-    return await this.#inTurn(async () => await recover(parts))
+    const paths = await this.#inTurn(async () => await recover(parts))
+    this.#recovered = true
+    return paths
   }
 
   async history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }> {

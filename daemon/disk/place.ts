@@ -19,6 +19,8 @@ const USABLE = 0o700
 export async function place(batch: Batch, op: Placing): Promise<ApplyResult> {
   return await batch.inParent(op.path, async (parent, name) => {
     const before = await lstatOrNull(at(parent, name))
+    const clash = op.expect === null ? await batch.parts.folding.clash(parent, name, op.path) : null
+    if (clash !== null) return { kind: 'problem', problem: clash }
     if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)
     if (before === null) return op.kind === 'directory' ? await makeDirectory(batch, op, parent, name) : await placeNew(batch, op, parent, name)
     if (kindOf(before) !== 'directory') return await replaceLeaf(batch, op, parent, name)

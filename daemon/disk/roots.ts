@@ -12,7 +12,7 @@ import { P2psyncError, errnoOf } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
 import { OWN_DIR_MODE } from './layout.ts'
-import { halted, openRoot, type Halted, type OpenRoot, type RootClaim } from './marker.ts'
+import { halted, openRoot, syncDirectory, type Halted, type OpenRoot, type RootClaim } from './marker.ts'
 import { close, fstat, mkdir, open, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 /** An open directory. Only valid inside the `use` that gave it. */
@@ -134,6 +134,7 @@ export class Roots {
     await this.useOwn(path.slice(0, slash), async (parent) => {
       try {
         await mkdir(at(parent, path.slice(slash + 1)), OWN_DIR_MODE)
+        await syncDirectory(parent.fd)
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error
       }

@@ -6,6 +6,7 @@ import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import { eachAtMost } from './each.ts'
+import { publishedNames, type Fold, type Folding } from './folding.ts'
 import { listDirectory, type Child, type Listing } from './listing.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
 import { at, WalkError, type Roots } from './roots.ts'
@@ -17,6 +18,7 @@ import { TaskPool } from './task-pool.ts'
 export interface ScanParts {
   readonly roots: Roots
   readonly problems: Problems
+  readonly folding: Folding
 }
 
 const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
@@ -34,16 +36,27 @@ type Standing = 'directory' | 'done'
 export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
   await parts.roots.verify()
   parts.roots.refresh()
-  const walk = new Walk(parts, request, known, signal)
+  const walk = new Walk(parts, await foldOfDisk(parts.folding), request, known, signal)
   for await (const findings of walk.run()) {
     if (findings.some((finding) => finding.kind === 'absent')) await parts.roots.verify()
     yield findings
   }
 }
 
+/** A disk that cannot be asked (it is full, or read-only) can be read all the same. */
+async function foldOfDisk(folding: Folding): Promise<Fold> {
+  try {
+    return await folding.fold()
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    return null
+  }
+}
+
 class Walk {
   readonly #roots: Roots
   readonly #problems: Problems
+  readonly #fold: Fold
   readonly #request: ScanRequest
   readonly #known: KnownTree
   readonly #signal: AbortSignal
@@ -52,7 +65,8 @@ class Walk {
   readonly #standings = new Map<PathKey, Promise<Standing>>()
   readonly #listed = new Map<PathKey, Depth>()
 
-  constructor(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
+  constructor(parts: ScanParts, fold: Fold, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
+    this.#fold = fold
     this.#roots = parts.roots
     this.#problems = parts.problems
     this.#request = request
@@ -165,7 +179,7 @@ class Walk {
       if (isOnDisk(rows.get(nameOf(child)) ?? null)) this.#pool.found({ kind: 'unstable', path: child })
     }
     const group = new Group()
-    for (const child of listing.children) {
+    for (const child of publishedNames(listing.children, rows, path, this.#fold)) {
       names.add(child.name)
       if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) continue
       met.add(child.path)

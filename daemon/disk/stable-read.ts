@@ -54,6 +54,8 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, s
     const sure = attempt === 0 && young <= 0 && before.size < LONG_READ_BYTES
     if (content !== null && sameStat(before, after) && (sure || (await standsAt(roots, path, after)))) return { kind: 'read', content, stat: after }
     before = after
+    // A long file that grows would be read over and over: it is looked at again later.
+    if (before.size >= LONG_READ_BYTES) break
   }
   return { kind: 'unstable' }
 }
