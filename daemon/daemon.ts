@@ -2,7 +2,7 @@
  * The composition root: opens everything in order, wires group, network and folders together, and is what the handlers act on.
  * No rule of merging or membership stands here.
  */
-import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { P2psyncError, messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
@@ -11,21 +11,27 @@ import { startServer, type RpcServer } from '../rpc/server.ts'
 import type { App, AppOptions } from './app.ts'
 import { parseHostPort } from './config.ts'
 import { Drives } from './drive/drives.ts'
-import { Store } from './drive/store.ts'
+import type { Store } from './drive/store.ts'
 import { createHandlers } from './handlers/handlers.ts'
 import { rebindMarker } from './disk/open.ts'
+import type { TimeTravel } from './folder/recover.ts'
+import type { FolderStatus } from './folder/standing.ts'
+import { CLONED, REMOVED } from './halts.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
 import type { PeerLink } from './net/link.ts'
+import type { ForkEvidence } from './net/replication.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { Announcer } from './announcer.ts'
+import { OwnDrives, TRUSTED, type DriveChoice, type Rotation } from './own-drives.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
+import { openStore } from './store-life.ts'
 import { systemClock } from './system-clock.ts'
-import type { DriveHead } from './ports.ts'
-import type { DeviceId, FolderId } from './sync/ids.ts'
+import type { DriveHead, OwnCheckpoint } from './ports.ts'
+import type { DeviceId, DriveKey, FolderId } from './sync/ids.ts'
 
 export class Daemon extends Resource implements App {
   readonly options: AppOptions
@@ -43,7 +49,8 @@ export class Daemon extends Resource implements App {
   #network: Network | null = null
   #pairing: Pairing | null = null
   #server: RpcServer | null = null
-  #storeIsNew = false
+  #ownDrives: OwnDrives | null = null
+  #cloned = false
   /** Opening and closing of folders, one after the other. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -79,12 +86,12 @@ export class Daemon extends Resource implements App {
     const { paths, config, log } = this.options
     this.#lock = lockHome(paths.lockFile)
     this.#registry = FolderRegistry.load(paths.foldersFile)
-    this.#storeIsNew = !existsSync(paths.storeDir)
     this.#group = await Group.open({ stateDir: paths.stateDir, deviceName: config.current.deviceName, log: log.child({ part: 'group' }) })
-    this.#store = new Store({ path: paths.storeDir, primaryKey: this.#group.storeSeed })
-    await this.#store.open()
-    this.#drives = new Drives(this.#store)
+    const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log })
+    this.#store = store
+    this.#drives = new Drives(store)
     await this.#drives.open()
+    this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
     await this.#openNetwork()
     for (const { from, to } of this.group.bindings()) await this.#rebind(from, to)
     await this.#openFolders()
@@ -128,15 +135,15 @@ export class Daemon extends Resource implements App {
       serve: async (_device, folder, id) => (await this.hosts.get(folder)?.serve(id)) ?? null,
       heads: async (folder) => await this.#heads(folder),
       treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
-      attach: (drive, stream) => this.drives.replicate(drive, stream),
-      onForkEvidence: (evidence) => this.options.log.error({ drive: evidence.drive.slice(0, 12), own: evidence.own, reason: evidence.reason }, 'two histories of one drive')
+      attach: (drive, stream) => this.#isCurrent(drive) && this.drives.replicate(drive, stream),
+      onForkEvidence: (evidence, link) => this.#forkSeen(evidence, link)
     }
   }
 
   async #heads(id: FolderId): Promise<readonly DriveHead[]> {
     if (!this.hosts.has(id)) return []
     const drives = this.group.folder(id)?.drives ?? []
-    const heads = await Promise.all(drives.map((drive) => this.drives.head(drive.driveKey)))
+    const heads = await Promise.all(drives.filter((drive) => this.#isCurrent(drive.driveKey)).map((drive) => this.drives.head(drive.driveKey)))
     return heads.filter((head) => head !== null)
   }
 
@@ -171,21 +178,21 @@ export class Daemon extends Resource implements App {
   /** Opens a folder here; its drive is announced to the group first (R42). */
   async #host(folder: GroupFolder, registration: FolderRegistration): Promise<FolderHost> {
     const { config, log } = this.options
-    const generation = await this.#ensureDrive(folder)
-    const current = this.group.folders().find((known) => known.id === folder.id) ?? folder
     const host = new FolderHost({
-      folder: current,
+      folder,
       self: this.group.self.id,
       path: registration.path,
       paused: registration.paused,
-      generation,
+      choose: async (checkpoint) => await this.#chooseDrive(folder.id, checkpoint),
+      halted: this.#haltReason,
       rescanMs: config.current.rescanIntervalSeconds * 1000,
       store: present(this.#store),
       drives: this.drives,
       network: this.network,
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#announcer.folderState(changed),
-      onChanges: (changed, changes) => this.#announcer.changes(changed, changes)
+      onChanges: (changed, changes) => this.#announcer.changes(changed, changes),
+      onTimeTravel: (traveller, travel) => this.#timeTravelled(traveller, travel)
     })
     this.hosts.set(folder.id, host)
     try {
@@ -198,15 +205,12 @@ export class Daemon extends Resource implements App {
     return host
   }
 
-  /** R23: highest generation seen; a new one where none is, or where the store that held it is gone. */
-  async #ensureDrive(folder: GroupFolder): Promise<number> {
-    const own = folder.drives.filter((drive) => drive.device === this.group.self.id)
-    const newest = own.reduce((highest, drive) => Math.max(highest, drive.generation), 0)
-    if (newest > 0 && !this.#storeIsNew) return newest
-    const generation = this.group.nextGeneration(folder.id)
-    const { key, writer } = await this.drives.openOwn({ folder: folder.id, device: this.group.self.id, folderKey: folder.key, generation })
-    await this.group.announceDrive({ folder: folder.id, generation, driveKey: key, writer })
-    return generation
+  async #chooseDrive(id: FolderId, checkpoint: OwnCheckpoint | null): Promise<DriveChoice> {
+    const folder = this.group.folder(id)
+    if (folder === null) throw new P2psyncError('FOLDER_UNKNOWN', `the group has no folder ${id.slice(0, 12)}`)
+    const { rotation, ...choice } = await present(this.#ownDrives).choose(folder, checkpoint)
+    if (rotation !== null) this.options.log.info({ folder: folder.name, reason: rotation, generation: choice.drive.generation }, 'a folder has a new drive')
+    return choice
   }
 
   /** Registers and opens; used by `add` and after a join. */
@@ -272,6 +276,71 @@ export class Daemon extends Resource implements App {
     })
   }
 
+  // ------------------------------------------------------------------------------------------- time travel
+
+  /** Own drives of earlier generations are neither told of nor attached: they may be longer elsewhere (R17). */
+  #isCurrent(key: DriveKey): boolean {
+    return !this.drives.isOwn(key) || [...this.hosts.values()].some((host) => host.driveKey === key)
+  }
+
+  #timeTravelled(host: FolderHost, travel: TimeTravel): void {
+    const files = travel === 'restored' ? 'doubted' : 'trusted'
+    this.#rotateLater(host.id, host.own.key, { reason: travel, recovery: { files, cuts: [] }, writer: null })
+  }
+
+  #forkSeen(evidence: ForkEvidence, link: PeerLink): void {
+    const { drive, own, folder, reason, device } = evidence
+    this.options.log.warn({ drive: drive.slice(0, 12), own, reason, device: this.nameOf(device) }, 'a drive has forked: its log is another one elsewhere')
+    this.drives.unreplicate(drive, link.stream)
+    if (own) this.#rotateLater(folder, drive, { reason: `fork-${reason}`, recovery: TRUSTED, writer: null })
+  }
+
+  #rotateLater(id: FolderId, drive: DriveKey, rotation: Rotation): void {
+    this.rotateFolder(id, drive, rotation).catch((error: unknown) => this.options.log.error({ error: messageOf(error), folder: id.slice(0, 12) }, 'a new drive could not be made'))
+  }
+
+  /** A new drive takes over from `drive` (R14, R19); nothing if another one has already. */
+  async rotateFolder(id: FolderId, drive: DriveKey, rotation: Rotation): Promise<void> {
+    await this.#inTurn(async () => {
+      const host = this.hosts.get(id)
+      const folder = this.group.folder(id)
+      if (host === undefined || folder === null || host.driveKey !== drive || this.closing) return
+      this.options.log.warn({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
+      const checkpoint = host.index.own
+      await this.#closeHost(host)
+      await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
+      await this.#reopen(id)
+    })
+  }
+
+  async #closeHost(host: FolderHost): Promise<void> {
+    await host.close()
+    this.hosts.delete(host.id)
+  }
+
+  async #reopen(id: FolderId): Promise<void> {
+    const registration = this.registry.get(id)
+    if (registration !== null && !this.hosts.has(id)) await this.#openRegistered(registration)
+  }
+
+  /** The group has a new key for a folder, or says that we wrote a drive which we do not know: the folder is opened anew and chooses. */
+  async #renewDrives(): Promise<void> {
+    for (const id of [...this.hosts.keys()]) {
+      await this.#inTurn(async () => {
+        const host = this.hosts.get(id)
+        const folder = this.group.folder(id)
+        if (host === undefined || folder === null || this.closing || !present(this.#ownDrives).isDue(folder, host.index.own)) return
+        await this.#closeHost(host)
+        await this.#reopen(id)
+      })
+    }
+  }
+
+  get #haltReason(): FolderStatus['reason'] {
+    if (this.group.removedSelf) return REMOVED
+    return this.#cloned ? CLONED : null
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#changes.then(work, work)
     this.#changes = turn.then(
@@ -283,6 +352,9 @@ export class Daemon extends Resource implements App {
 
   #groupChanged(): void {
     this.events.emit({ type: 'group' })
+    const failed = (error: unknown): void => this.options.log.error({ error: messageOf(error) }, 'the folders could not follow the group')
+    if (this.group.removedSelf) Promise.all([...this.hosts.values()].map((host) => host.folder.halt(REMOVED))).catch(failed)
+    else this.#renewDrives().catch(failed)
     if (this.group.bindings().length > 0) this.carryOutBindings().catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not be bound to that of the group'))
     for (const folder of this.group.folders()) {
       const host = this.hosts.get(folder.id)

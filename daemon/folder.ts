@@ -8,13 +8,14 @@ import { Resource } from '../base/resource.ts'
 import { Acts } from './folder/acts.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
 import { Fetcher } from './folder/fetcher.ts'
+import { awaitMetadata } from './folder/first-metadata.ts'
 import { Guard } from './folder/guard.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { compareWithDevice } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import { holdDeletions, isAwaited, isBehind, pullAll } from './folder/pull.ts'
-import { recoverIndex } from './folder/recover.ts'
+import { firstCheckpoint, NOTHING_TO_RECOVER, recoverIndex, ROTATING, type RecoveryOptions } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
@@ -30,6 +31,10 @@ export interface FolderOptions extends FolderPorts {
   readonly rescanMs?: number
   /** Other devices have this folder: the first scan waits a bounded time for their metadata (R12). */
   readonly expectOthers?: boolean
+  /** What this start must put right besides what a crash left. */
+  readonly recovery?: RecoveryOptions
+  /** As `halt`, from the start. */
+  readonly halted?: FolderStatus['reason']
   /** R27; default: more than half and at least a thousand. */
   readonly guard?: Partial<GuardLimits>
   onState?(folder: Folder): void
@@ -41,9 +46,6 @@ const SLICE_PATHS = 1000
 /** The root is looked at again after this when it is not ours, and blocked paths are tried again. */
 const RECHECK_MS = 5_000
 const RETRY_BLOCKED_MS = 30_000
-/** R12: how long a first scan waits for the metadata of drives that can be reached; without a connection, the shorter one. */
-const FIRST_METADATA_MS = 15_000
-const FIRST_CONNECTION_MS = 3_000
 /** A device that could not settle is asked again after this. */
 const SETTLE_RETRY_MS = 500
 const MAX_REPORTED_BLOCKED = 200
@@ -63,7 +65,10 @@ export class Folder extends Resource implements FolderInbox {
   #again = false
   #scanning = false
   #paused: boolean
-  #halted: { readonly code: string; readonly message: string } | null = null
+  #halted: FolderStatus['reason'] = null
+  /** By `halt`, whatever the root. */
+  #held: FolderStatus['reason'] = null
+  #recovered = false
   #firstScanDone = false
   #lastRunAt = 0
   #lastReport = ''
@@ -72,6 +77,7 @@ export class Folder extends Resource implements FolderInbox {
     super()
     this.#options = options
     this.#paused = options.paused === true
+    this.#held = this.#halted = options.halted ?? null
     this.#notices = new Notices(options.clock, this.#abort.signal)
   }
 
@@ -83,12 +89,9 @@ export class Folder extends Resource implements FolderInbox {
 
   protected async onOpen(): Promise<void> {
     const { index, own } = this.#options
-    const fresh = index.own === null || index.own.length === 0
-    const checkpoint = index.own ?? { drive: own.key, generation: own.generation, writer: own.writer, counter: 0, length: 0, epoch: 0 }
-    this.#context = this.#makeContext(new Counter(checkpoint))
+    const fresh = index.own === null || index.own.length === 0 || index.own.writer !== own.writer
+    this.#context = this.#makeContext(new Counter(index.own ?? firstCheckpoint(own)))
     this.#standing = new Standing(this.#context)
-    await recoverIndex(this.#context, checkpoint)
-    await this.#loadDivergent(this.#context)
     this.#firstScanDone = !fresh
     this.#background = this.#standing.loadConflicts()
     this.#work.markPull()
@@ -235,7 +238,7 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#abort.signal.aborted) return
     this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
     this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
-    this.#halted = null
+    this.#halted = this.#held
     this.#work.markScan('all')
     this.#work.markPull()
     this.#lastRunAt = this.#options.clock.now() + RECHECK_MS
@@ -245,6 +248,7 @@ export class Folder extends Resource implements FolderInbox {
     const context = this.#context as FolderContext
     this.#again = false
     if (!(await this.#rootReady())) return this.#acts.refuse(this.#refusal())
+    if (!this.#recovered && !(await this.#recover(context))) return
     this.#report()
     while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#step(context)
     if (this.#stopped) this.#acts.refuse(this.#refusal())
@@ -253,6 +257,15 @@ export class Folder extends Resource implements FolderInbox {
 
   get #stopped(): boolean {
     return this.#abort.signal.aborted || this.#paused || this.#halted !== null
+  }
+
+  /** Once, as soon as the root is there. */
+  async #recover(context: FolderContext): Promise<boolean> {
+    const outcome = await recoverIndex(context, this.#options.recovery ?? NOTHING_TO_RECOVER)
+    this.#recovered = outcome === 'ready'
+    if (outcome === 'rotate') this.#held = this.#halted = ROTATING
+    if (this.#recovered) await this.#loadDivergent(context)
+    return this.#recovered
   }
 
   async #step(context: FolderContext): Promise<void> {
@@ -284,25 +297,13 @@ export class Folder extends Resource implements FolderInbox {
     await this.#rootReady()
   }
 
-  /** R12: before the very first publication, what reachable drives say is read, so that equal files are recognised. */
   async #firstMetadata(context: FolderContext): Promise<void> {
-    const { clock, remotes, peers } = this.#options
-    const start = clock.now()
-    while (this.#options.expectOthers === true && !this.#stopped) {
-      await pullAll(context, this.#abort.signal)
-      const drives = remotes.list()
-      const awaited = drives.filter((drive) => isAwaited(context, drive, peers))
-      if (drives.length > 0 && awaited.length === 0) break
-      const reachable = awaited.some((drive) => drive.length > 0 || peers.connected().some((peer) => peer.device === drive.device))
-      const limit = reachable ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
-      const left = start + limit - clock.now()
-      if (left <= 0) break
-      await this.#notices.nextWithin(left)
-    }
+    if (this.#options.expectOthers === true) await awaitMetadata(context, this.#notices, () => this.#stopped)
     this.#firstScanDone = true
   }
 
   async #rootReady(): Promise<boolean> {
+    if (this.#held !== null) return false
     const state = await this.#options.disk.inspect()
     if (state.kind === 'halted') {
       this.#halted = { code: state.code, message: state.message }
@@ -332,6 +333,15 @@ export class Folder extends Resource implements FolderInbox {
 
   async pause(): Promise<void> {
     this.#paused = true
+    await this.#running
+    this.#report()
+  }
+
+  /** From outside: nothing is scanned, published or sent (R29) until `halt(null)`. */
+  async halt(reason: FolderStatus['reason']): Promise<void> {
+    this.#held = reason
+    this.#halted = reason ?? this.#halted
+    if (reason === null) this.#start()
     await this.#running
     this.#report()
   }

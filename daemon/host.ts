@@ -17,6 +17,9 @@ import type { Network } from './net/swarm.ts'
 import type { Disk, FolderIndex, Log, OwnDrive, RemoteDrive } from './ports.ts'
 import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
+import type { TimeTravel } from './folder/recover.ts'
+import type { DriveChoice } from './own-drives.ts'
+import type { OwnCheckpoint } from './ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
 
 export interface HostOptions {
@@ -24,7 +27,9 @@ export interface HostOptions {
   readonly self: DeviceId
   readonly path: string
   readonly paused: boolean
-  readonly generation: number
+  /** Which drive to write, seen what the index says of the last one. */
+  readonly choose: (checkpoint: OwnCheckpoint | null) => Promise<DriveChoice>
+  readonly halted: Reason | null
   readonly rescanMs: number
   readonly store: Store
   readonly drives: Drives
@@ -32,7 +37,11 @@ export interface HostOptions {
   readonly log: Log
   onState(host: FolderHost): void
   onChanges(host: FolderHost, changes: readonly PathChange[]): void
+  /** Files, index and drive are not of one time: a new drive must take over (R18). */
+  onTimeTravel(host: FolderHost, travel: TimeTravel): void
 }
+
+type Reason = NonNullable<FolderStatus['reason']>
 
 export class FolderHost extends Resource {
   readonly id: FolderId
@@ -43,6 +52,7 @@ export class FolderHost extends Resource {
   #disk: Disk | null = null
   #index: FolderIndex | null = null
   #own: OwnDrive | null = null
+  #former: OwnDrive | null = null
   #peers: FolderPeersAdapter | null = null
   #folder: Folder | null = null
 
@@ -68,6 +78,11 @@ export class FolderHost extends Resource {
     return this.#index
   }
 
+  /** Of the drive written here; null until it is open. */
+  get driveKey(): DriveKey | null {
+    return this.#own?.key ?? null
+  }
+
   get own(): OwnDrive {
     if (this.#own === null) throw new Error('the folder is not open')
     return this.#own
@@ -81,7 +96,9 @@ export class FolderHost extends Resource {
     const { store, drives, log, path, network } = this.#options
     const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log }))
     const index = (this.#index = await openIndex(store, this.id))
-    const own = (this.#own = await drives.openOwn({ folder: this.id, device: this.#options.self, folderKey: this.#ownKey(), generation: this.#options.generation }))
+    const choice = await this.#options.choose(index.own)
+    const own = (this.#own = await drives.openOwn(choice.drive))
+    const former = (this.#former = choice.former === null ? null : await drives.openOwn(choice.former))
     drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
     await this.#openRemotes()
     const peers = (this.#peers = new FolderPeersAdapter({
@@ -107,6 +124,13 @@ export class FolderHost extends Resource {
       log,
       paused: this.#options.paused,
       rescanMs: this.#options.rescanMs,
+      halted: this.#options.halted,
+      recovery: {
+        recovery: choice.recovery,
+        former,
+        onTimeTravel: (travel) => this.#options.onTimeTravel(this, travel),
+        sync: async () => await store.sync()
+      },
       expectOthers: this.#group.devices.some((device) => device !== this.#options.self),
       onState: () => this.#options.onState(this),
       onChanges: (changes) => this.#options.onChanges(this, changes)
@@ -119,15 +143,8 @@ export class FolderHost extends Resource {
     this.#peers?.close()
     await this.#folder?.close()
     for (const key of this.#remotes.keys()) await this.#options.drives.closeDrive(key)
-    if (this.#own !== null) await this.#options.drives.closeDrive(this.#own.key)
+    for (const drive of [this.#own, this.#former]) if (drive !== null) await this.#options.drives.closeDrive(drive.key)
     await this.#index?.close()
-  }
-
-  /** The key our drive of this generation was made with. */
-  #ownKey(): Buffer {
-    const { self, generation } = this.#options
-    const record = this.#group.drives.find((drive) => drive.device === self && drive.generation === generation)
-    return (record === undefined ? undefined : this.#group.keys.get(record.keyId)) ?? this.#group.key
   }
 
   /** The group changed: a new name, new drives, drives of devices that left. */

@@ -20,8 +20,9 @@ export interface OwnDriveOptions {
   readonly device: DeviceId
   /** 32 bytes: the folder key, which encrypts both cores. */
   readonly folderKey: Buffer
-  /** The key pair derives from store, folder, device and generation: never give one again after its drive was lost or rolled back. */
+  /** The key pair derives from store, folder, device, generation and salt: never give all again after the drive was lost or rolled back. */
   readonly generation: number
+  readonly salt?: Buffer
   /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
   readonly writer?: WriterId
 }
@@ -43,8 +44,7 @@ interface OpenOwn {
   readonly drive: Own
   readonly virtual: VirtualBlobs
   readonly folder: FolderId
-  readonly device: DeviceId
-  readonly generation: number
+  readonly namespace: Buffer
   /** Someone may be told of the blobs core, so its appends are synced before (R16). */
   offered: boolean
 }
@@ -61,7 +61,7 @@ export class Drives extends Resource {
     this.#store = store
   }
 
-  /** Idempotent for one folder, device and generation. */
+  /** Idempotent for one folder, device, generation and salt. */
   openOwn(options: OwnDriveOptions): Promise<Own> {
     return this.#exclusive(() => this.#openOwn(options))
   }
@@ -69,6 +69,11 @@ export class Drives extends Resource {
   /** Idempotent for one drive key. */
   openRemote(options: RemoteDriveOptions): Promise<RemoteDrive> {
     return this.#exclusive(() => this.#openRemote(options))
+  }
+
+  /** An open drive of ours. */
+  isOwn(key: DriveKey): boolean {
+    return this.#own.has(key)
   }
 
   /** Where the bytes of an own drive's blocks are read from: the files. Without it none of them can be read. */
@@ -159,17 +164,19 @@ export class Drives extends Resource {
     this.#own.clear()
   }
 
-  async #openOwn({ folder, device, folderKey, generation, writer }: OwnDriveOptions): Promise<Own> {
-    const known = [...this.#own.values()].find((open) => open.folder === folder && open.device === device && open.generation === generation)
+  async #openOwn(options: OwnDriveOptions): Promise<Own> {
+    const { folder, folderKey, generation, writer } = options
+    const namespace = ownNamespace(options)
+    const known = [...this.#own.values()].find((open) => open.namespace.equals(namespace))
     if (known !== undefined) return known.drive
-    const drive = new Hyperdrive(this.#store.corestore.namespace(ownNamespace(folder, device, generation)), { encryptionKey: folderKey })
+    const drive = new Hyperdrive(this.#store.corestore.namespace(namespace), { encryptionKey: folderKey })
     await drive.ready()
     const key = drive.key.toString('hex') as DriveKey
     const blobs = (await drive.getBlobs()).core
     const references: References = new Map()
     const virtual = new VirtualBlobs(blobs, references)
     this.#store.makeVirtual(blobs, virtual)
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references }), virtual, folder, device, generation, offered: false }
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references }), virtual, folder, namespace, offered: false }
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
     this.#own.set(key, open)
@@ -204,10 +211,10 @@ export class Drives extends Resource {
 const INFLIGHT_BLOCKS = [256, 512] as const
 
 /** Part of the format of the state directory: another namespace is another drive. */
-function ownNamespace(folder: FolderId, device: DeviceId, generation: number): Buffer {
+function ownNamespace({ folder, device, generation, salt }: OwnDriveOptions): Buffer {
   const number = Buffer.alloc(8)
   number.writeBigUInt64BE(BigInt(generation))
-  return Buffer.concat([Buffer.from('p2psync/drive/1\0'), Buffer.from(folder, 'hex'), Buffer.from(device, 'hex'), number])
+  return Buffer.concat([Buffer.from('p2psync/drive/1\0'), Buffer.from(folder, 'hex'), Buffer.from(device, 'hex'), number, salt ?? Buffer.alloc(0)])
 }
 
 function attach(core: Hypercore, connection: Connection): void {

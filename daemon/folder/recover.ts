@@ -1,36 +1,100 @@
 /**
- * What a start puts right before anything else: staging left by a crash, a drive that is longer than the index, and a drive that
- * is a new one (a new generation, or a new life of this device), which then states all that the old one stated.
+ * What a start puts right before anything else: whether files and index are of one time, staging left by a crash, a drive that is
+ * longer than the index, and a drive that is a new one (a new generation, or a new life of this device), which then states all that
+ * the old one stated.
  */
-import type { OwnCheckpoint, Row } from '../ports.ts'
-import type { PathKey } from '../sync/ids.ts'
-import { readerOf } from './commit.ts'
+import type { OwnCheckpoint, OwnDrive, Row } from '../ports.ts'
+import type { Cut } from '../sync/recount.ts'
 import type { FolderContext } from './context.ts'
+import { examineFiles } from './doubt.ts'
+import { judgeEpoch, nextEpoch, type EpochVerdict } from './epoch.ts'
+import { moveToDrive } from './move.ts'
 
-export async function recoverIndex(context: FolderContext, checkpoint: OwnCheckpoint): Promise<void> {
-  const { disk, index, own } = context.ports
-  let epoch = checkpoint.epoch
-  let counter = checkpoint.counter
-  const moved = index.own !== null && index.own.drive !== own.key
-  if (moved) counter = await moveToDrive(context, checkpoint)
-  else if (own.length > checkpoint.length || index.own === null) counter = await replay(context, checkpoint)
+/** What the index of another drive means for this one. */
+export interface Recovery {
+  /** doubted: the rows may speak of other files than those on disk (R18), or are of a former life (R20): what is missing was not deleted. */
+  readonly files: 'trusted' | 'doubted'
+  /** R19 */
+  readonly cuts: readonly Cut[]
+}
+
+/** Evidence that files, index and drive are not of one time: a new drive must take over (R18). */
+export type TimeTravel = Exclude<EpochVerdict, 'same'> | 'drive-shorter'
+
+export interface RecoveryOptions {
+  readonly recovery: Recovery
+  /** The drive that the index still names, if it can be read here. */
+  readonly former: OwnDrive | null
+  /** Null: nobody can make a new drive; evidence is only logged. */
+  readonly onTimeTravel: ((travel: TimeTravel) => void) | null
+  /** Resolves when all that was written to the index is on disk. */
+  readonly sync: () => Promise<void>
+}
+
+export const NOTHING_TO_RECOVER: RecoveryOptions = { recovery: { files: 'trusted', cuts: [] }, former: null, onTimeTravel: null, sync: async () => undefined }
+
+/** Why a folder halts for a moment. */
+export const ROTATING = { code: 'rotating', message: 'files and state of this folder are not of one time (one was put back from a backup); they are compared, nothing is lost' }
+
+/** halted: the root is not ours. rotate: a new drive must take over first, and whoever makes it was told. */
+export type Recovered = 'ready' | 'halted' | 'rotate'
+
+export async function recoverIndex(context: FolderContext, options: RecoveryOptions): Promise<Recovered> {
+  const { disk, index, own, log } = context.ports
+  const checkpoint = index.own ?? firstCheckpoint(own)
   const state = await disk.inspect()
-  if (state.kind === 'ready') {
-    context.work.markScan(await disk.recover())
-    epoch = Math.max(epoch, state.epoch) + 1
+  if (state.kind === 'halted') return 'halted'
+  const travel = evidence(context, checkpoint, state.epoch, options.recovery)
+  if (travel !== null) {
+    log.warn({ travel, indexEpoch: checkpoint.epoch, markerEpoch: state.epoch }, 'files and index of a folder are not of one time')
+    options.onTimeTravel?.(travel)
+    if (options.onTimeTravel !== null) return 'rotate'
   }
-  const batch = index.batch()
-  batch.setOwn({ ...checkpoint, drive: own.key, generation: own.generation, writer: own.writer, epoch, counter, length: own.length })
-  await batch.flush()
-  context.counter.restore({ ...checkpoint, drive: own.key, generation: own.generation, writer: own.writer, epoch, counter, length: own.length })
-  if (state.kind === 'ready') await disk.setEpoch(epoch)
+  const counter = await catchUp(context, checkpoint, options)
+  context.work.markScan(await disk.recover())
+  const { pending, next } = nextEpoch(checkpoint.epoch, state.epoch)
+  await settle(context, { ...checkpoint, counter, epoch: pending })
+  // The index first, durably: otherwise a power cut would look like an index of yesterday.
+  await options.sync()
+  await disk.setEpoch(next)
+  await settle(context, { ...checkpoint, counter, epoch: next })
+  return 'ready'
+}
+
+/** Of an index that is new. */
+export function firstCheckpoint(own: OwnDrive): OwnCheckpoint {
+  return { drive: own.key, generation: own.generation, writer: own.writer, counter: 0, length: 0, epoch: 0 }
+}
+
+function evidence({ ports: { index, own } }: FolderContext, checkpoint: OwnCheckpoint, marker: number, recovery: Recovery): TimeTravel | null {
+  if (index.own === null) return null
+  const moves = checkpoint.drive !== own.key
+  if (!moves && own.length < checkpoint.length) return 'drive-shorter'
+  const verdict = judgeEpoch(checkpoint.epoch, marker)
+  if (verdict === 'same') return null
+  // A new writer that heeds it is the answer already.
+  const isHeeded = moves && own.writer !== checkpoint.writer && (verdict === 'rolled-back' || recovery.files === 'doubted')
+  return isHeeded ? null : verdict
+}
+
+/** Makes index and drive agree; returns the last counter of our writer. */
+async function catchUp(context: FolderContext, checkpoint: OwnCheckpoint, { recovery, former }: RecoveryOptions): Promise<number> {
+  const { index, own } = context.ports
+  if (checkpoint.drive === own.key) {
+    const isBehind = own.length > checkpoint.length || index.own === null
+    return isBehind ? await replay(context, own, checkpoint) : checkpoint.counter
+  }
+  const missed = former !== null && former.key === checkpoint.drive && former.length > checkpoint.length
+  const counter = missed ? await replay(context, former, checkpoint) : checkpoint.counter
+  if (recovery.files === 'doubted') await examineFiles(context, former)
+  return await moveToDrive(context, recovery.cuts, checkpoint.writer === own.writer ? counter : 0)
 }
 
 /** Our own statements that the index missed. Rows get no stat, so that the scan looks at each of them. */
-async function replay(context: FolderContext, checkpoint: OwnCheckpoint): Promise<number> {
-  const { index, own } = context.ports
+async function replay(context: FolderContext, drive: OwnDrive, checkpoint: OwnCheckpoint): Promise<number> {
+  const { index } = context.ports
   let { counter } = checkpoint
-  for await (const statements of own.replay(index.own === null ? 0 : checkpoint.length)) {
+  for await (const statements of drive.replay(index.own === null ? 0 : checkpoint.length)) {
     const known = await index.rows(statements.map((statement) => statement.path))
     const batch = index.batch()
     for (const [i, { path, entry, blob, list }] of statements.entries()) {
@@ -43,7 +107,7 @@ async function replay(context: FolderContext, checkpoint: OwnCheckpoint): Promis
       batch.putRow(path, row)
       if (list !== null) batch.putContent(list, { area: 'tree', path }, blob)
       if (before?.entry.kind === 'file' && before.entry.cid !== list?.cid) batch.delPlace(before.entry.cid, { area: 'tree', path })
-      counter = Math.max(counter, entry.vv[own.writer] ?? 0)
+      counter = Math.max(counter, entry.vv[drive.writer] ?? 0)
     }
     await batch.flush()
     context.work.markScan(statements.map((statement) => statement.path))
@@ -52,30 +116,11 @@ async function replay(context: FolderContext, checkpoint: OwnCheckpoint): Promis
   return counter
 }
 
-/** R14: the new drive states every row with its version; only when all are there does the index name it. */
-async function moveToDrive(context: FolderContext, checkpoint: OwnCheckpoint): Promise<number> {
-  const { index, own, log } = context.ports
-  log.info({ generation: own.generation }, 'a new drive takes over; everything is stated again')
-  for await (const rows of index.all()) {
-    const stated = rows.filter(({ row }) => row.ignored !== true)
-    const changes = await Promise.all(stated.map(async ({ path, row }) => ({ path, row, list: await listOf(context, row) })))
-    const results = await own.publish(
-      changes.map(({ path, row, list }) => ({ path, entry: row.entry, content: list === null ? null : { list, blob: null } })),
-      readerOf(context)
-    )
-    const batch = index.batch()
-    const again: PathKey[] = []
-    for (const [i, { path, list }] of changes.entries()) {
-      const result = results[i]
-      if (result?.kind !== 'done') again.push(path)
-      else if (list !== null) batch.putContent(list, { area: 'tree', path }, result.blob)
-    }
-    await batch.flush()
-    context.work.markScan(again)
-  }
-  return checkpoint.writer === own.writer ? checkpoint.counter : 0
-}
-
-async function listOf(context: FolderContext, row: Row) {
-  return row.entry.kind === 'file' ? ((await context.ports.index.content(row.entry.cid))?.list ?? null) : null
+async function settle(context: FolderContext, known: OwnCheckpoint): Promise<void> {
+  const { index, own } = context.ports
+  const checkpoint: OwnCheckpoint = { ...known, drive: own.key, generation: own.generation, writer: own.writer, length: own.length }
+  const batch = index.batch()
+  batch.setOwn(checkpoint)
+  await batch.flush()
+  context.counter.restore(checkpoint)
 }

@@ -29,7 +29,8 @@ export interface ReplicationHandlers {
   treeHash(drive: DriveKey, length: number): Promise<string | null>
   /** Start replicating this drive's db core on the stream. False: not now (`refresh` asks again). */
   attach(drive: DriveKey, stream: PeerLink['stream'], link: PeerLink): boolean | Promise<boolean>
-  onForkEvidence(evidence: ForkEvidence): void
+  /** The drive must not replicate on this connection any more. */
+  onForkEvidence(evidence: ForkEvidence, link: PeerLink): void | Promise<void>
 }
 
 export class Replication {
@@ -69,23 +70,24 @@ export class Replication {
     const remote = link.heads.get(id)
     if (remote === undefined) return
     for (const drive of folder.drives) {
-      if (!link.ready || link.attached.has(drive.driveKey)) continue
+      if (!link.ready) continue
       const ofDrive = (head: DriveHead): boolean => head.key === drive.driveKey
-      await this.#tryAttach(link, id, drive, heads.find(ofDrive), remote.find(ofDrive))
+      await this.#tryAttach(link, id, drive, heads.find(ofDrive), remote.filter(ofDrive))
     }
   }
 
-  async #tryAttach(link: PeerLink, folder: FolderId, drive: GroupDrive, local?: DriveHead, remote?: DriveHead): Promise<void> {
+  /** Also compares what is attached: a peer that opened the folder later may only now say what it holds. */
+  async #tryAttach(link: PeerLink, folder: FolderId, drive: GroupDrive, local: DriveHead | undefined, remotes: readonly DriveHead[]): Promise<void> {
     const key = drive.driveKey
-    if (local !== undefined && remote !== undefined) {
-      const own = drive.device === this.#group.self.id
-      const reason = await forkOf(own, local, remote, (length) => this.#handlers.treeHash(key, length))
-      if (reason !== null) {
-        this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local, remote })
-        return
-      }
+    const own = drive.device === this.#group.self.id
+    for (const remote of local === undefined ? [] : remotes) {
+      const reason = await forkOf(own, local as DriveHead, remote, (length) => this.#handlers.treeHash(key, length))
+      if (reason === null) continue
+      link.attached.delete(key)
+      await this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local: local as DriveHead, remote }, link)
+      return
     }
-    if (!link.ready) return
+    if (!link.ready || link.attached.has(key)) return
     link.attached.add(key)
     if (!(await this.#handlers.attach(key, link.stream, link))) link.attached.delete(key)
   }

@@ -91,6 +91,16 @@ function join(a: VersionVector, b: VersionVector): VersionVector {
   return Object.entries(b).reduce((known, [writer, n]) => bump(known, writer as Dot[0], n), a)
 }
 
+/** The entry states what was found: kind and content; attributes aside. */
+export function agreesWith(entry: Entry, found: LocalNode): boolean {
+  return states(entry, found)
+}
+
+/** By what the disk differs from a version of the same content. */
+export function owedBy(known: Entry, found: LocalNode): Owed {
+  return owedTo(known, asEntry(found))
+}
+
 /** Says more than our statement does, or something else with the same knowledge. */
 function isNews(merged: Entry, own: Entry | null): boolean {
   if (own === null) return true

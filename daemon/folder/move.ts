@@ -1,0 +1,52 @@
+/**
+ * A new drive takes over (R14, R19): it states every row with its version; only when all are there does the index name it, so that
+ * a crash in between begins again. Numbers of the old writer behind a fork are replaced by numbers of the new one.
+ */
+import type { Row } from '../ports.ts'
+import type { Dot, Entry } from '../sync/entry.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { recount, type Cut } from '../sync/recount.ts'
+import { readerOf } from './commit.ts'
+import type { FolderContext } from './context.ts'
+
+/** @param counter the last one that the drive's writer is known to have taken. @returns the last one now. */
+export async function moveToDrive(context: FolderContext, cuts: readonly Cut[], counter: number): Promise<number> {
+  const { index, own, log } = context.ports
+  log.info({ generation: own.generation }, 'a new drive takes over; everything is stated again')
+  const writer = { last: await highestOf(context, counter) }
+  const take = (): Dot => [own.writer, ++writer.last]
+  for await (const rows of index.all()) await state(context, rows, (entry) => cuts.reduce((known, cut) => recount(known, cut, take), entry))
+  return writer.last
+}
+
+/** An earlier try that was cut short may have taken some. */
+async function highestOf({ ports: { index, own } }: FolderContext, counter: number): Promise<number> {
+  let highest = counter
+  for await (const rows of index.all()) for (const { row } of rows) highest = Math.max(highest, row.entry.vv[own.writer] ?? 0)
+  return highest
+}
+
+async function state(context: FolderContext, rows: readonly { path: PathKey; row: Row }[], renumber: (entry: Entry) => Entry): Promise<void> {
+  const { index, own } = context.ports
+  const stated = rows.filter(({ row }) => row.ignored !== true)
+  const changes = await Promise.all(stated.map(async ({ path, row }) => ({ path, row: { ...row, entry: renumber(row.entry) }, before: row, list: await listOf(context, row) })))
+  const results = await own.publish(
+    changes.map(({ path, row, list }) => ({ path, entry: row.entry, content: list === null ? null : { list, blob: null } })),
+    readerOf(context)
+  )
+  const batch = index.batch()
+  const again: PathKey[] = []
+  for (const [i, { path, row, before, list }] of changes.entries()) {
+    const result = results[i]
+    const isStated = result?.kind === 'done'
+    if (row.entry !== before.entry || !isStated) batch.putRow(path, isStated ? row : { ...row, seen: null })
+    if (!isStated) again.push(path)
+    else if (list !== null) batch.putContent(list, { area: 'tree', path }, result.blob)
+  }
+  await batch.flush()
+  context.work.markScan(again)
+}
+
+async function listOf({ ports: { index } }: FolderContext, row: Row) {
+  return row.entry.kind === 'file' ? ((await index.content(row.entry.cid))?.list ?? null) : null
+}

@@ -1,0 +1,14 @@
+/** Why all folders of a device halt at once, and what the user can do. */
+import type { FolderStatus } from './folder/standing.ts'
+
+type Reason = NonNullable<FolderStatus['reason']>
+
+export const REMOVED: Reason = {
+  code: 'removed',
+  message: 'this device was removed from its group, and nothing is synced; files stay. To come back, make a code on another device (p2psync invite) and run p2psync join CODE here'
+}
+
+export const CLONED: Reason = {
+  code: 'cloned',
+  message: 'another machine runs with the same device key (a copied home directory or disk image); nothing is synced on both. On one of them run p2psync join --leave CODE with a code of a third device, then restart the other (p2psync restart)'
+}

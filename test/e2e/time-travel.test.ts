@@ -1,0 +1,179 @@
+/**
+ * Time travel of state (R14–R19): a state directory or a folder that was put back from a backup, a store that is gone, copied or
+ * rolled back after others had replicated further. Each ends in equal trees with every content accounted for.
+ */
+import { cp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'brittle'
+import { createPair, waitConnected, type Device } from './harness.ts'
+import { waitEqual, waitFor } from './tree.ts'
+
+const TIMEOUT = { timeout: 120_000 }
+
+/** What of a stopped device a backup takes. */
+type Part = 'state' | 'files'
+
+const state = (device: Device): string => join(device.home, 'state')
+
+async function backUp(device: Device, part: Part): Promise<string> {
+  const to = device.beside(`backup-${part}`)
+  await rm(to, { recursive: true, force: true })
+  await cp(part === 'state' ? state(device) : device.path(), to, { recursive: true, preserveTimestamps: true })
+  return to
+}
+
+/** As a snapshot of the file system would: the store cannot tell that it is older. */
+async function rollBack(device: Device, backup: string, part: Part): Promise<void> {
+  if (part === 'files') {
+    await rm(device.path(), { recursive: true })
+    await cp(backup, device.path(), { recursive: true, preserveTimestamps: true })
+    return
+  }
+  for (const name of ['store/db', 'keys', 'store.life']) {
+    await rm(join(state(device), name), { recursive: true })
+    await cp(join(backup, name), join(state(device), name), { recursive: true, preserveTimestamps: true })
+  }
+}
+
+async function settled(...devices: readonly Device[]): Promise<void> {
+  for (const device of devices) {
+    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
+  }
+}
+
+/** The contents of all files of a folder, its history included. */
+async function contents(device: Device): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (const entry of await readdir(device.path(), { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && entry.name !== 'marker.json') found.add(await readFile(join(entry.parentPath, entry.name), 'utf8'))
+  }
+  return found
+}
+
+async function generations(device: Device, of: Device): Promise<number> {
+  const { folders } = await device.call('folders.list', { keys: true })
+  const id = await of.id()
+  return folders[0]?.drives?.filter((drive) => drive.device === id).length ?? 0
+}
+
+/** Yesterday: three files on both. Today: one edited, one deleted, one made, on each side. */
+async function yesterday(a: Device, b: Device): Promise<void> {
+  for (const name of ['keep', 'edit-a', 'edit-b', 'delete-a', 'delete-b']) await a.write(`${name}.txt`, `${name} yesterday`)
+  await settled(a, b)
+}
+
+async function today(a: Device, b: Device): Promise<void> {
+  await a.write('edit-a.txt', 'edit-a today')
+  await b.write('edit-b.txt', 'edit-b today')
+  await rm(a.path('delete-a.txt'))
+  await rm(b.path('delete-b.txt'))
+  await a.write('new-a.txt', 'new-a today')
+  await b.write('new-b.txt', 'new-b today')
+  await settled(a, b)
+}
+
+const TODAY = ['edit-a.txt', 'edit-b.txt', 'keep.txt', 'new-a.txt', 'new-b.txt']
+
+async function isToday(t: { alike(a: unknown, b: unknown, what?: string): void; is(a: unknown, b: unknown, what?: string): void }, a: Device, b: Device): Promise<void> {
+  const tree = await waitEqual([a.path(), b.path()], 40_000)
+  t.alike([...tree.keys()], TODAY, 'the files of today, no conflict copy')
+  t.is(await b.read('edit-a.txt'), 'edit-a today')
+  t.is(await a.read('edit-b.txt'), 'edit-b today')
+}
+
+test('R18: the state directory of yesterday, the files of today', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await a.stop()
+  const backup = await backUp(a, 'state')
+  await a.start()
+  await waitConnected(a, b)
+  await today(a, b)
+  await a.stop()
+  await rollBack(a, backup, 'state')
+  await a.write('offline.txt', 'made while it was off')
+  await a.start()
+  await waitConnected(a, b)
+  await waitFor('b has what was made since', () => b.read('offline.txt').then(() => true, () => false), 40_000)
+  await rm(b.path('offline.txt'))
+  await waitFor('a follows', () => a.read('offline.txt').then(() => false, () => true), 40_000)
+  await isToday(t, a, b)
+  t.is(await generations(b, a), 2, 'a new drive took over')
+  await settled(a, b)
+})
+
+test('R18: the files of yesterday, the state of today: what came later comes back', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await a.stop()
+  const backup = await backUp(a, 'files')
+  await a.start()
+  await waitConnected(a, b)
+  await today(a, b)
+  await a.stop()
+  await rollBack(a, backup, 'files')
+  await a.start()
+  await waitConnected(a, b)
+  await isToday(t, a, b)
+  await settled(a, b)
+})
+
+test('R17: a whole machine of yesterday that goes on alone forks its log; both histories survive', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await a.stop()
+  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
+  await a.start()
+  await waitConnected(a, b)
+  await today(a, b)
+  await Promise.all([a.stop(), b.stop()])
+  await rollBack(a, backups[0], 'state')
+  await rollBack(a, backups[1], 'files')
+  await a.start()
+  await a.write('edit-a.txt', 'edit-a on the restored machine')
+  await a.write('only-here.txt', 'made on the restored machine')
+  await a.call('folders.scan', {})
+  await b.start()
+  await waitConnected(a, b)
+  await waitEqual([a.path(), b.path()], 40_000, () => b.read('only-here.txt').then(() => true, () => false))
+  await settled(a, b)
+  const all = await contents(b)
+  for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
+  t.is(await generations(b, a), 2, 'a new drive took over')
+})
+
+test('R18: a copied state directory is taken over with new drives', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await today(a, b)
+  await a.stop()
+  await cp(state(a), `${state(a)}.copy`, { recursive: true, preserveTimestamps: true })
+  await rm(state(a), { recursive: true })
+  await rename(`${state(a)}.copy`, state(a))
+  await a.write('later.txt', 'later')
+  await a.start()
+  await waitConnected(a, b)
+  await waitFor('b has the new file', () => b.read('later.txt').then(() => true, () => false), 40_000)
+  await rm(a.path('later.txt'))
+  await waitFor('and its end', () => b.read('later.txt').then(() => false, () => true), 40_000)
+  await isToday(t, a, b)
+  t.is(await generations(b, a), 2, 'a new drive took over')
+})
+
+test('R12: a wiped store is built again from files and devices', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await today(a, b)
+  await a.stop()
+  await rm(join(state(a), 'store'), { recursive: true })
+  await a.write('keep.txt', 'keep, edited while the store was gone')
+  await rm(a.path('new-b.txt'))
+  await a.start()
+  await waitConnected(a, b)
+  const tree = await waitEqual([a.path(), b.path()], 40_000, async () => (await contents(b)).has('keep, edited while the store was gone'))
+  await settled(a, b)
+  t.is(await a.read('new-b.txt'), 'new-b today', 'what is missing was not deleted')
+  t.is([...tree.keys()].filter((path) => path.includes('sync-conflict')).length, 1, 'one conflict copy')
+  for (const device of [a, b]) t.ok((await contents(device)).has('keep yesterday'), `${device.name} has both versions`)
+})
