@@ -57,7 +57,7 @@ function counted(args: readonly unknown[]): unknown[] {
 }
 
 makeMortal()
-const { apply, directoryOp, fileOp, historyTexts, leftInStaging, openFolder, removeOp, scan, stage, symlinkOp, tree } = await import('./tree.ts')
+const { apply, directoryOp, fileOp, historyTexts, leftInStaging, openFolder, removeOp, stage, statOf, symlinkOp, tree } = await import('./tree.ts')
 type Folder = Awaited<ReturnType<typeof openFolder>>
 
 interface Change {
@@ -118,7 +118,7 @@ async function killedAfter(t: Assert, calls: number, change: Change, capabilitie
   left = calls
   const done = await doneOrDead(folder.disk.apply(ops, () => false))
   // What was under way in other threads ends; what would follow it never happens.
-  while (underWay > 0) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => underWay === 0)
   left = null
   dead = false
   await look(t, folder, change, capabilities, calls)
@@ -132,7 +132,8 @@ async function prepare(t: Assert, change: Change, capabilities: Capabilities): P
     realFs.writeFileSync(join(folder.root, path), data)
     realFs.utimesSync(join(folder.root, path), 1_600_000_000, 1_600_000_000)
   }
-  await scan(folder)
+  // As a scan would report it, which would let each new file settle first.
+  for (const path of tree(folder.root)) folder.rows.put(path, { entry: { kind: 'tombstone', vv: {}, dots: [] }, seen: statOf(folder.root, path) })
   if (change.staged !== undefined) await stage(folder.disk, change.staged)
   return folder
 }
@@ -153,8 +154,12 @@ async function doneOrDead(work: Promise<unknown>): Promise<boolean> {
   let done = false
   const finished = (): void => void (done = true)
   work.then(finished, finished)
-  while (!done && !dead) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => done || dead)
   return done
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
 
 async function look(t: Assert, folder: Folder, change: Change, capabilities: Capabilities, calls: number): Promise<void> {
@@ -176,7 +181,7 @@ async function look(t: Assert, folder: Folder, change: Change, capabilities: Cap
 /** The next cycle scans and carries out what is still to do. */
 async function finish(t: Assert, folder: Folder, change: Change, calls: number): Promise<void> {
   if (same(describe(folder.root), change.after)) return
-  await scan(folder)
+  for (const path of tree(folder.root)) folder.rows.put(path, { entry: { kind: 'tombstone', vv: {}, dots: [] }, seen: statOf(folder.root, path) })
   if (change.staged !== undefined) await stage(folder.disk, change.staged)
   const done = new Set(describe(folder.root).map((line) => line.split('=')[0]))
   const ops = change.ops(folder).filter((op) => op.kind !== 'link' || !done.has(op.to))

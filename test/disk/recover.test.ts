@@ -118,6 +118,14 @@ test('unwanted staged contents go, wanted and open ones stay, after a restart to
   t.is(again.isStaged(b), false)
 })
 
+test('a root that comes back after the start is put right before it is read', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(swap(folder, 'away~-~1'), 'old')
+  fs.writeFileSync(swap(folder, 'away~-~1.json'), JSON.stringify({ path: 'f' }))
+  folder.rows.put('f', { entry: { kind: 'symlink', target: 'x', mtime: '0', vv: {}, dots: [] }, seen: null })
+  t.alike(told(await scan(folder)), ['present f'])
+})
+
 test('recovering a root that is not ours is refused', async (t) => {
   const folder = await openFolder(t)
   fs.rmSync(join(folder.root, '.p2psync'), { recursive: true })
