@@ -11,6 +11,7 @@ import type { Mover, Prepared } from './atomic.ts'
 import { historySlot, moveToHistory } from './history.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
+import { decodeName } from './names.ts'
 import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { kindOf } from './seen.ts'
@@ -34,7 +35,7 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await recoverModes(roots)
   await dropLinkedStaging(roots)
   return await roots.useOwn(SWAP_DIR, async (swap) => {
-    const names = await readNames(self(swap))
+    const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
     const notes = names.filter((name) => name.endsWith(NOTE))
     const paths: (PathKey | null)[] = []
     for (const note of notes) if (isHold(note)) paths.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
@@ -79,6 +80,11 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     return null
   }
   if (swapped?.kind === 'link' && kind === 'symlink' && digestOf(await readlink(path, { encoding: 'buffer' })) === swapped.digest) {
+    await unlink(path)
+    return null
+  }
+  // What a probe of the file system left; what was displaced has a name of ours.
+  if (swapped === null && kind === 'file' && stat.size === 0n) {
     await unlink(path)
     return null
   }

@@ -42,11 +42,13 @@ test('a directory that came out goes to history with what is in it, an empty one
   t.alike(leftInStaging(folder.root), [])
 })
 
-test('names that are none of ours are kept too', async (t) => {
+test('names that are none of ours are kept too, but for empty files of a probe', async (t) => {
   const folder = await openFolder(t)
-  fs.writeFileSync(swap(folder, 'whatever'), 'precious')
+  fs.writeFileSync(swap(folder, 'whatever-ä'), 'precious')
+  fs.writeFileSync(swap(folder, 'Probe-ä'), '')
   await folder.disk.recover()
   t.alike(historyTexts(folder.root), ['precious'])
+  t.alike(leftInStaging(folder.root), [])
 })
 
 test('what was moved away comes back if nothing took its place, and goes to history if something did', async (t) => {
