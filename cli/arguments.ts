@@ -13,6 +13,17 @@ export function parseDuration(text: string, option: string): number {
   return ms
 }
 
+const AGO_MS: Readonly<Record<string, number>> = { m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** `2h`, `3d` (ago), or a date and time as ISO 8601, local unless it says otherwise. As ISO 8601 in UTC. Throws USAGE. */
+export function parsePastTime(text: string, option: string, now: number): string {
+  const ago = /^(\d+(?:\.\d+)?)(min|m|h|d|w)$/.exec(text.trim())
+  const date = /^\d{4}-\d\d-\d\d$/.test(text.trim()) ? `${text.trim()}T00:00` : text.trim()
+  const at = ago === null ? (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(date) ? Date.parse(date) : Number.NaN) : now - Number(ago[1]) * (AGO_MS[ago[2] ?? ''] ?? 0)
+  if (Number.isNaN(at) || at > now) throw new P2psyncError('USAGE', `${option}: ${JSON.stringify(text)} is not a time in the past such as 2026-05-01T12:00, 2h or 3d`)
+  return new Date(at).toISOString()
+}
+
 /** Throws USAGE. */
 export function parseCount(text: string, option: string): number {
   if (!/^\d{1,6}$/.test(text)) throw new P2psyncError('USAGE', `${option}: ${JSON.stringify(text)} is not a number`)

@@ -24,6 +24,14 @@ const shape = {
   bootstrap: z.union([z.enum(['public', 'none']), z.array(hostPort).min(1).max(32)], { error: 'must be public, none, or HOST:PORT[,HOST:PORT]' }).default('public'),
   /** Large trees on slow disks want it rarer, network file systems (no change events) oftener. */
   rescanIntervalSeconds: z.int().min(10).max(7 * 24 * 3600).default(3600),
+  /** A promise to yourself about how far back you can go; a disk's price decides. */
+  historyMaxDays: z.int().min(1).max(36_500).default(30),
+  /** Null: a tenth of the file system, because no number is right for a memory card and for a disk array. */
+  historyMaxBytes: z.int().min(0).nullable().default(null),
+  /** Fewer deletions at once are never held; who deletes by the thousand each day wants more. */
+  guardMinFiles: z.int().min(1).max(1_000_000_000).default(1000),
+  /** Part of a folder's files whose deletion at once is held; 1: never. */
+  guardShare: z.number().min(0).max(1).default(0.5),
   logLevel: z.enum(LEVELS).default('info'),
 } as const
 
@@ -34,7 +42,7 @@ export type ConfigKey = keyof typeof shape
 type Value = string | number | boolean | string[] | null
 
 /** Keys that take effect without a restart. */
-const LIVE: ReadonlySet<ConfigKey> = new Set(['deviceName', 'rescanIntervalSeconds', 'logLevel'])
+const LIVE: ReadonlySet<ConfigKey> = new Set(['deviceName', 'rescanIntervalSeconds', 'historyMaxDays', 'historyMaxBytes', 'logLevel'])
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -132,7 +140,12 @@ function fromText(key: ConfigKey, text: string): Value {
   switch (key) {
     case 'listenPort':
     case 'rescanIntervalSeconds':
+    case 'historyMaxDays':
+    case 'historyMaxBytes':
+    case 'guardMinFiles':
       return /^\d+$/.test(text) ? Number(text) : text
+    case 'guardShare':
+      return /^\d*\.?\d+$/.test(text) ? Number(text) : text
     case 'bootstrap':
       return text === 'none' || text === 'public' ? text : text.split(',').map((part) => part.trim())
     default:

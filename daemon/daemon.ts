@@ -133,6 +133,7 @@ export class Daemon extends Resource implements App {
   #answers(): NetworkHandlers {
     return {
       serve: async (_device, folder, id) => (await this.hosts.get(folder)?.serve(id)) ?? null,
+      history: async (_device, folder, query) => (await this.hosts.get(folder)?.history(query)) ?? [],
       heads: async (folder) => await this.#heads(folder),
       treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
       attach: (drive, stream) => this.#isCurrent(drive) && this.drives.replicate(drive, stream),
@@ -186,6 +187,7 @@ export class Daemon extends Resource implements App {
       choose: async (checkpoint) => await this.#chooseDrive(folder.id, checkpoint),
       halted: this.#haltReason,
       rescanMs: config.current.rescanIntervalSeconds * 1000,
+      config: () => config.current,
       store: present(this.#store),
       drives: this.drives,
       network: this.network,

@@ -19,8 +19,10 @@ import { firstCheckpoint, NOTHING_TO_RECOVER, recoverIndex, ROTATING, type Recov
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
+import { DEFAULT_RETENTION, expireHistory, type Retention } from './folder/retention.ts'
 import { Standing, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
+import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport, Problem } from './ports.ts'
 import type { DeviceId, PathKey } from './sync/ids.ts'
@@ -37,6 +39,8 @@ export interface FolderOptions extends FolderPorts {
   readonly halted?: FolderStatus['reason']
   /** R27; default: more than half and at least a thousand. */
   readonly guard?: Partial<GuardLimits>
+  /** How long history is kept; asked each time. */
+  retention?(): Retention
   onState?(folder: Folder): void
   onChanges?(changes: readonly PathChange[]): void
 }
@@ -49,6 +53,8 @@ const RETRY_BLOCKED_MS = 30_000
 /** A device that could not settle is asked again after this. */
 const SETTLE_RETRY_MS = 500
 const MAX_REPORTED_BLOCKED = 200
+const FIRST_RETENTION_MS = 15 * 60_000
+const RETENTION_MS = 60 * 60_000
 
 export class Folder extends Resource implements FolderInbox {
   readonly #options: FolderOptions
@@ -98,6 +104,8 @@ export class Folder extends Resource implements FolderInbox {
     this.#work.markRules()
     this.#work.markScan('all')
     this.#notices.every('rescan', this.#options.rescanMs ?? RESCAN_MS, () => this.#mark(() => this.#work.markScan('all')))
+    this.#notices.once('first-retention', FIRST_RETENTION_MS, () => this.#expire())
+    this.#notices.every('retention', RETENTION_MS, () => this.#expire())
     this.#notices.every('retry', RETRY_BLOCKED_MS, () => this.#mark(() => this.#retryBlocked()))
     this.wake()
   }
@@ -363,6 +371,16 @@ export class Folder extends Resource implements FolderInbox {
     const done = this.#acts.add(async () => await run(context))
     this.wake()
     return await done
+  }
+
+  /** What a user does about single paths and held deletions. */
+  get user(): UserActs {
+    if (this.#context === null) throw this.#refusal()
+    return new UserActs(this.#context, async (run) => await this.act(run), () => this.conflicts)
+  }
+
+  #expire(): void {
+    this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
   }
 
   #refusal(): P2psyncError {

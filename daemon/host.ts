@@ -5,16 +5,19 @@
 import { Resource } from '../base/resource.ts'
 import { openDisk } from './disk/open.ts'
 import { ChokidarWatcher } from './disk/watch.ts'
+import type { Config } from './config.ts'
 import type { Drives } from './drive/drives.ts'
 import type { Store } from './drive/store.ts'
 import { Folder } from './folder.ts'
+import { ownHistory } from './folder/history.ts'
+import { retentionOf } from './retention.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import type { PathChange } from './folder/context.ts'
 import { openIndex } from './index/open.ts'
 import type { GroupFolder } from './net/group.ts'
 import { FolderPeersAdapter } from './net/peers.ts'
 import type { Network } from './net/swarm.ts'
-import type { Disk, FolderIndex, Log, OwnDrive, RemoteDrive } from './ports.ts'
+import type { Disk, FolderIndex, HistoryQuery, KeptVersion, Log, OwnDrive, RemoteDrive } from './ports.ts'
 import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
 import type { TimeTravel } from './folder/recover.ts'
@@ -31,6 +34,7 @@ export interface HostOptions {
   readonly choose: (checkpoint: OwnCheckpoint | null) => Promise<DriveChoice>
   readonly halted: Reason | null
   readonly rescanMs: number
+  readonly config: () => Config
   readonly store: Store
   readonly drives: Drives
   readonly network: Network
@@ -122,6 +126,9 @@ export class FolderHost extends Resource {
       watcher,
       clock: systemClock,
       log,
+      name: this.name,
+      guard: { minimum: this.#options.config().guardMinFiles, fraction: this.#options.config().guardShare },
+      retention: () => retentionOf(this.#options.config()),
       paused: this.#options.paused,
       rescanMs: this.#options.rescanMs,
       halted: this.#options.halted,
@@ -176,6 +183,12 @@ export class FolderHost extends Resource {
       })
       this.#remotes.set(record.driveKey, opened)
     }
+  }
+
+  /** What history holds, for another member of the group. */
+  async history(query: HistoryQuery): Promise<readonly KeptVersion[]> {
+    if (this.#index === null || this.#folder === null) return []
+    return await ownHistory(this.#index, query)
   }
 
   /** Bytes for another member of the group; null while paused or halted (R29). */

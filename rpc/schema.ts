@@ -44,6 +44,33 @@ const conflict = z.object({
   other: version,
 })
 
+/** A file of a folder: absolute, or, with `folder`, below it. */
+const filePath = z.string().min(1).max(8192)
+const fileParams = { folder: folderSelector.optional(), path: filePath }
+const absolute = z.string().startsWith('/', 'must be an absolute path').max(8192)
+
+const keptVersion = z.object({
+  /** Of content and modification time: the same on every device. */
+  id: z.string(),
+  kind: z.enum(['file', 'symlink']),
+  size: count,
+  mtime: time,
+  /** The device whose change this is; null if its writer is not known any more. */
+  device: deviceRef.nullable(),
+  /** It stands at the path on this device. */
+  current: z.boolean(),
+  /** Who holds it. `at`: when it was displaced there; null: it stands there now. */
+  holders: z.array(z.object({ device: deviceRef, at: time.nullable(), reason: z.enum(['current', 'replaced', 'deleted', 'conflict', 'recovered']) })),
+})
+
+const decided = z.object({
+  folder: folderRef,
+  /** Paths that were missing here. */
+  here: count,
+  /** Paths that other devices deleted. */
+  elsewhere: count,
+})
+
 /** Exit code of `p2psync sync` in parentheses (R38): in-sync (0), blocked (1), timeout and no-peers (4), halted and decision (5). */
 export const syncOutcome = z.enum(['in-sync', 'blocked', 'timeout', 'no-peers', 'halted', 'decision'])
 
@@ -129,6 +156,28 @@ export const methods = {
     params: z.strictObject({ path: z.string().startsWith('/', 'must be an absolute path').max(8192) }),
     result: z.object({ folder: folderRef, path: z.string(), ignored: z.boolean(), rule: z.string().nullable() }),
   }),
+  'folders.history': method({
+    summary: 'Versions of a file that this device and the connected ones hold, newest first',
+    params: z.strictObject(fileParams),
+    result: z.object({ folder: folderRef, path: z.string(), versions: z.array(keptVersion), /** Connected devices that did not answer. */ silent: z.array(deviceRef) }),
+  }),
+  'folders.restore': method({
+    summary: 'Puts a version of a file back; what stands there goes to history',
+    params: z.strictObject({ ...fileParams, version: z.string().min(4).max(64), /** A free path in place of `path`, inside or outside of the folder. */ to: absolute.optional() }),
+    result: z.object({ folder: folderRef, path: z.string(), version: z.string(), /** Absolute. */ to: z.string() }),
+  }),
+  'folders.restoreTree': method({
+    summary: 'Copies the tree as it was at a time, as far as known, into a new directory outside of the folder',
+    params: z.strictObject({ folder: folderSelector, at: time, to: absolute, /** Only what is at and below this path of the folder. */ path: filePath.optional() }),
+    result: z.object({ folder: folderRef, to: z.string(), at: time, files: count, directories: count, bytes: count, /** What could not be had or made. */ missing: z.array(problem), silent: z.array(deviceRef) }),
+  }),
+  'folders.resolve': method({
+    summary: 'Ends a conflict: `this` keeps the bytes at the path, `other` those of the copy, `both` gives the copy an ordinary name',
+    params: z.strictObject({ ...fileParams, keep: z.enum(['this', 'other', 'both']) }),
+    result: z.object({ folder: folderRef, path: z.string(), keep: z.enum(['this', 'other', 'both']), copies: z.array(z.object({ copy: z.string(), /** Where its bytes stand now; null: in history. */ at: z.string().nullable() })) }),
+  }),
+  'folders.approve': method({ summary: 'Carries out a held mass deletion', params: oneFolder, result: decided }),
+  'folders.reject': method({ summary: 'Undoes a held mass deletion: the files live on', params: oneFolder, result: decided }),
   'devices.list': method({ summary: 'Devices of the group, this one first', params: none, result: z.object({ devices: z.array(device) }) }),
   'devices.rename': method({
     summary: 'Gives a device another name',
@@ -192,6 +241,7 @@ export type SyncOutcome = z.output<typeof syncOutcome>
 export type LogLevel = z.output<typeof logLevel>
 export type ListedFolder = z.output<typeof listedFolder>
 export type Conflict = z.output<typeof conflict>
+export type FileVersion = z.output<typeof keptVersion>
 export type ConfigValue = z.output<typeof configValue>
 export type { DeviceInfo, DeviceRef, FolderRef, FolderState, FolderStatus, Need, ProblemRow, Reason, StatusDocument } from './shapes.ts'
 export type { DaemonEvent, EventBody, EventType } from './event-shapes.ts'

@@ -12,7 +12,7 @@ export const conflicts: Command<[folder: string | undefined]> = async (context, 
   context.out.document(found)
   if (found.conflicts.length === 0) context.out.line('No conflicts.')
   for (const conflict of found.conflicts) describe(context.out, conflict)
-  if (found.conflicts.length > 0) context.out.line('Keep what you want: edit, rename or delete either file; every device follows.')
+  if (found.conflicts.length > 0) context.out.line('Keep what you want with `p2psync resolve PATH --keep this|other|both`, or edit, rename or delete either file; every device follows.')
 }
 
 function describe(out: Output, conflict: Conflict): void {

@@ -13,7 +13,7 @@ import type { ContentId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 
 export interface FetchRequest {
   readonly path: PathKey
-  readonly entry: FileEntry
+  readonly entry: Pick<FileEntry, 'cid' | 'size' | 'chunk'>
   /** Devices whose drives name this content; others of the folder are asked after them. */
   readonly sources: readonly DeviceId[]
 }
@@ -28,6 +28,8 @@ export interface FetcherPorts {
   staged(paths: readonly PathKey[]): void
   /** Staging itself failed (disk full, …): these paths are blocked for now. */
   failed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void
+  /** No connected device could give what these paths ask for. */
+  unavailable?(paths: readonly PathKey[]): void
 }
 
 interface Job {
@@ -150,8 +152,13 @@ export class Fetcher {
   }
 
   #unavailable(job: Job): void {
-    if (this.#askers.has(job.cid)) job.state = 'unavailable'
-    else this.#jobs.delete(job.cid)
+    const askers = this.#askers.get(job.cid)
+    if (askers === undefined) {
+      this.#jobs.delete(job.cid)
+      return
+    }
+    job.state = 'unavailable'
+    this.#ports.unavailable?.([...askers])
   }
 
   /** A device connected or reported: what could not be had may be had now. */

@@ -2,8 +2,10 @@
 import type { App } from '../app.ts'
 import type { Handlers } from '../../rpc/schema.ts'
 import { daemonHandlers } from './daemon.ts'
+import { decisionHandlers } from './decisions.ts'
 import { deviceHandlers } from './devices.ts'
 import { folderHandlers } from './folders.ts'
+import { historyHandlers } from './history.ts'
 import { inviteHandlers } from './invites.ts'
 import { pathHandlers } from './paths.ts'
 import { statusHandlers } from './status.ts'
@@ -16,6 +18,8 @@ export function createHandlers(daemon: App): Handlers {
     ...folderHandlers(daemon),
     ...syncHandlers(daemon),
     ...pathHandlers(daemon),
+    ...historyHandlers(daemon),
+    ...decisionHandlers(daemon),
     ...deviceHandlers(daemon),
     ...inviteHandlers(daemon)
   }

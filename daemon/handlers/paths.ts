@@ -5,10 +5,11 @@ import { errnoOf, P2psyncError } from '../../base/errors.ts'
 import type { Conflict, Handlers } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
-import { copyWriter, stripConflict } from '../sync/conflict.ts'
+import { stripConflict } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
-import type { PathKey, WriterId } from '../sync/ids.ts'
+import type { PathKey } from '../sync/ids.ts'
 import { hostOf, hostsOf, refOf } from './folders.ts'
+import { deviceOf } from './writers.ts'
 
 type Part = Pick<Handlers, 'folders.conflicts' | 'folders.ignore' | 'folders.ignored'>
 
@@ -87,10 +88,4 @@ function describe(daemon: App, host: FolderHost, entry: Entry | null): Conflict[
     mtime: entry.kind === 'directory' ? null : new Date(Number(BigInt(entry.mtime) / 1_000_000n)).toISOString(),
     device: writer === undefined ? null : deviceOf(daemon, host, writer)
   }
-}
-
-function deviceOf(daemon: App, host: FolderHost, writer: WriterId): { id: string; name: string } | null {
-  const drives = daemon.group.folders().find((folder) => folder.id === host.id)?.drives ?? []
-  const drive = drives.find((candidate) => candidate.writer === writer || copyWriter(candidate.writer) === writer)
-  return drive === undefined ? null : { id: drive.device, name: daemon.nameOf(drive.device) }
 }
