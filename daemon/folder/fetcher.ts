@@ -4,6 +4,7 @@
  *
  * Two lanes: contents of one chunk are asked for many at a time in one `want`; larger ones a few at a time, each as a pipeline.
  */
+import { setMaxListeners } from 'node:events'
 import { MAX_WANT_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
 import { messageOf, errnoOf } from '../../base/errors.ts'
 import type { Disk, FolderIndex, FolderPeers, Log, Problem, StagedFile } from '../ports.ts'
@@ -66,6 +67,8 @@ export class Fetcher {
 
   constructor(ports: FetcherPorts) {
     this.#ports = ports
+    // Each want under way listens, so more than Node's ten do at times; their number is bounded by the constants above.
+    setMaxListeners(0, ports.signal)
   }
 
   /** Bytes received from other devices since the start. */
