@@ -4,6 +4,7 @@
  * the old one stated.
  */
 import type { OwnCheckpoint, OwnDrive, Row } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
 import type { Cut } from '../sync/recount.ts'
 import type { FolderContext } from './context.ts'
 import { examineFiles } from './doubt.ts'
@@ -95,23 +96,29 @@ async function replay(context: FolderContext, drive: OwnDrive, checkpoint: OwnCh
   const { index } = context.ports
   let { counter } = checkpoint
   for await (const statements of drive.replay(index.own === null ? 0 : checkpoint.length)) {
-    const known = await index.rows(statements.map((statement) => statement.path))
+    const paths = statements.map((statement) => statement.path)
+    const known = await index.rows(paths)
+    // One path can be stated several times in a batch: each statement follows the one before it.
+    const latest = new Map<PathKey, Row | null>(paths.map((path, i) => [path, known[i] ?? null]))
+    const put = (path: PathKey, row: Row): void => {
+      batch.putRow(path, row)
+      latest.set(path, row)
+    }
     const batch = index.batch()
-    for (const [i, { path, entry, blob, list }] of statements.entries()) {
-      const before = known[i] ?? null
+    for (const { path, entry, blob, list } of statements) {
+      const before = latest.get(path) ?? null
       if (entry === null) {
-        if (before !== null) batch.putRow(path, { ...before, ignored: true })
+        if (before !== null) put(path, { ...before, ignored: true })
         continue
       }
-      const row: Row = { entry, seen: null }
-      batch.putRow(path, row)
+      put(path, { entry, seen: null })
       if (list !== null) batch.putContent(list, { area: 'tree', path }, blob)
       if (before?.entry.kind === 'file' && before.entry.cid !== list?.cid) batch.delPlace(before.entry.cid, { area: 'tree', path })
       counter = Math.max(counter, entry.vv[drive.writer] ?? 0)
     }
     await batch.flush()
-    context.work.markScan(statements.map((statement) => statement.path))
-    context.work.markDirty(statements.map((statement) => statement.path))
+    context.work.markScan(paths)
+    context.work.markDirty(paths)
   }
   return counter
 }
