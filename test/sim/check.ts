@@ -73,7 +73,8 @@ export function checkDots(devices: readonly SimDevice[]): string[] {
   const wrong: string[] = []
   for (const device of devices) {
     for (const { path, entry } of device.log.blocks) {
-      if (entry === null) continue
+      // A directory that only its descendants call for has the dots of what dominated there (R9).
+      if (entry === null || entry.kind === 'directory') continue
       const meaning = `${entry.kind} ${entry.kind === 'file' ? entry.cid : entry.kind === 'symlink' ? entry.target : ''}`
       for (const [writer, n] of entry.dots) {
         const known = meanings.get(`${writer}:${n}`)
