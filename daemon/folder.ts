@@ -11,7 +11,7 @@ import { Fetcher } from './folder/fetcher.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { Guard } from './folder/guard.ts'
 import { applyRules } from './folder/apply-rules.ts'
-import { compareWithDevice } from './folder/divergence.ts'
+import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import { holdDeletions, isAwaited, isBehind, pullAll } from './folder/pull.ts'
@@ -155,19 +155,6 @@ export class Folder extends Resource implements FolderInbox {
     }
   }
 
-  async #loadDivergent(context: FolderContext): Promise<void> {
-    for await (const rows of this.#options.index.divergent()) {
-      this.#work.markDirty(rows.map((row) => row.path))
-      const paths = rows.map((row) => row.path)
-      const [own, remote] = await Promise.all([this.#options.index.rows(paths), this.#options.index.remoteRows(paths)])
-      for (const [i, row] of rows.entries()) {
-        const theirs = (remote[i] ?? []).filter((statement) => statement.device === row.device).sort((a, b) => b.generation - a.generation)[0]
-        compareWithDevice(context, null, row.device, row.path, own[i] ?? null, theirs?.entry ?? null)
-        if (theirs !== undefined) context.guard.incoming(row.path, own[i] ?? null, theirs.entry)
-      }
-    }
-  }
-
   // ------------------------------------------------------------------------------------------- inbox
 
   localChanged(paths: 'all' | readonly PathKey[]): void {
@@ -272,7 +259,7 @@ export class Folder extends Resource implements FolderInbox {
     const outcome = await recoverIndex(context, this.#options.recovery ?? NOTHING_TO_RECOVER)
     this.#recovered = outcome === 'ready'
     if (outcome === 'rotate') this.#held = this.#halted = ROTATING
-    if (this.#recovered) await this.#loadDivergent(context)
+    if (this.#recovered) await loadDivergent(context)
     return this.#recovered
   }
 

@@ -31,3 +31,18 @@ export async function forgetIgnored(context: FolderContext): Promise<void> {
   work.markDirty([...tally.pendingPaths()].filter(isIgnored))
   await batch.flush()
 }
+
+/** For a start: what is known to differ is compared again, and reconciled. */
+export async function loadDivergent(context: FolderContext): Promise<void> {
+  const { index } = context.ports
+  for await (const rows of index.divergent()) {
+    context.work.markDirty(rows.map((row) => row.path))
+    const paths = rows.map((row) => row.path)
+    const [own, remote] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+    for (const [i, row] of rows.entries()) {
+      const theirs = (remote[i] ?? []).filter((statement) => statement.device === row.device).sort((a, b) => b.generation - a.generation)[0]
+      compareWithDevice(context, null, row.device, row.path, own[i] ?? null, theirs?.entry ?? null)
+      if (theirs !== undefined) context.guard.incoming(row.path, own[i] ?? null, theirs.entry)
+    }
+  }
+}

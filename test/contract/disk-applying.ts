@@ -1,5 +1,5 @@
 /** The part of the disk's contract that an apply must keep. */
-import type { ApplyOp } from '../../daemon/ports.ts'
+import type { ApplyOp, HistoryFile } from '../../daemon/ports.ts'
 import { type Check, HISTORY, MTIME, absorb, apply, create, directory, fileEntry, inMicroseconds, key, scan, seen, stage } from './disk-helpers.ts'
 
 export function applyingFiles(check: Check): void {
@@ -270,6 +270,26 @@ export function refusing(check: Check): void {
     await bench.user.write('b', 'b')
     t.is((await apply(bench, { kind: 'link', path: key('a'), expect: await seen(bench, 'a'), to: key('b') }))[0]?.kind, 'changed')
     t.is(await bench.user.read('b'), 'b')
+  })
+
+  check('history lists what was displaced, and lets one go for good', async (t, bench) => {
+    t.alike((await bench.disk.history()).files, [])
+    for (const name of ['a', 'b']) {
+      await bench.user.write(name, name.repeat(3))
+      await apply(bench, { kind: 'remove', path: key(name), expect: await seen(bench, name), displace: HISTORY })
+    }
+    const { files, fileSystemBytes } = await bench.disk.history()
+    t.alike(files.map(({ size }) => size), [3, 3])
+    t.ok(fileSystemBytes > 0)
+    const [one, other] = files as [HistoryFile, HistoryFile]
+    t.ok(await bench.disk.removeHistory(one.name))
+    t.ok(await bench.disk.removeHistory(one.name), 'again')
+    t.alike((await bench.disk.history()).files.map(({ name }) => name), [other.name])
+    t.is(await bench.disk.read({ area: 'history', path: one.name }, 0, 3), null)
+    t.is((await bench.disk.read({ area: 'history', path: other.name }, 0, 3))?.length, 3)
+    t.absent(await bench.disk.removeHistory('../../a'), 'no name of ours')
+    t.ok(await bench.disk.removeHistory(other.name))
+    t.alike((await bench.disk.history()).files, [])
   })
 
   check('one refusal does not keep the rest from being done', async (t, bench) => {

@@ -108,7 +108,7 @@ export class FakeDisk implements Disk {
 
   async removeHistory(name: string): Promise<boolean> {
     await this.#life.step()
-    if (this.#store.halted !== null) return false
+    if (this.#store.halted !== null || name.includes('/')) return false
     const node = this.#store.history.get(name)
     if (node !== undefined) node.links--
     this.#store.history.delete(name)

@@ -4,8 +4,9 @@ import c from 'compact-encoding'
 import type { Encoding } from 'compact-encoding'
 import fc from 'fast-check'
 import test from 'brittle'
-import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
+import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
 import { decodeInvite, encodeInvite, inviterKeyPair, pairingInvite } from '../../daemon/net/invite-code.ts'
+import type { KeptVersion } from '../../daemon/ports.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import type { RecordHash } from '../../daemon/net/records.ts'
 
@@ -29,6 +30,17 @@ const x = (hex: string, count: number): string => hex.repeat(count)
 const RECORD_HEX = `027b7d40${x('01', 64)}`
 const REPORT_HEX = `0303${x('cd', 32)}fd2c010104612fc3a4`
 
+const KEPT_FILE: KeptVersion = {
+  path: 'a' as PathKey,
+  content: { kind: 'file', size: 300, mode: 0o644, mtime: '1000', cid: ID as ContentId, chunk: ID as ChunkId },
+  writer: '0123456789abcdef' as WriterId,
+  at: 300,
+  reason: 'deleted',
+}
+const KEPT_LINK: KeptVersion = { path: 'a' as PathKey, content: { kind: 'symlink', mtime: '-1', target: 'b' }, writer: null, at: 0, reason: 'replaced' }
+const KEPT_FILE_HEX = `060161${'0431303030'}fda401fd2c01${x('07', 32)}${x('07', 32)}0123456789abcdeffd2c0101`
+const KEPT_LINK_HEX = '010161022d3101620000'
+
 /** The golden rows: a change here is a change of the protocol. */
 const ROWS = [
   row('hello', wire.hello, { version: 1, session: x('0f', 16), port: 4000, digest: Buffer.alloc(32, 2) }, `01${x('0f', 16)}fda00f${x('02', 32)}`),
@@ -39,6 +51,9 @@ const ROWS = [
   row('settle', wire.settle, { id: 9, folder: FOLDER }, `09${x('ab', 32)}`),
   row('settled', wire.settled, { id: 9, report: REPORT }, `0901${REPORT_HEX}`),
   row('settled, failed', wire.settled, { id: 9, error: 'no' }, '0900026e6f'),
+  row('history', wire.history, { id: 9, folder: FOLDER, query: { path: 'a/ä' as PathKey, after: 300 } }, `0109${x('ab', 32)}04612fc3a4fd2c01`),
+  row('history of all', wire.history, { id: 9, folder: FOLDER, query: { path: null, after: 0 } }, `0109${x('ab', 32)}0000`),
+  row('versions', wire.versions, { id: 9, more: true, versions: [KEPT_FILE, KEPT_LINK] }, `01090102${KEPT_FILE_HEX}${KEPT_LINK_HEX}`),
   row('goodbye', wire.goodbye, { records: [RECORD] }, `01${RECORD_HEX}`),
   row('want', wire.want, { id: 1, folder: FOLDER, ids: [ID as ObjectId] }, `01${x('ab', 32)}01${x('07', 32)}`),
   row('data', wire.data, { id: 1, objects: [[ID as ObjectId, Buffer.from('hi')]] }, `0101${x('07', 32)}026869`),

@@ -1,0 +1,180 @@
+/** Versions, restore, resolve and retention on fakes: what no real clock should be waited for. */
+import test from 'brittle'
+import { Export, makeEmpty } from '../../daemon/export.ts'
+import { versionId, type Version } from '../../daemon/folder/history.ts'
+import { expiredOf } from '../../daemon/folder/retention.ts'
+import type { HistoryFile } from '../../daemon/ports.ts'
+import { chunkId, contentList } from '../../daemon/sync/content.ts'
+import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+const NEVER = new AbortController().signal
+const key = (path: string): PathKey => path as PathKey
+const DAY_MS = 24 * 3600 * 1000
+
+async function versions(made: FolderWorld, device: FolderDevice, path: string): Promise<readonly Version[]> {
+  return (await made.whenDone(device.folder.user.history(key(path), NEVER))).versions
+}
+
+/** `doc` was `one`, then `two`, written on a. */
+async function edited(...more: object[]): Promise<[FolderWorld, FolderDevice, FolderDevice]> {
+  const made = await FolderWorld.open({}, {}, ...more)
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  a.user.write('doc', 'one, in several chunks')
+  await made.rest()
+  a.user.write('doc', 'two')
+  await made.rest()
+  return [made, a, b]
+}
+
+test('a version is listed once, with all who hold it, the same on every device', async (t) => {
+  const [made, a, b] = await edited({})
+  const listed = await versions(made, a, 'doc')
+  t.alike(listed.map(({ holders }) => holders.map(({ at, reason }) => [at === null, reason])), [
+    [[true, 'current'], [true, 'current'], [true, 'current']],
+    [[false, 'replaced'], [false, 'replaced']]
+  ])
+  t.alike((await versions(made, b, 'doc')).map(({ id }) => id), listed.map(({ id }) => id))
+})
+
+test('restore: verified bytes of another device, a counter of our own, no conflict', async (t) => {
+  const [made, a, b] = await edited()
+  const [, old] = await versions(made, a, 'doc')
+  await made.whenDone(a.folder.user.restore(old as Version, null, NEVER))
+  await made.rest()
+  for (const device of [a, b]) t.alike([device.user.read('doc').toString(), device.files()], ['one, in several chunks', ['doc']])
+  t.ok((await versions(made, a, 'doc')).some(({ leaf }) => leaf.kind === 'file' && leaf.size === 3), 'what was replaced is in history')
+  t.is(a.disk.staging.size, 0)
+})
+
+test('restore: an edit that nobody had scanned yet is kept too', async (t) => {
+  const [made, a] = await edited()
+  const [, old] = await versions(made, a, 'doc')
+  a.disk.tree.detach('doc')
+  a.disk.tree.attach('doc', a.disk.tree.newFile(Buffer.from('unseen'), 0o644))
+  await made.whenDone(a.folder.user.restore(old as Version, null, NEVER))
+  t.is(a.user.read('doc').toString(), 'one, in several chunks')
+  t.ok([...a.disk.history.values()].some((node) => node.kind === 'file' && node.data.toString() === 'unseen'))
+})
+
+test('restore: never over something else, never through a file, never below what is ignored', async (t) => {
+  const [made, a] = await edited()
+  const [, old] = await versions(made, a, 'doc')
+  a.user.write('taken', 'taken')
+  a.user.mkdir('dir')
+  a.user.write('.p2psyncignore', '*.tmp\n')
+  await made.rest()
+  for (const to of ['taken', 'dir', 'taken/below', 'x.tmp']) {
+    await made.whenDone(a.folder.user.restore(old as Version, key(to), NEVER)).then(
+      () => t.fail(to),
+      (error: { code?: string }) => t.is(error.code, 'PATH_EXISTS', to)
+    )
+  }
+  t.is(a.user.read('taken').toString(), 'taken')
+})
+
+test('restore: a concurrent edit elsewhere becomes a conflict, nothing is lost', async (t) => {
+  const [made, a, b] = await edited()
+  const [, old] = await versions(made, a, 'doc')
+  made.network.cut(a.device, b.device)
+  b.user.write('doc', 'three')
+  await made.rest()
+  const restored = a.folder.user.restore(old as Version, key('again'), NEVER)
+  await t.exception(made.whenDone(restored), /connected/, 'its bytes are away')
+  made.network.mend(a.device, b.device)
+  await made.rest()
+  await made.whenDone(a.folder.user.restore(old as Version, null, NEVER))
+  await made.rest()
+  t.alike(b.files(), a.files())
+  t.is(a.user.read('doc').toString(), 'one, in several chunks')
+})
+
+test('a version that a device shows falsely is not put back', async (t) => {
+  const [made, a, b] = await edited()
+  const [, old] = await versions(made, a, 'doc')
+  for (const node of b.disk.history.values()) if (node.kind === 'file') node.data = Buffer.from('lies of the same size!')
+  await made.whenDone(a.folder.user.restore(old as Version, null, NEVER)).then(
+    () => t.fail(),
+    (error: { code?: string }) => t.is(error.code, 'VERSION_UNAVAILABLE')
+  )
+  t.is(a.user.read('doc').toString(), 'two')
+})
+
+test('the tree at a time: what was there, not what came later', async (t) => {
+  const made = await FolderWorld.open({}, {})
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  a.user.mkdir('d')
+  a.user.write('d/gone', 'gone')
+  a.user.write('edited', 'before')
+  await made.rest()
+  const then = made.clock.now()
+  await made.rest()
+  a.user.remove('d')
+  a.user.write('edited', 'after')
+  b.user.write('late', 'late')
+  await made.rest()
+  const tree = await made.whenDone(a.folder.user.treeAt(then, null, NEVER))
+  t.alike(tree.leaves.map(({ path, leaf }) => [path, leaf.kind === 'file' ? leaf.size : 0]).sort(), [['d/gone', 4], ['edited', 6]])
+  const part = await made.whenDone(a.folder.user.treeAt(then, key('d'), NEVER))
+  t.alike(part.leaves.map(({ path }) => path), ['d/gone'])
+})
+
+test('retention: oldest first, never more than needed, rows go with their files', async (t) => {
+  const made = await FolderWorld.open({}, { retention: () => ({ maxAgeMs: DAY_MS, maxBytes: 10 }) })
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  for (const text of ['11111', '22222', '33333', '44444']) {
+    a.user.write('doc', text)
+    await made.rest()
+  }
+  t.is(b.disk.history.size, 3)
+  await made.rest(16 * 60_000)
+  t.alike([...b.disk.history.values()].map((node) => (node.kind === 'file' ? node.data.toString() : '')), ['22222', '33333'])
+  t.is((await versions(made, a, 'doc')).length, 3)
+  await made.rest(2 * DAY_MS)
+  t.is(b.disk.history.size, 0, 'age')
+  t.alike((await versions(made, a, 'doc')).map(({ holders }) => holders.every(({ at }) => at === null)), [true])
+  t.is(b.user.read('doc').toString(), '44444')
+})
+
+test('retention: what must go', (t) => {
+  const file = (name: string, at: number, size: number): HistoryFile => ({ name, at, size })
+  const names = (...args: Parameters<typeof expiredOf>): string[] => expiredOf(...args).map(({ name }) => name)
+  const three = [file('c', 30, 5), file('a', 10, 5), file('b', 20, 5)]
+  t.alike(names(three, 0, 15), [])
+  t.alike(names(three, 0, 14), ['a'])
+  t.alike(names(three, 0, 0), ['a', 'b', 'c'])
+  t.alike(names(three, 21, 100), ['a', 'b'])
+  t.alike(names([file('z', 1, 0), file('y', 1, 0)], 0, 0), [])
+})
+
+test('a version id is of content and time, nothing else', (t) => {
+  const leaf = { kind: 'file', size: 1, mode: 0o644, mtime: '1000', cid: 'x' as ContentId } as const
+  t.is(versionId(leaf), versionId({ ...leaf, mode: 0o600 }))
+  t.not(versionId(leaf), versionId({ ...leaf, mtime: '2000' }))
+  t.not(versionId(leaf), versionId({ ...leaf, cid: 'y' as ContentId }))
+})
+
+test('export: complete files only, one content under several names, nothing overwritten', async (t) => {
+  const directory = await t.tmp()
+  const copy = new Export(directory)
+  const bytes = Buffer.from('bytes')
+  const list = contentList(0, [{ id: chunkId(bytes), length: bytes.length }])
+  const staged = await copy.stage(list)
+  await t.exception(staged.seal(), /missing/)
+  await staged.write(0, bytes)
+  await staged.seal()
+  await staged.release()
+  for (const name of ['one', 'two']) await copy.file(list.cid, join(directory, name), 0o640, '1700000000123456000')
+  await t.exception(copy.file(list.cid, join(directory, 'one'), 0o640, '0'), /exists already/)
+  await copy.symlink('nowhere', join(directory, 'link'), '1700000000123456000')
+  await copy.close()
+  t.alike((await readdir(directory)).sort(), ['link', 'one', 'two'])
+  await writeFile(join(directory, 'two'), 'other')
+  t.is(await readFile(join(directory, 'one'), 'utf8'), 'bytes', 'two files, not two names')
+  await t.exception(makeEmpty(directory), /exists already/)
+  await t.exception(makeEmpty(join(directory, 'no', 'parent')), /does not exist/)
+  await mkdir(join(directory, 'empty'))
+  await t.execution(makeEmpty(join(directory, 'empty')))
+})
