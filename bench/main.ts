@@ -2,7 +2,8 @@
  * Two real daemons on loopback: how fast trees and edits get from one to the other. Prints a table and a JSON document. Every
  * workload ends with both trees equal by hash, or the bench fails. Options: --quick (small sizes, to try the bench itself).
  */
-import { mkdir, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createPair, type Device, type Scope } from '../test/e2e/harness.ts'
 import { projectRoot } from '../test/project-root.ts'
@@ -24,6 +25,8 @@ await main(process.argv.includes('--quick') ? quick : full)
 async function main(sizes: Sizes): Promise<void> {
   const directory = join(projectRoot, '.build', `bench-${process.pid}`)
   const ends: (() => unknown)[] = []
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const scope: Scope = {
     tmp: async () => {
       await mkdir(directory, { recursive: true })
@@ -46,7 +49,6 @@ async function main(sizes: Sizes): Promise<void> {
     console.log(JSON.stringify(report))
   } finally {
     for (const end of ends.reverse()) await end()
-    await rm(directory, { recursive: true, force: true })
   }
 }
 

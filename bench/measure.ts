@@ -15,15 +15,15 @@ export async function sizeOf(directory: string): Promise<number> {
   return sum
 }
 
-/** Regular files below a folder, and their bytes. */
+/** Files and symbolic links below a folder, as `status` counts them, and their bytes. */
 export async function countFiles(directory: string): Promise<{ files: number; bytes: number }> {
   let files = 0
   let bytes = 0
   for (const name of await readdir(directory, { recursive: true })) {
     const stat = await lstat(join(directory, name))
-    if (!stat.isFile()) continue
+    if (stat.isDirectory()) continue
     files++
-    bytes += stat.size
+    if (stat.isFile()) bytes += stat.size
   }
   return { files, bytes }
 }
