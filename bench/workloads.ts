@@ -83,14 +83,15 @@ async function deleteMany(a: Device, b: Device, sizes: Sizes): Promise<Measured>
   })
 }
 
-/** Median of single small files, from the write on one until it stands on the other. */
+/** Median of single small files, from the rename to its name on one until it stands on the other. */
 async function latency(a: Device, b: Device, sizes: Sizes): Promise<Measured> {
   const times: number[] = []
   for (let round = 0; round < sizes.latencyRounds; round++) {
     const name = `latency-${round}.txt`
     const seen = appears(b.path(), name)
+    await writeFile(a.beside(name), `round ${round}`)
     const started = performance.now()
-    await writeFile(a.path(name), `round ${round}`)
+    await rename(a.beside(name), a.path(name))
     await seen
     times.push(performance.now() - started)
     if ((await readFile(b.path(name), 'utf8')) !== `round ${round}`) throw new Error(`${name} has other bytes`)
