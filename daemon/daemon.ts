@@ -16,7 +16,8 @@ import { createHandlers } from './handlers/handlers.ts'
 import { rebindMarker } from './disk/open.ts'
 import type { TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
-import { CLONED, REMOVED } from './halts.ts'
+import { Forks } from './forks.ts'
+import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS } from './halts.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
@@ -50,7 +51,12 @@ export class Daemon extends Resource implements App {
   #pairing: Pairing | null = null
   #server: RpcServer | null = null
   #ownDrives: OwnDrives | null = null
+  #forks: Forks | null = null
   #cloned = false
+  #stopCloned: () => void = () => undefined
+  /** Folders for which the group named a drive of ours that we did not write, since the start. */
+  readonly #strangers = new Set<FolderId>()
+  readonly #rotatedAt = new Map<FolderId, number>()
   /** Opening and closing of folders, one after the other. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -76,6 +82,10 @@ export class Daemon extends Resource implements App {
     return present(this.#pairing)
   }
 
+  get forks(): Forks {
+    return present(this.#forks)
+  }
+
   get drives(): Drives {
     return present(this.#drives)
   }
@@ -89,6 +99,7 @@ export class Daemon extends Resource implements App {
     this.#group = await Group.open({ stateDir: paths.stateDir, deviceName: config.current.deviceName, log: log.child({ part: 'group' }) })
     const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log })
     this.#store = store
+    this.#forks = new Forks(join(paths.stateDir, 'forks.json'))
     this.#drives = new Drives(store)
     await this.#drives.open()
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
@@ -107,6 +118,7 @@ export class Daemon extends Resource implements App {
 
   protected async onClose(): Promise<void> {
     await this.#server?.close()
+    this.#stopCloned()
     await this.#changes.catch((error: unknown) => this.options.log.warn({ error: messageOf(error) }, 'a folder did not open'))
     await this.#pairing?.close()
     await Promise.all([...this.hosts.values()].map((host) => host.close()))
@@ -124,6 +136,7 @@ export class Daemon extends Resource implements App {
     this.#network = new Network({ group: this.group, bootstrap: nodes, listenPort, lan, log: log.child({ part: 'net' }), clock: systemClock })
     this.#network.setHandlers(this.#answers())
     this.#network.onPeer((link) => this.#peerConnected(link))
+    this.#network.onCloned((device) => this.#cloneSeen(device))
     await this.#network.open()
     this.#pairing = new Pairing({ group: this.group, network: this.#network, clock: systemClock, log: log.child({ part: 'pairing' }) })
     await this.#pairing.open()
@@ -136,8 +149,9 @@ export class Daemon extends Resource implements App {
       history: async (_device, folder, query) => (await this.hosts.get(folder)?.history(query)) ?? [],
       heads: async (folder) => await this.#heads(folder),
       treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
-      attach: (drive, stream) => this.#isCurrent(drive) && this.drives.replicate(drive, stream),
-      onForkEvidence: (evidence, link) => this.#forkSeen(evidence, link)
+      attach: (drive, stream) => this.#isCurrent(drive) && !this.forks.has(drive) && this.drives.replicate(drive, stream),
+      detach: (drive, stream) => this.drives.unreplicate(drive, stream),
+      onForkEvidence: async (evidence) => await this.#forkSeen(evidence)
     }
   }
 
@@ -145,7 +159,7 @@ export class Daemon extends Resource implements App {
     if (!this.hosts.has(id)) return []
     const drives = this.group.folder(id)?.drives ?? []
     const heads = await Promise.all(drives.filter((drive) => this.#isCurrent(drive.driveKey)).map((drive) => this.drives.head(drive.driveKey)))
-    return heads.filter((head) => head !== null)
+    return heads.filter((head) => head !== null).flatMap((head) => [head, ...this.forks.of(head.key)])
   }
 
   #peerConnected(link: PeerLink): void {
@@ -194,6 +208,7 @@ export class Daemon extends Resource implements App {
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#announcer.folderState(changed),
       onChanges: (changed, changes) => this.#announcer.changes(changed, changes),
+      onConflict: (forked, drive) => this.#conflictSeen(forked, drive),
       onTimeTravel: (traveller, travel) => this.#timeTravelled(traveller, travel)
     })
     this.hosts.set(folder.id, host)
@@ -257,7 +272,7 @@ export class Daemon extends Resource implements App {
 
   async #rebind(from: FolderId, to: FolderId): Promise<void> {
     const registration = this.registry.get(from)
-    if (registration !== null) {
+    if (registration !== null && from !== to) {
       await rebindMarker(registration.path, from, to, this.group.self.id)
       this.registry.rebind(from, to)
     }
@@ -270,12 +285,31 @@ export class Daemon extends Resource implements App {
       await Promise.all([...this.hosts.values()].map((host) => host.close()))
       this.hosts.clear()
       await this.#pairing?.close()
+      // The key of a clone is still that of the other machine.
+      if (!this.#cloned) await this.#leaveGroup()
       await this.#network?.close()
-      await this.group.startOver()
-      for (const { id, path } of this.registry.list()) await rebindMarker(path, id, id, this.group.self.id)
+      await this.group.startOver({ silently: true })
+      this.#cloned = false
+      this.#stopCloned()
+      for (const { id, path } of this.registry.list()) await this.#ownMarker(path, id)
       await this.#openNetwork()
       await this.#openFolders()
     })
+  }
+
+  /** So that the others hear it before the connections end. */
+  async #leaveGroup(): Promise<void> {
+    await this.group.leave()
+    await new Promise<void>((resolve) => systemClock.after(LEAVE_MS, resolve))
+  }
+
+  /** A root that is not there now halts when it is back, with a sentence. */
+  async #ownMarker(path: string, id: FolderId): Promise<void> {
+    try {
+      await rebindMarker(path, id, id, this.group.self.id)
+    } catch (error) {
+      this.options.log.warn({ path, error: messageOf(error) }, 'the marker of a folder could not be changed to the new device')
+    }
   }
 
   // ------------------------------------------------------------------------------------------- time travel
@@ -290,11 +324,49 @@ export class Daemon extends Resource implements App {
     this.#rotateLater(host.id, host.own.key, { reason: travel, recovery: { files, cuts: [] }, writer: null })
   }
 
-  #forkSeen(evidence: ForkEvidence, link: PeerLink): void {
-    const { drive, own, folder, reason, device } = evidence
-    this.options.log.warn({ drive: drive.slice(0, 12), own, reason, device: this.nameOf(device) }, 'a drive has forked: its log is another one elsewhere')
-    this.drives.unreplicate(drive, link.stream)
-    if (own) this.#rotateLater(folder, drive, { reason: `fork-${reason}`, recovery: TRUSTED, writer: null })
+  /** Ours: a new drive takes over, with the changes behind the fork under new numbers (R19). Another's: it replicates no more. */
+  async #forkSeen(evidence: ForkEvidence): Promise<void> {
+    const { drive, own, folder, reason, common, device, remote } = evidence
+    const { log } = this.options
+    if (!own) {
+      if (this.forks.add(remote)) log.warn({ drive: drive.slice(0, 12), reason, device: this.nameOf(device) }, 'the drive of a device has two histories; it is not replicated any more until the device makes a new one')
+      for (const link of this.network.links()) this.drives.unreplicate(drive, link.stream)
+      return
+    }
+    const counter = this.hosts.get(folder)?.driveKey === drive ? await this.drives.counterAt(drive, common) : null
+    if (counter === null || this.#isTooSoon(folder)) return
+    const cuts = [{ writer: (this.hosts.get(folder) as FolderHost).own.writer, counter }]
+    log.warn({ drive: drive.slice(0, 12), reason, common, device: this.nameOf(device) }, 'a device holds another history of our drive, as after a restored backup')
+    this.#rotateLater(folder, drive, { reason: `fork-${reason}`, recovery: { files: 'trusted', cuts }, writer: null })
+  }
+
+  /** Two signatures met in spite of all; how far the logs are one cannot be told any more. */
+  #conflictSeen(host: FolderHost, drive: DriveHead): void {
+    if (host.driveKey !== drive.key) {
+      this.forks.add(drive)
+      return
+    }
+    const cuts = [{ writer: host.own.writer, counter: 0 }]
+    this.#rotateLater(host.id, drive.key, { reason: 'conflict', recovery: { files: 'trusted', cuts }, writer: null })
+  }
+
+  /** R30. Lifted when nothing is seen of the other for a while. */
+  #cloneSeen(device: DeviceId): void {
+    const { log } = this.options
+    if (device !== this.group.self.id) return log.warn({ device: this.nameOf(device) }, 'two machines run with the key of this device; both are told to halt')
+    if (!this.#cloned) log.error({}, CLONED.message)
+    this.#cloned = true
+    this.#haltAll()
+    this.#stopCloned()
+    this.#stopCloned = systemClock.after(CLONE_QUIET_MS, () => {
+      this.#cloned = false
+      this.#haltAll()
+    })
+  }
+
+  #haltAll(): void {
+    const reason = this.#haltReason
+    Promise.all([...this.hosts.values()].map(async (host) => await host.halt(reason))).catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not halt or go on'))
   }
 
   #rotateLater(id: FolderId, drive: DriveKey, rotation: Rotation): void {
@@ -306,13 +378,22 @@ export class Daemon extends Resource implements App {
     await this.#inTurn(async () => {
       const host = this.hosts.get(id)
       const folder = this.group.folder(id)
-      if (host === undefined || folder === null || host.driveKey !== drive || this.closing) return
+      if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.#haltReason !== null) return
       this.options.log.warn({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
       const checkpoint = host.index.own
       await this.#closeHost(host)
       await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
       await this.#reopen(id)
     })
+  }
+
+  /** What another device says makes us rotate, so there is a limit to it. It is asked again later. */
+  #isTooSoon(id: FolderId): boolean {
+    const now = systemClock.now()
+    const isTooSoon = now - (this.#rotatedAt.get(id) ?? 0) < ROTATE_AGAIN_MS
+    if (isTooSoon) systemClock.after(ROTATE_AGAIN_MS, () => this.closing || void this.network.refresh(id))
+    else this.#rotatedAt.set(id, now)
+    return isTooSoon
   }
 
   async #closeHost(host: FolderHost): Promise<void> {
@@ -331,7 +412,11 @@ export class Daemon extends Resource implements App {
       await this.#inTurn(async () => {
         const host = this.hosts.get(id)
         const folder = this.group.folder(id)
-        if (host === undefined || folder === null || this.closing || !present(this.#ownDrives).isDue(folder, host.index.own)) return
+        const due = host === undefined || folder === null || this.closing ? null : present(this.#ownDrives).due(folder, host.index.own)
+        if (host === undefined || due === null) return
+        // A second one was written after ours: by somebody who lives (R30).
+        if (due === 'unknown-drive' && this.#strangers.has(id)) return this.#cloneSeen(this.group.self.id)
+        if (due === 'unknown-drive') this.#strangers.add(id)
         await this.#closeHost(host)
         await this.#reopen(id)
       })
@@ -355,7 +440,7 @@ export class Daemon extends Resource implements App {
   #groupChanged(): void {
     this.events.emit({ type: 'group' })
     const failed = (error: unknown): void => this.options.log.error({ error: messageOf(error) }, 'the folders could not follow the group')
-    if (this.group.removedSelf) Promise.all([...this.hosts.values()].map((host) => host.folder.halt(REMOVED))).catch(failed)
+    if (this.#haltReason !== null) this.#haltAll()
     else this.#renewDrives().catch(failed)
     if (this.group.bindings().length > 0) this.carryOutBindings().catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not be bound to that of the group'))
     for (const folder of this.group.folders()) {

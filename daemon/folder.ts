@@ -14,7 +14,8 @@ import { applyRules } from './folder/apply-rules.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
-import { holdDeletions, isAwaited, isBehind, pullAll } from './folder/pull.ts'
+import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
+import { isPrunable, pruneDrives } from './folder/prune.ts'
 import { firstCheckpoint, NOTHING_TO_RECOVER, recoverIndex, ROTATING, type RecoveryOptions } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
@@ -168,7 +169,8 @@ export class Folder extends Resource implements FolderInbox {
   peersChanged(): void {
     this.#mark(() => {
       this.#context?.fetcher.peersChanged()
-      if (this.#options.remotes.list().some((drive) => this.#context !== null && isBehind(this.#context, drive))) this.#work.markPull()
+      const context = this.#context
+      if (context !== null && (isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive)))) this.#work.markPull()
     })
   }
 
@@ -271,6 +273,7 @@ export class Folder extends Resource implements FolderInbox {
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
     if (this.#work.takePull()) await pullAll(context, this.#abort.signal)
+    if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await reconcileAndApply(context, dirty)

@@ -1,6 +1,13 @@
 /** Why all folders of a device halt at once, and what the user can do. */
 import type { FolderStatus } from './folder/standing.ts'
 
+/** A clone of which nothing was seen for so long is gone; its connections come back within minutes. */
+export const CLONE_QUIET_MS = 10 * 60_000
+/** What makes a folder rotate comes from other devices: at most one in this time. */
+export const ROTATE_AGAIN_MS = 30_000
+/** A farewell leaves within this. */
+export const LEAVE_MS = 500
+
 type Reason = NonNullable<FolderStatus['reason']>
 
 export const REMOVED: Reason = {

@@ -22,7 +22,7 @@ import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
 import type { TimeTravel } from './folder/recover.ts'
 import type { DriveChoice } from './own-drives.ts'
-import type { OwnCheckpoint } from './ports.ts'
+import type { DriveHead, OwnCheckpoint } from './ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
 
 export interface HostOptions {
@@ -41,6 +41,8 @@ export interface HostOptions {
   readonly log: Log
   onState(host: FolderHost): void
   onChanges(host: FolderHost, changes: readonly PathChange[]): void
+  /** A peer proved that this drive, ours or another's, was signed twice. */
+  onConflict(host: FolderHost, drive: DriveHead): void
   /** Files, index and drive are not of one time: a new drive must take over (R18). */
   onTimeTravel(host: FolderHost, travel: TimeTravel): void
 }
@@ -101,7 +103,7 @@ export class FolderHost extends Resource {
     const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log }))
     const index = (this.#index = await openIndex(store, this.id))
     const choice = await this.#options.choose(index.own)
-    const own = (this.#own = await drives.openOwn(choice.drive))
+    const own = (this.#own = await drives.openOwn({ ...choice.drive, onConflict: () => this.#conflict(own.key) }))
     const former = (this.#former = choice.former === null ? null : await drives.openOwn(choice.former))
     drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
     await this.#openRemotes()
@@ -154,6 +156,15 @@ export class FolderHost extends Resource {
     await this.#index?.close()
   }
 
+  #conflict(key: DriveKey): void {
+    this.#options.onConflict(this, { key, length: 0, fork: 0, treeHash: '0'.repeat(64) })
+  }
+
+  /** As `Folder.halt`; waits for nothing if the folder is not open yet. */
+  async halt(reason: Reason | null): Promise<void> {
+    await this.#folder?.halt(reason)
+  }
+
   /** The group changed: a new name, new drives, drives of devices that left. */
   async update(group: GroupFolder): Promise<void> {
     this.#group = group
@@ -179,7 +190,8 @@ export class FolderHost extends Resource {
         device: record.device,
         driveKey: record.driveKey,
         generation: record.generation,
-        onGrow: () => this.#folder?.remoteChanged()
+        onGrow: () => this.#folder?.remoteChanged(),
+        onConflict: () => this.#conflict(record.driveKey)
       })
       this.#remotes.set(record.driveKey, opened)
     }

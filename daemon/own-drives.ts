@@ -93,9 +93,9 @@ export class OwnDrives {
     return { drive: sourceOf(folder, known, record), recovery: known.recovery, former: this.#former(folder, checkpoint, known.key), rotation: null }
   }
 
-  /** True if `choose` would make a new drive. */
-  isDue(folder: GroupFolder, checkpoint: OwnCheckpoint | null): boolean {
-    return !this.#options.group.removedSelf && this.#due(folder, checkpoint) !== null
+  /** Why `choose` would make a new drive, or null. */
+  due(folder: GroupFolder, checkpoint: OwnCheckpoint | null): string | null {
+    return this.#options.group.removedSelf ? null : (this.#due(folder, checkpoint)?.reason ?? null)
   }
 
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */

@@ -240,6 +240,8 @@ export interface FolderIndex extends KnownTree {
   readonly own: OwnCheckpoint | null
   readonly totals: Totals
   remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null
+  /** Drives of other devices of which it has rows or a checkpoint. */
+  remoteDrives(): readonly { readonly drive: DriveKey; readonly device: DeviceId; readonly generation: number }[]
   rows(paths: readonly PathKey[]): Promise<readonly (Row | null)[]>
   remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]>
   /** Names directly below a directory of which any remote drive speaks (tombstones included). */

@@ -60,6 +60,7 @@ declare module 'hypercore' {
     truncate(newLength: number): Promise<void>
     download(range: { start: number; end: number; linear?: boolean }): Download
     replicate(stream: object | boolean): Duplex
+    on(event: 'conflict', run: () => void): this
     on(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
     off(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
   }

@@ -25,6 +25,8 @@ export interface OwnDriveOptions {
   readonly salt?: Buffer
   /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
   readonly writer?: WriterId
+  /** A peer proved that its log is another one; the drive is closed then. */
+  readonly onConflict?: () => void
 }
 
 export interface RemoteDriveOptions {
@@ -35,6 +37,8 @@ export interface RemoteDriveOptions {
   readonly generation: number
   /** Called often; must only mark work. */
   readonly onGrow: (drive: DriveKey) => void
+  /** Its owner signed two logs; the drive is closed then. */
+  readonly onConflict?: () => void
 }
 
 /** A Noise secret stream, or the protomux instance on it. */
@@ -69,6 +73,11 @@ export class Drives extends Resource {
   /** Idempotent for one drive key. */
   openRemote(options: RemoteDriveOptions): Promise<RemoteDrive> {
     return this.#exclusive(() => this.#openRemote(options))
+  }
+
+  /** See Own.counterAt; null if the drive is not an open one of ours. */
+  async counterAt(key: DriveKey, length: number): Promise<number | null> {
+    return (await this.#own.get(key)?.drive.counterAt(length)) ?? null
   }
 
   /** An open drive of ours. */
@@ -177,18 +186,20 @@ export class Drives extends Resource {
     const virtual = new VirtualBlobs(blobs, references)
     this.#store.makeVirtual(blobs, virtual)
     const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references }), virtual, folder, namespace, offered: false }
+    if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
     this.#own.set(key, open)
     return open.drive
   }
 
-  async #openRemote({ folder, folderKey, device, driveKey, generation, onGrow }: RemoteDriveOptions): Promise<RemoteDrive> {
+  async #openRemote({ folder, folderKey, device, driveKey, generation, onGrow, onConflict }: RemoteDriveOptions): Promise<RemoteDrive> {
     const known = this.#remote.get(driveKey)
     if (known !== undefined) return known.drive
     if (this.#own.has(driveKey)) throw new Error('our own drive is not another device’s')
     const core = this.#store.corestore.get({ key: Buffer.from(driveKey, 'hex'), encryptionKey: folderKey })
     await core.ready()
+    if (onConflict !== undefined) core.on('conflict', onConflict)
     core.core.replicator.setInflightRange(...INFLIGHT_BLOCKS)
     const drive = new Remote({ core, device, generation, onGrow: () => onGrow(driveKey) })
     this.#remote.set(driveKey, { drive, folder })

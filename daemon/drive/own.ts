@@ -102,6 +102,21 @@ export class Own implements OwnDrive {
     }
   }
 
+  /** The last counter of our writer that the first `length` blocks state (R19). */
+  async counterAt(length: number): Promise<number> {
+    let counter = 0
+    for (let at = FIRST_STATEMENT; at < length; ) {
+      const blocks = await readBlocks(this.db, at, Math.min(length, at + BATCH_ENTRIES))
+      if (blocks.length === 0) throw this.#damaged(`block ${at} is missing`)
+      for (const [i, block] of blocks.entries()) {
+        const event = decodeBlock(block, at + i)
+        if (event.kind === 'statement') counter = Math.max(counter, event.entry?.vv[this.writer] ?? 0)
+      }
+      at += blocks.length
+    }
+    return counter
+  }
+
   async head(): Promise<DriveHead> {
     if (this.#closing !== null) throw closedError()
     const { length, fork } = this.db

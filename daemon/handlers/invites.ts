@@ -17,7 +17,9 @@ export function inviteHandlers(daemon: App): Part {
     },
     'invites.join': async ({ code, timeoutMs, leave }, { signal }) => {
       const others = daemon.group.members().length - 1
-      if (others > 0 && !daemon.group.removedSelf) await leaveFirst(daemon, others, leave === true)
+      // The key of a removed device is dead (R20).
+      if (daemon.group.removedSelf) await daemon.startOver()
+      else if (others > 0) await leaveFirst(daemon, others, leave === true)
       await daemon.pairing.join(code, { timeoutMs: timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS, signal })
       await daemon.carryOutBindings()
       return { device: { id: daemon.group.self.id, name: daemon.nameOf(daemon.group.self.id) }, devices: deviceInfos(daemon) }

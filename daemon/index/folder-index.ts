@@ -71,6 +71,10 @@ export class RocksFolderIndex implements FolderIndex {
     return row === undefined ? null : remoteCheckpoint(row)
   }
 
+  remoteDrives(): readonly { readonly drive: DriveKey; readonly device: DeviceId; readonly generation: number }[] {
+    return [...this.#drives].map(([drive, { device, generation }]) => ({ drive, device, generation }))
+  }
+
   async row(path: PathKey): Promise<Row | null> {
     const bytes = await this.#table.get(this.#keys.row(path))
     return bytes === null ? null : decodeRow(bytes)

@@ -3,12 +3,13 @@
  * that records are on disk before the heads that depend on them are looked at. Nothing is taken before the hello.
  */
 import type { Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
-import type { FolderId } from '../sync/ids.ts'
+import type { DriveKey, FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
 import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_SETTLES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
+import { Probes, type HashAt } from './probes.ts'
 import * as wire from './protocol.ts'
 import type { Hello, Records, Settled } from './protocol.ts'
 import type { SignedRecord } from './records.ts'
@@ -22,6 +23,9 @@ export interface ControlEvents {
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
   /** What of the folder's history is here. */
   history(folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
+  readonly treeHash: HashAt
+  /** The peer sees two living daemons with our key (R30). */
+  onCloned(): void
   onClose(opened: boolean): void
   onFault(error: unknown): void
 }
@@ -49,6 +53,7 @@ export class Control {
   readonly #unsent = new Map<FolderId, FolderReport>()
   readonly #questions: HistoryQuestions
   readonly #answers: HistoryAnswers
+  readonly #probes: Probes
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
   #greeted = false
@@ -70,6 +75,7 @@ export class Control {
     this.#send = this.messages()
     this.#questions = new HistoryQuestions((message) => this.#send.history(message), options.clock)
     this.#answers = new HistoryAnswers((message) => this.#send.versions(message), () => this.#channel.drained(), events)
+    this.#probes = new Probes({ probe: (message) => this.#send.probe(message), treeHash: (message) => this.#send.treeHashAt(message) }, options.clock, events.treeHash)
     this.#channel.start()
   }
 
@@ -115,6 +121,16 @@ export class Control {
     return await this.#questions.ask(folder, query, signal)
   }
 
+  /** The peer's tree hash of a drive at a length; rejects if it does not say. */
+  async treeHash(drive: DriveKey, length: number): Promise<string | null> {
+    if (!this.ready) throw new Error('the device is not connected')
+    return await this.#probes.ask(drive, length)
+  }
+
+  sendCloned(): void {
+    this.#send.cloned(null)
+  }
+
   goodbye(records: readonly SignedRecord[]): void {
     this.#send.goodbye({ records })
   }
@@ -138,6 +154,9 @@ export class Control {
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
       history: channel.message(wire.history, (message) => this.#later(() => this.#answers.onRequest(message))),
       versions: channel.message(wire.versions, (message) => this.#later(() => this.#questions.onVersions(message))),
+      probe: channel.message(wire.probe, (message) => this.#now(() => this.#probes.onProbe(message))),
+      treeHashAt: channel.message(wire.treeHashAt, (message) => this.#now(() => this.#probes.onTreeHash(message))),
+      cloned: channel.message(wire.cloned, () => this.#now(() => events.onCloned())),
     }
   }
 
@@ -208,6 +227,12 @@ export class Control {
     this.#sending = false
   }
 
+  /** Out of turn. */
+  #now(handle: () => void | Promise<void>): void {
+    if (!this.#greeted) throw new Error('a message before the hello')
+    Promise.resolve(handle()).catch((error: unknown) => this.#options.events.onFault(error))
+  }
+
   #later(handle: () => void | Promise<void>): void {
     if (!this.#greeted) throw new Error('a message before the hello')
     if (++this.#queued > MAX_QUEUED_MESSAGES + MAX_FOLDERS) throw new Error('messages come faster than they can be handled')
@@ -229,6 +254,7 @@ export class Control {
 
   #closed(opened: boolean): void {
     const error = new Error('the connection to the device ended')
+    this.#probes.end(error)
     this.#over.abort(error)
     for (const id of [...this.#asked.keys()]) this.#take(id)?.fail(error)
     this.#questions.end(error)

@@ -258,17 +258,23 @@ export class Group {
     this.#replace(this.#ledger, this.#bindings.filter((item) => item.from !== from), false)
   }
 
+  /** Removes this device itself, for the others to know. Its key is dead then; `startOver` is what comes next. */
+  async leave(): Promise<void> {
+    const { id } = this.self
+    if (!this.removedSelf && this.#ledger.state.members.size > 1) this.#say([{ kind: 'device-removed', device: id, accepted: this.#hashesBy(id) }])
+  }
+
   /**
    * Begins a new life with a new key in a group of one that has this device's folders (their drives are made anew): the way back
-   * for a removed device or one that leaves its group. The network must be opened anew afterwards.
+   * for a removed device or one that leaves its group (`silently`: it told the others already, or must not). The network must be opened anew afterwards.
    */
-  async startOver(): Promise<void> {
+  async startOver(options: { readonly silently?: boolean } = {}): Promise<void> {
     const { state } = this.#ledger
     const { id, name } = this.self
     const own = [...state.folders.values()].filter((folder) => ownsDrive(this.#ledger, folder, id))
     const bodies: RecordBody[] = own.map((folder) => ({ kind: 'folder', folder: folder.id, generation: 1, name: folder.name }))
-    if (!this.removedSelf && state.members.size > 1) {
-      this.#say([{ kind: 'device-removed', device: id, accepted: this.#hashesBy(id) }])
+    if (options.silently !== true) {
+      await this.leave()
       // What was just said to the others leaves before the links are closed.
       await new Promise((resolve) => setImmediate(resolve))
     }

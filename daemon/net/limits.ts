@@ -69,6 +69,10 @@ export const MAX_VERSIONS_IN_MESSAGE = 1000
 export const MAX_VERSIONS = 200_000
 /** A device that says nothing to a request for its history: it may be an older one. */
 export const HISTORY_IDLE_MS = 10_000
+/** Questions for tree hashes of one peer under way at once; a search asks one at a time for each drive. */
+export const MAX_PROBES = 1024
+/** A device that says nothing to one: it may be an older one. */
+export const PROBE_IDLE_MS = 10_000
 /** Session ids remembered for each device, to tell a clone from a restart (R30). */
 export const MAX_SESSIONS = 16
 /** Waiting for the DHT to take back announcements at an orderly stop. */

@@ -12,6 +12,7 @@ import { Control } from './control.ts'
 import type { Group } from './group.ts'
 import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
 import { Listeners } from './listeners.ts'
+import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
 
 /** What a connection needs of the daemon. */
@@ -24,6 +25,9 @@ export interface LinkContext {
   listenPort(): number
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
+  treeHash: HashAt
+  /** The peer sees two living daemons with our key. */
+  onCloned(): void
   history(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** Hello was exchanged. */
   onReady(link: PeerLink): void
@@ -154,6 +158,16 @@ export class PeerLink {
     return this.#control.settle(folder, signal)
   }
 
+  /** The peer's tree hash of a drive at a length; rejects if it does not say. */
+  treeHash(drive: DriveKey, length: number): Promise<string | null> {
+    return this.#control.treeHash(drive, length)
+  }
+
+  /** Tells it that its key is in use twice (R30). */
+  sendCloned(): void {
+    if (!this.#closed) this.#control.sendCloned()
+  }
+
   /** As `FolderPeers.history`. */
   history(folder: FolderId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
     return this.#control.history(folder, query, signal)
@@ -206,6 +220,8 @@ export class PeerLink {
           this.#context.onReport(this, folder)
         },
         settle: (folder, signal) => this.#context.settle(folder, signal),
+        treeHash: async (drive, length) => (!this.#closed && group.isMember(this.device) ? await this.#context.treeHash(drive, length) : null),
+        onCloned: () => this.#context.onCloned(),
         history: async (folder, query) => (!this.#closed && group.isMember(this.device) ? await this.#context.history(this.device, folder, query) : []),
         onClose: (opened) => this.#channelClosed(opened),
         onFault: (error) => this.#fault(error),

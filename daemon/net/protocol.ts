@@ -85,6 +85,19 @@ export interface Goodbye {
   readonly records: readonly SignedRecord[]
 }
 
+/** What is the tree hash of this drive's db core at this length? */
+export interface Probe {
+  readonly id: number
+  readonly drive: DriveKey
+  readonly length: number
+}
+
+export interface TreeHash {
+  readonly id: number
+  /** Null: it cannot be told. */
+  readonly hash: string | null
+}
+
 export interface Want {
   readonly id: number
   readonly folder: FolderId
@@ -326,6 +339,30 @@ function expectForm(form: number): void {
 export const goodbye: Encoding<Goodbye> = encoding(
   (out, message) => out.put(signedRecords, message.records),
   (state) => ({ records: signedRecords.decode(state) }),
+)
+
+export const probe: Encoding<Probe> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(driveKey, message.drive)
+    out.put(c.uint, message.length)
+  },
+  (state) => ({ id: c.uint.decode(state), drive: driveKey.decode(state), length: c.uint.decode(state) }),
+)
+
+export const treeHashAt: Encoding<TreeHash> = encoding(
+  (out, message) => {
+    out.put(c.uint, message.id)
+    out.put(c.bool, message.hash !== null)
+    if (message.hash !== null) out.put(treeHash, message.hash)
+  },
+  (state) => ({ id: c.uint.decode(state), hash: c.bool.decode(state) ? treeHash.decode(state) : null }),
+)
+
+/** Your device key is used by two living daemons (R30). No fields. */
+export const cloned: Encoding<null> = encoding(
+  () => undefined,
+  () => null,
 )
 
 // -------------------------------------------------------------------------------------------------- chunk channel

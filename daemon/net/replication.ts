@@ -17,6 +17,8 @@ export interface ForkEvidence {
   readonly own: boolean
   /** longer: our own log is longer elsewhere. different: not the same at the common length. fork: another fork counter. */
   readonly reason: 'longer' | 'different' | 'fork'
+  /** Up to this length both are the same (R19); only known of our own drives. */
+  readonly common: number
   readonly local: DriveHead
   readonly remote: DriveHead
 }
@@ -29,8 +31,9 @@ export interface ReplicationHandlers {
   treeHash(drive: DriveKey, length: number): Promise<string | null>
   /** Start replicating this drive's db core on the stream. False: not now (`refresh` asks again). */
   attach(drive: DriveKey, stream: PeerLink['stream'], link: PeerLink): boolean | Promise<boolean>
-  /** The drive must not replicate on this connection any more. */
-  onForkEvidence(evidence: ForkEvidence, link: PeerLink): void | Promise<void>
+  /** No more replication of this drive on the stream. */
+  detach?(drive: DriveKey, stream: PeerLink['stream']): void
+  onForkEvidence(evidence: ForkEvidence): void | Promise<void>
 }
 
 export class Replication {
@@ -83,14 +86,38 @@ export class Replication {
     for (const remote of local === undefined ? [] : remotes) {
       const reason = await forkOf(own, local as DriveHead, remote, (length) => this.#handlers.treeHash(key, length))
       if (reason === null) continue
-      link.attached.delete(key)
-      await this.#handlers.onForkEvidence({ drive: key, folder, device: link.device, own, reason, local: local as DriveHead, remote }, link)
+      await this.#evidence(link, { drive: key, folder, device: link.device, own, reason, common: 0, local: local as DriveHead, remote })
       return
     }
     if (!link.ready || link.attached.has(key)) return
     link.attached.add(key)
     if (!(await this.#handlers.attach(key, link.stream, link))) link.attached.delete(key)
   }
+
+  /** The owner must know how far its log is good before it goes on; a peer that ends meanwhile says it again when it is back. */
+  async #evidence(link: PeerLink, evidence: ForkEvidence): Promise<void> {
+    const { drive, local, remote } = evidence
+    link.attached.delete(drive)
+    this.#handlers.detach?.(drive, link.stream)
+    const isCommon = async (length: number): Promise<boolean> => {
+      const [ours, theirs] = await Promise.all([this.#handlers.treeHash(drive, length), link.treeHash(drive, length)])
+      return ours !== null && ours === theirs
+    }
+    const common = evidence.own ? await commonLength(Math.min(local.length, remote.length), isCommon) : 0
+    await this.#handlers.onForkEvidence({ ...evidence, common })
+  }
+}
+
+/** The greatest length at which both logs have one tree hash. */
+export async function commonLength(most: number, isCommon: (length: number) => Promise<boolean>): Promise<number> {
+  if (most > 0 && (await isCommon(most))) return most
+  let [low, high] = [0, most]
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (await isCommon(middle)) low = middle
+    else high = middle
+  }
+  return low
 }
 
 /** Why two heads cannot be of one history, or null. The shorter side cannot tell; the longer one does. */

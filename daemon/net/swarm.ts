@@ -253,6 +253,8 @@ export class Network extends Resource {
       listenPort: () => this.#node.listenPort,
       serve: (peer, folder, id) => this.#handlers.serve(peer, folder, id),
       settle: (folder, signal) => this.#settle(folder, signal),
+      treeHash: async (drive, length) => await this.#handlers.treeHash(drive, length),
+      onCloned: () => this.#clonedListeners.tell(this.group.self.id),
       history: async (peer, folder, query) => (await this.#handlers.history?.(peer, folder, query)) ?? [],
       onReady: (ready) => this.#onReady(ready),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
@@ -314,14 +316,16 @@ export class Network extends Resource {
   #noteSession(link: PeerLink): void {
     const sessions = this.#sessions.get(link.device) ?? []
     if (sessions.at(-1) === link.session) return
-    if (sessions.includes(link.session)) this.#clonedListeners.tell(link.device)
+    if (sessions.includes(link.session)) {
+      this.#clonedListeners.tell(link.device)
+      link.sendCloned()
+    }
     this.#sessions.set(link.device, [...sessions.filter((session) => session !== link.session), link.session].slice(-MAX_SESSIONS))
   }
 
   // ---------------------------------------------------------------------------------------------- following the group
 
   #onGroupChange(change: GroupChange): void {
-    if (change.stranger) this.#clonedListeners.tell(this.group.self.id)
     if (change.joined) {
       for (const link of [...this.#all]) link.close()
       this.#dialer.start()
@@ -337,10 +341,15 @@ export class Network extends Resource {
 
   #follow(): void {
     for (const link of [...this.#all]) {
-      if (!this.#allows(Buffer.from(link.device, 'hex'))) link.dismiss(this.group.removalsOf(link.device))
+      if (!this.#allows(Buffer.from(link.device, 'hex'))) link.dismiss(this.#whyApart(link.device))
     }
     this.#followTopic()
     this.#dialer.follow()
+  }
+
+  /** The other one was removed, or this one: who leaves says so in its last message. */
+  #whyApart(device: DeviceId) {
+    return [...this.group.removalsOf(device), ...(this.group.removedSelf ? this.group.removalsOf(this.group.self.id) : [])]
   }
 
   #followTopic(): void {

@@ -36,6 +36,10 @@ export class FakeIndex implements FolderIndex {
     return this.#store.checkpoints.get(drive) ?? null
   }
 
+  remoteDrives(): readonly { readonly drive: DriveKey; readonly device: DeviceId; readonly generation: number }[] {
+    return [...this.#store.checkpoints].map(([drive, { device, generation }]) => ({ drive, device, generation }))
+  }
+
   async row(path: PathKey): Promise<Row | null> {
     await this.#life.step()
     return this.#store.rows.get(path) ?? null

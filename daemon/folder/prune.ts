@@ -1,0 +1,67 @@
+/**
+ * What drives that do not count any more have stated is forgotten: those of devices that left the group or the folder (R20), and of a
+ * generation whose successor is complete (R14, R15): its device says that its new drive states all it holds, and that is read to its end.
+ */
+import type { RemoteDrive } from '../ports.ts'
+import type { DeviceId, DriveKey } from '../sync/ids.ts'
+import { compareVersions } from '../sync/version.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
+import { compareWithDevice } from './divergence.ts'
+
+/** True if `pruneDrives` may find something. Cheap. */
+export function isPrunable(context: FolderContext): boolean {
+  const { index, remotes } = context.ports
+  const open = remotes.list()
+  return index.remoteDrives().some(({ drive }) => !open.some(({ key }) => key === drive)) || open.some((drive) => isSuperseded(context, drive, open))
+}
+
+export async function pruneDrives(context: FolderContext): Promise<void> {
+  const { index, remotes } = context.ports
+  const open = remotes.list()
+  for (const { drive, device } of index.remoteDrives()) {
+    const current = open.find(({ key }) => key === drive)
+    if (current === undefined) await forget(context, drive, device, false)
+    else if (isSuperseded(context, current, open)) await forget(context, drive, device, true)
+  }
+}
+
+function isSuperseded(context: FolderContext, drive: RemoteDrive, open: readonly RemoteDrive[]): boolean {
+  const next = open.find((other) => other.device === drive.device && other.generation > drive.generation)
+  if (next === undefined) return false
+  const report = context.ports.peers.connected().find((peer) => peer.device === drive.device)?.report ?? null
+  if (report === null || report.dirty || report.drive !== next.key || report.state === 'halted') return false
+  return (context.ports.index.remoteCheckpoint(next.key)?.length ?? 0) >= report.length
+}
+
+/** `keep`: the drive stays open, so that its checkpoint stays and it is not read again. */
+async function forget(context: FolderContext, drive: DriveKey, device: DeviceId, keep: boolean): Promise<void> {
+  const { index, remotes, log } = context.ports
+  const isHere = remotes.list().some((other) => other.device === device)
+  const checkpoint = index.remoteCheckpoint(drive)
+  let forgotten = 0
+  for await (const statements of index.allRemote(drive)) {
+    const paths = statements.map(({ path }) => path)
+    const [rows, remoteRows] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+    const batch = index.batch()
+    for (const [i, { path, entry }] of statements.entries()) {
+      const own = rows[i] ?? null
+      batch.delRemote(path, drive)
+      const others = (remoteRows[i] ?? []).filter((row) => row.device === device && row.drive !== drive)
+      if (isHere) compareWithDevice(context, batch, device, path, own, newestPerDevice(others)[0]?.entry ?? null)
+      else {
+        context.tally.forget(device, path)
+        batch.setDivergent(device, path, false)
+      }
+      // Only what was not taken over yet can come out otherwise now.
+      if (own === null || ['dominates', 'concurrent'].includes(compareVersions(entry.vv, own.entry.vv))) context.work.markDirty([path])
+    }
+    await batch.flush()
+    forgotten += statements.length
+  }
+  if (forgotten === 0 && keep) return
+  const batch = index.batch()
+  batch.dropRemote(drive)
+  if (keep && checkpoint !== null) batch.setRemote(drive, checkpoint)
+  await batch.flush()
+  log.info({ device: device.slice(0, 8), statements: forgotten }, 'a drive that does not count any more is forgotten')
+}
