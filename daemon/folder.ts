@@ -424,7 +424,7 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.heldCount('here') ?? 0) > 0,
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0,
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED)

@@ -5,6 +5,7 @@ import { restamp } from '../sync/diff.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
+import { lookAnew } from './local.ts'
 
 /** How many paths the answer was about. */
 export interface Decided {
@@ -18,7 +19,7 @@ export async function approve(context: FolderContext): Promise<Decided> {
   expectHeld(context)
   const here = guard.approve('here')
   const elsewhere = guard.approve('elsewhere')
-  work.markScan(here)
+  await lookAnew(context, here)
   work.markDirty(elsewhere)
   return { here: here.length, elsewhere: elsewhere.length }
 }
@@ -39,13 +40,14 @@ function expectHeld({ guard }: FolderContext): void {
 }
 
 /** Nobody else has some: nothing can bring those back, and their deletion concerns nobody. */
-async function bringBack({ guard, work, ports }: FolderContext, paths: readonly PathKey[]): Promise<void> {
+async function bringBack(context: FolderContext, paths: readonly PathKey[]): Promise<void> {
+  const { guard, work, ports } = context
   const rows = await ports.index.remoteRows(paths)
   const stated = (i: number): boolean => newestPerDevice(rows[i] ?? []).some((row) => row.entry.kind !== 'tombstone')
   const back = paths.filter((_path, i) => stated(i))
   if (back.length < paths.length) guard.approve('here')
   guard.recall(back)
-  work.markScan(paths.filter((_path, i) => !stated(i)))
+  await lookAnew(context, paths)
   work.markDirty(back)
 }
 

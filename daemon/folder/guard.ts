@@ -50,8 +50,9 @@ export class Guard {
     return [...(side === 'here' ? this.#here : this.#elsewhere).keys()]
   }
 
-  heldCount(side: Side): number {
-    return side === 'here' ? this.#here.size : this.#elsewhere.size
+  /** Paths that our drive states and the disk lacks. */
+  get missing(): number {
+    return this.#here.size + this.#recalled.size
   }
 
   /** The step for this path has to wait: what shall become of it is not known yet. */

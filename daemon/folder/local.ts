@@ -119,9 +119,23 @@ async function publishGone(context: FolderContext, gone: readonly StateFinding[]
   }
   const { waiting, released } = guard.judgeHere(missed, files, ports.clock.now(), all)
   await flag(context, missed.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
-  context.work.markScan(released)
+  await lookAnew(context, released)
   const going = gone.filter(({ path }) => !waiting.has(path))
   return going.length === 0 ? [] : await publishStates(context, going, null)
+}
+
+/** Whether it is gone is not known for sure any more: also what stands there unchanged is reported by the next scan. */
+export async function lookAnew(context: FolderContext, paths: readonly PathKey[]): Promise<void> {
+  if (paths.length === 0) return
+  const { index } = context.ports
+  const rows = await index.rows(paths)
+  const batch = index.batch()
+  for (const [i, path] of paths.entries()) {
+    const row = rows[i] ?? null
+    if (row !== null && row.entry.kind !== 'tombstone') batch.putRow(path, { ...row, seen: null })
+  }
+  await batch.flush()
+  context.work.markScan(paths)
 }
 
 /** So that a restart finds it waiting. */

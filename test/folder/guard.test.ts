@@ -98,6 +98,47 @@ test('what waited and is back waits no more', async (t) => {
   await made.rest()
   t.is(a.folder.activity, 'idle')
   t.alike([a.files(), b.files()], [before, before])
+  a.user.unlink('d/3')
+  await made.rest()
+  t.is(a.folder.activity, 'idle', 'and a deletion of one of them is an ordinary one')
+  t.absent(b.files().includes('d/3'))
+})
+
+for (const answer of ['approve', 'reject'] as const) {
+  test(`${answer} does nothing to what is back by then`, async (t) => {
+    const made = await world(GUARD, NONE)
+    const [a, b] = made.devices as [FolderDevice, FolderDevice]
+    const before = a.files()
+    const away = a.disk.tree.detach('d')
+    await made.whenDone(a.folder.scan(false, new AbortController().signal))
+    a.disk.tree.attach('d', away)
+    await made.whenDone(a.folder.user[answer]())
+    await made.rest(100_000)
+    t.alike([a.files(), b.files()], [before, before])
+    t.alike([a.folder.activity, a.folder.status().problems], ['idle', []])
+    a.user.remove('d')
+    await made.rest()
+    t.is(a.folder.activity, 'decision', 'the answer was for that time only')
+  })
+}
+
+test('R28: rejected while nobody is there: not in sync until the files are back', async (t) => {
+  const made = await world(GUARD, NONE)
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  made.network.cut(a.device, b.device)
+  a.user.remove('d')
+  await made.rest()
+  await made.whenDone(a.folder.user.reject())
+  await made.rest()
+  t.is(a.files().length, 0)
+  t.is(a.report?.dirty, true)
+  t.absent(a.folder.inSyncWith(b.device))
+  t.is(a.folder.status().need.files, FILES)
+  made.network.mend(a.device, b.device)
+  await made.rest()
+  t.is(a.files().length, FILES)
+  t.is(a.report?.dirty, false)
+  t.ok(a.folder.inSyncWith(b.device))
 })
 
 test('R27: a rename that is seen in two halves is let go', async (t) => {
