@@ -218,7 +218,8 @@ export class Folder extends Resource implements FolderInbox {
       .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         this.#running = null
-        this.#lastRunAt = this.#options.clock.now()
+        // Later than now where a failed one has to wait.
+        this.#lastRunAt = Math.max(this.#lastRunAt, this.#options.clock.now())
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
@@ -236,6 +237,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
     this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
     this.#halted = this.#held
+    this.#work.markRules()
     this.#work.markScan('all')
     this.#work.markPull()
     this.#lastRunAt = this.#options.clock.now() + RECHECK_MS
@@ -276,8 +278,18 @@ export class Folder extends Resource implements FolderInbox {
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
-    if (dirty !== null) await reconcileAndApply(context, dirty)
+    if (dirty !== null) await this.#reconcile(context, dirty)
     this.#options.onState?.(this)
+  }
+
+  /** No scan and no pull would find again what a failure leaves undone. */
+  async #reconcile(context: FolderContext, dirty: ReadonlySet<PathKey>): Promise<void> {
+    try {
+      await reconcileAndApply(context, dirty)
+    } catch (error) {
+      this.#work.markDirty(dirty)
+      throw error
+    }
   }
 
   async #scan(context: FolderContext, scan: NonNullable<ReturnType<Work['takeScan']>>): Promise<void> {

@@ -1,0 +1,77 @@
+/** The cycle when a step of it fails: nothing is forgotten, and nothing spins. */
+import test from 'brittle'
+import { createHash } from 'node:crypto'
+import { Folder } from '../../daemon/folder.ts'
+import type { DeviceId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
+import { FakeClock } from '../fakes/clock.ts'
+import { DiskStore } from '../fakes/disk-store.ts'
+import { FakeDisk } from '../fakes/disk.ts'
+import { DriveLog, FakeOwnDrive, FakeRemoteDrives } from '../fakes/drive.ts'
+import { IndexStore } from '../fakes/index-store.ts'
+import { FakeIndex } from '../fakes/index.ts'
+import { Life } from '../fakes/life.ts'
+import { FakeLog } from '../fakes/log.ts'
+import { FakeNetwork } from '../fakes/network.ts'
+import { FakePeers } from '../fakes/peers.ts'
+import { Random } from '../fakes/random.ts'
+import { FakeUser } from '../fakes/user.ts'
+import { FakeWatcher } from '../fakes/watcher.ts'
+
+/** Cannot read the ignore file for a while. */
+class FaultyDisk extends FakeDisk {
+  failures = 0
+  faulty = true
+
+  override async readIgnoreFiles(): Promise<readonly string[]> {
+    if (!this.faulty) return await super.readIgnoreFiles()
+    this.failures++
+    throw new Error('cannot read')
+  }
+}
+
+function alone() {
+  const clock = new FakeClock()
+  const life = new Life({ clock })
+  const device = createHash('sha256').update('device').digest('hex') as DeviceId
+  const store = new DiskStore(() => clock.now())
+  const disk = new FaultyDisk(store, life)
+  const index = new FakeIndex(new IndexStore(), life)
+  const network = new FakeNetwork({ clock, random: new Random('cycle'), maxDelayMs: 5 })
+  const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => 1 })
+  const folder: Folder = new Folder({
+    id: createHash('sha256').update('folder').digest('hex') as FolderId,
+    disk,
+    watcher,
+    index,
+    own: new FakeOwnDrive(new DriveLog(device), life),
+    remotes: new FakeRemoteDrives([]),
+    peers: new FakePeers(network, device, life),
+    clock: life.clock,
+    log: new FakeLog(() => undefined)
+  })
+  return { clock, disk, index, folder, user: new FakeUser(store.tree, () => undefined) }
+}
+
+test('a cycle that fails again and again is tried every few seconds', async (t) => {
+  const { clock, disk, folder } = alone()
+  await folder.open()
+  await clock.run(4_000)
+  t.is(disk.failures, 1)
+  await clock.run(4_000)
+  t.is(disk.failures, 2)
+  t.is(folder.status().problems[0]?.code, 'cycle-failed')
+})
+
+test('rules that could not be read are read again before anything is published', async (t) => {
+  const { clock, disk, index, folder, user } = alone()
+  user.write('.p2psyncignore', 'secret\n')
+  user.write('secret', 'mine')
+  user.write('other', 'for all')
+  await folder.open()
+  await clock.run(1_000)
+  disk.faulty = false
+  await clock.run(10_000)
+  t.alike([await index.row('secret' as PathKey), folder.activity], [null, 'idle'])
+  t.ok(await index.row('other' as PathKey))
+  t.alike(folder.status().problems, [])
+})
