@@ -53,6 +53,7 @@ export class FakeNetwork {
   readonly #nodes = new Map<DeviceId, Node>()
   readonly #links = new Map<string, Link>()
   readonly #cut = new Set<string>()
+  #honest = false
 
   constructor(options: NetworkOptions) {
     this.#options = options
@@ -68,6 +69,11 @@ export class FakeNetwork {
   remove(device: DeviceId): void {
     for (const link of [...this.#links.values()]) if (link.a.device === device || link.b.device === device) this.#drop(link)
     this.#nodes.delete(device)
+  }
+
+  /** From now on every answer is what it should be. */
+  behave(): void {
+    this.#honest = true
   }
 
   cut(a: DeviceId, b: DeviceId): void {
@@ -153,7 +159,8 @@ export class FakeNetwork {
     if (node === undefined) return
     node.answer(id).then(
       (data) => {
-        if (data === null || random.chance(nackChance)) return give(null)
+        if (data === null || this.#honest) return give(data)
+        if (random.chance(nackChance)) return give(null)
         const copy = Buffer.from(data)
         if (copy.length > 0 && random.chance(lieChance)) copy.writeUInt8(copy.readUInt8(0) ^ 1, 0)
         give(copy)

@@ -40,13 +40,13 @@ export function checkDrive(device: SimDevice, devices: readonly SimDevice[]): st
 
 /**
  * Every content that no user gave up where it stood is live somewhere (`checkEqual` says whether everywhere), or, where its copy's
- * name is ignored, in a history (R7).
+ * name was ignored (`ignoring`), in a history (R7).
  */
-export function checkNothingLost(devices: readonly SimDevice[], ledger: Ledger): string[] {
+export function checkNothingLost(devices: readonly SimDevice[], ledger: Ledger, ignoring: boolean): string[] {
   const there = new Set<string | null>()
   for (const { disk } of devices) {
     for (const [, node] of disk.tree.walk()) there.add(contentOf(node))
-    if (ignoreTexts(disk).length > 0) for (const node of disk.history.values()) there.add(contentOf(node))
+    if (ignoring) for (const node of disk.history.values()) there.add(contentOf(node))
   }
   const lost: string[] = []
   for (const [content, where] of ledger.kept()) if (!there.has(content)) lost.push(`lost: ${JSON.stringify(content)}, written at ${where}`)

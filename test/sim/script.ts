@@ -91,8 +91,8 @@ function weather(random: Random, calm: boolean): Weather {
     lostHints: calm || random.chance(0.6) ? 0 : random.pick([0.1, 0.5]),
     slowCalls: random.pick([0, 0.05, 0.2]),
     maxDelayMs: random.pick([0, 5, 50, 2000]),
-    nacks: random.pick([0, 0, 0.1]),
-    lies: random.pick([0, 0, 0.05]),
+    nacks: calm ? 0 : random.pick([0, 0, 0.1]),
+    lies: calm ? 0 : random.pick([0, 0, 0.05]),
     skewMs: random.pick([0, 10, 3_600_000])
   }
 }
