@@ -96,6 +96,8 @@ class BlobWriter {
   constructor(core: Hypercore, references: References) {
     this.#core = core
     this.#references = references
+    // An append that failed has left its own: an ordinary block of the same number must not be taken for one of them.
+    references.clear()
     this.#blocks = core.length
     this.#bytes = core.byteLength
   }

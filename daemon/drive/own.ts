@@ -189,8 +189,9 @@ export class Own implements OwnDrive {
 
   /** The list of a published file, read back from the drive; null if its pages are not what the entry says. */
   async #listOf(entry: Entry | null, blob: BlobRange | null): Promise<ContentList | null> {
-    if (entry === null || entry.kind !== 'file' || blob === null) return null
+    if (entry === null || entry.kind !== 'file') return null
     if (entry.size === 0) return contentList(0, [])
+    if (blob === null) return null
     if (entry.chunk !== undefined) return contentList(sizeClassOf(entry.size), [{ id: entry.chunk, length: entry.size }])
     const from = blob.blockOffset + blob.blockLength
     return readList(await readAll(this.#blobs, from, from + pageCount(blob.blockLength)), sizeClassOf(entry.size), entry.cid)

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import Corestore from 'corestore'
+import type Hypercore from 'hypercore'
 import Hyperdrive from 'hyperdrive'
+import { appendBlobs, type References } from '../../daemon/drive/blob-writer.ts'
 import type { Own, Replayed } from '../../daemon/drive/own.ts'
 import { writerIdOf } from '../../daemon/drive/own.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadChunk } from '../../daemon/ports.ts'
-import type { DriveKey } from '../../daemon/sync/ids.ts'
+import type { DriveKey, PathKey } from '../../daemon/sync/ids.ts'
 import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, source, symlink, tombstone } from './fixtures.ts'
 
 async function own(drives: Drives, generation = 1): Promise<Own> {
@@ -167,6 +169,32 @@ test('replay gives back every statement with blob and list, also after a restart
   await again.publish([file('more', contents.list(Buffer.from('more')), 5)], contents.read)
   t.is((await replayed(again, head.length)).length, 1)
 })
+
+test('replay gives back the list of an empty file as well', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  await drive.publish([file('empty', contents.list(Buffer.alloc(0)), 1)], contents.read)
+  t.alike((await replayed(drive, 0)).map((row) => row.list?.size), [0])
+})
+
+test('what an append that failed was to refer to is not taken for the blocks after it', async (t) => {
+  const contents = new Contents()
+  const [five, two] = [contents.list(randomBytes(500), 100), contents.list(randomBytes(200), 100)]
+  const references: References = new Map()
+  const append = async (): Promise<void> => {
+    throw new Error('disk full')
+  }
+  await t.exception(appendBlobs(core(append), references, [{ path: 'five' as PathKey, list: five }], contents.read), /disk full/)
+  const seen: boolean[] = []
+  await appendBlobs(core(async (blocks) => void blocks.forEach((_, i) => seen.push(references.has(i)))), references, [{ path: 'two' as PathKey, list: two }], contents.read)
+  t.alike(seen, [true, true, false], 'two chunks and the page of their list')
+})
+
+function core(append: (blocks: readonly Buffer[]) => Promise<void>): Hypercore {
+  // SAFETY: appending asks for nothing else.
+  return { length: 0, byteLength: 0, append } as unknown as Hypercore
+}
 
 test('the key of an own drive depends on seed, folder, device and generation only', async (t) => {
   const a = await openDrives(t, 1)
