@@ -62,7 +62,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   const changes: Change[] = []
   const again: PathKey[] = []
   const dropped: { path: PathKey; row: Row }[] = []
-  const restamps: { path: PathKey; row: Row }[] = []
+  const restamps: Restamp[] = []
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
     if (gone !== null && replacesDirectory(state, before)) {
@@ -78,7 +78,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
     }
     if (decided.kind !== 'same') changes.push(changeOf(context, state, before, decided.entry, seen))
     else if (before?.ignored === true) dropped.push({ path: state.path, row: before })
-    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
+    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen }, list: before.seen === null ? listOf(state) : null })
     context.problems.delete(state.path)
   }
   await restamp(context, restamps)
@@ -188,10 +188,20 @@ async function drop(context: FolderContext, rows: readonly { path: PathKey; row:
   context.work.markDirty(rows.map((item) => item.path))
 }
 
-async function restamp(context: FolderContext, rows: readonly { path: PathKey; row: Row }[]): Promise<void> {
+/** `list`: of a row that a crash had left; its content may not have been known then. */
+interface Restamp {
+  readonly path: PathKey
+  readonly row: Row
+  readonly list: ContentList | null
+}
+
+async function restamp(context: FolderContext, rows: readonly Restamp[]): Promise<void> {
   if (rows.length === 0) return
   const batch = context.ports.index.batch()
-  for (const { path, row } of rows) batch.putRow(path, row)
+  for (const { path, row, list } of rows) {
+    batch.putRow(path, row)
+    if (list !== null) batch.putContent(list, { area: 'tree', path }, null)
+  }
   await batch.flush()
 }
 

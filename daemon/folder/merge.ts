@@ -156,7 +156,7 @@ class Execution {
     switch (action.kind) {
       case 'preserve': {
         const from = this.#view.row(action.from)?.seen ?? null
-        return from === null ? this.#lookFirst(action.from) : { kind: 'link', path: action.from, expect: from, to: path }
+        return from === null ? this.#lookFirst(path, action.from) : { kind: 'link', path: action.from, expect: from, to: path }
       }
       case 'attributes':
         return expect === null ? this.#lookFirst(path) : { kind: 'attributes', path, expect, mode: action.mode, mtime: action.mtime }
@@ -208,10 +208,9 @@ class Execution {
     return copy === undefined ? { to: 'history' } : { to: 'linked', at: copy }
   }
 
-  /** The index has not seen what is on disk there: scan, then come back. */
-  #lookFirst(path: PathKey): 'wait' {
-    this.#context.work.markScan([path])
-    this.#context.work.markDirty([path])
+  /** The index has not seen what is on disk there: scan, then come back; a scan that cannot read it says the same each time. */
+  #lookFirst(path: PathKey, at: PathKey = path): 'wait' {
+    this.#refused(path, [at])
     return 'wait'
   }
 
@@ -278,7 +277,7 @@ class Execution {
     refusals.set(path, count)
     work.markScan([path, ...paths])
     if (count < MAX_REFUSALS) work.markDirty([path])
-    else this.#block(path, { path, code: 'busy', message: `cannot change ${path}: it keeps changing; it is tried again later` })
+    else this.#block(path, this.#context.problems.get(path) ?? { path, code: 'busy', message: `cannot change ${path}: it keeps changing; it is tried again later` })
   }
 
   /** R39: what takes the name of a directory cannot, while ignored things keep it. */
