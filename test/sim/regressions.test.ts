@@ -123,3 +123,118 @@ well(
   ],
   { seed: 211, before: [{ wait: 1, do: 'write', on: 1, path: 'd/e/f', text: 't1...................' }] }
 )
+
+well(
+  'a content stays staged while any path needs it',
+  3,
+  [
+    { wait: 56, do: 'remove', on: 1, path: 'g' },
+    { wait: 60, do: 'stop', on: 2 },
+    { wait: 0, do: 'write', on: 1, path: 'b.txt', text: 't4' },
+    { wait: 0, do: 'mkdir', on: 1, path: 'x/y/z' },
+    { wait: 0, do: 'write', on: 0, path: 'g', text: 't5' },
+    { wait: 0, do: 'rename', on: 0, path: 'd/e', to: 'd/e/f' },
+    { wait: 47, do: 'write', on: 1, path: 'g', text: 't7.............................' },
+    { wait: 0, do: 'replace', on: 2, path: 'b.txt', text: 't9' },
+    { wait: 0, do: 'write', on: 2, path: 'd/e', text: 't10' }
+  ],
+  { seed: 5895, weather: { ...CLEAR, slowCalls: 0.2, maxDelayMs: 5, skewMs: 10 } }
+)
+
+well('a full disk ends no daemon, and what it kept out comes once there is room', 2, [
+  { wait: 0, do: 'rest' },
+  { wait: 0, do: 'full', on: 1 },
+  { wait: 0, do: 'write', on: 0, path: 'a', text: 't1' },
+  { wait: 0, do: 'write', on: 0, path: 'b', text: 't2 in more than one chunk' },
+  { wait: 0, do: 'rest' }
+])
+
+well('a daemon that stops in the middle of a sync stops', 2, [
+  { wait: 0, do: 'rest' },
+  { wait: 0, do: 'cut', on: 0, to: 1 },
+  { wait: 0, do: 'sync', on: 0 },
+  { wait: 100, do: 'stop', on: 0 },
+  { wait: 0, do: 'rest' }
+])
+
+well('what is ignored is no difference, after a restart too', 4, [
+  { wait: 0, do: 'ignore', on: 3, text: '*.txt\n' },
+  { wait: 0, do: 'symlink', on: 0, path: 'b.txt', target: 'a' }
+])
+
+well(
+  'R31: what went while it was ignored comes back once it is not',
+  2,
+  [
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'ignore', on: 1, text: 'g*\n' },
+    { wait: 0, do: 'kill', on: 0, steps: 7 },
+    { wait: 21, do: 'remove', on: 1, path: 'g' },
+    { wait: 0, do: 'ignore', on: 1, text: 'd/e\n' }
+  ],
+  {
+    seed: 4354,
+    before: [
+      { wait: 1, do: 'symlink', on: 0, path: 'g/h', target: '../t1' },
+      { wait: 1, do: 'replace', on: 0, path: 'd/a', text: 't2.............................' }
+    ]
+  }
+)
+
+well(
+  'a copy that the user moved back onto the original is not taken for the copy of the next conflict',
+  2,
+  [
+    { wait: 4817, do: 'remove', on: 0, path: 'd/a' },
+    { wait: 0, do: 'cut', on: 1, to: 0 },
+    { wait: 0, do: 'replace', on: 0, path: 'a', text: 't5....................' },
+    { wait: 0, do: 'mend', on: 0, to: 1 },
+    { wait: 0, do: 'write', on: 1, path: 'd', text: '' },
+    { wait: 2980, do: 'rename', on: 0, path: 'a', to: 'd' },
+    { wait: 0, do: 'copy-restore', on: 1, nth: 2 }
+  ],
+  { seed: 2087, weather: { ...CLEAR, lostHints: 0.5, slowCalls: 0.05 }, before: [{ wait: 1, do: 'replace', on: 0, path: 'd', text: 't2' }] }
+)
+
+well(
+  'a version that a crash kept from being taken over is taken over after it',
+  2,
+  [
+    { wait: 0, do: 'mkdir', on: 1, path: 'd/e/f' },
+    { wait: 0, do: 'kill', on: 1, steps: 96 },
+    { wait: 0, do: 'symlink', on: 1, path: 'a', target: '../t6.....................' },
+    { wait: 0, do: 'write', on: 0, path: 'd/b.txt', text: 't7......................................' },
+    { wait: 0, do: 'rest' }
+  ],
+  {
+    seed: 6169,
+    before: [
+      { wait: 1, do: 'rename', on: 0, path: 'd', to: 'd/e/f' },
+      { wait: 1, do: 'rename', on: 0, path: 'd/a', to: 'x/y' },
+      { wait: 1, do: 'write', on: 0, path: 'a', text: 'same' }
+    ]
+  }
+)
+
+well('a replay after a lost index follows a path that was stated and then left', 2, [
+  { wait: 0, do: 'write', on: 0, path: 'b.txt', text: 't1.....' },
+  { wait: 4077, do: 'stop', on: 1 },
+  { wait: 0, do: 'ignore', on: 0, text: '*.txt\n' },
+  { wait: 35, do: 'forget', on: 0 },
+  { wait: 0, do: 'ignore', on: 0, text: 'd/e\n' }
+])
+
+well(
+  'R1: hints that come while a daemon starts take no counter twice',
+  2,
+  [
+    { wait: 0, do: 'kill', on: 1, steps: 47 },
+    { wait: 0, do: 'write', on: 1, path: 'x/y', text: 't1' },
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'write', on: 1, path: 'x/y', text: 't5' },
+    { wait: 0, do: 'start', on: 1 },
+    { wait: 0, do: 'scan', on: 1 },
+    { wait: 0, do: 'replace', on: 1, path: 'd/e/f', text: 't18...........' }
+  ],
+  { seed: 12719, weather: { ...CLEAR, slowCalls: 0.05 } }
+)
