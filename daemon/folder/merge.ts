@@ -298,6 +298,7 @@ class Execution {
     this.#justDone.set(change.path, change.row.entry)
     if (isIgnoreFile(change.path)) this.#context.work.markRules()
     if (step.action.kind === 'write' && change.row.entry.kind === 'file') this.#context.fetcher.consumed(change.row.entry.cid)
+    this.#context.fetcher.keep(change.path, null)
   }
 
   async #publish(): Promise<void> {
