@@ -9,7 +9,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Clock, Log } from '../ports.ts'
 import { parseDeviceId, type DeviceId } from '../sync/ids.ts'
 import type { KeyPair } from './crypto.ts'
-import { BULK_CONNECT_MS, MAX_BULK_CONNECTIONS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_KEEP_ALIVE_MS, BULK_SILENCE_MS, MAX_BULK_CONNECTIONS } from './limits.ts'
 
 export interface BulkOptions {
   keyPair(): KeyPair
@@ -68,6 +68,9 @@ export class Bulk {
     socket.once('close', () => this.#sockets.delete(socket))
     const stream = new NoiseSecretStream(initiator, socket, { keyPair: { ...this.#options.keyPair() } })
     stream.on('error', (error) => this.#options.log.debug({ reason: messageOf(error) }, 'TCP connection error'))
+    // A connection that a firewall has forgotten says nothing, and whoever asks over it waits in vain.
+    stream.setKeepAlive(BULK_KEEP_ALIVE_MS)
+    stream.setTimeout(BULK_SILENCE_MS)
     return stream
   }
 

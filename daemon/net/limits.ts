@@ -79,5 +79,11 @@ export const MAX_SESSIONS = 16
 export const CLOSE_NETWORK_MS = 1500
 /** A TCP connection on a LAN stands in milliseconds; one that a firewall drops is given up after this. */
 export const BULK_CONNECT_MS = 3_000
+/** A TCP connection on which nothing is said says so this often; firewalls forget idle ones after minutes. */
+export const BULK_KEEP_ALIVE_MS = 10_000
+/** One that does not even say that is dead, and bytes go over the link. */
+export const BULK_SILENCE_MS = 30_000
+/** A TCP connection that ended is tried again after this. */
+export const BULK_REDIAL_MS = 60_000
 /** Incoming TCP connections: members, and strangers that are still proving nothing. */
 export const MAX_BULK_CONNECTIONS = 256

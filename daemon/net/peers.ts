@@ -39,7 +39,9 @@ export class FolderPeersAdapter implements FolderPeers {
   }
 
   connected(): readonly FolderPeer[] {
-    return this.#network.links().map((link) => ({ device: link.device, report: link.report(this.#folder) }))
+    // Who has left the folder takes no report back.
+    const devices = this.#network.group.folder(this.#folder)?.devices ?? null
+    return this.#network.links().map((link) => ({ device: link.device, report: devices?.includes(link.device) === false ? null : link.report(this.#folder) }))
   }
 
   report(report: FolderReport): void {

@@ -17,7 +17,7 @@ import { Bulk } from './bulk.ts'
 import { Dialer } from './dialer.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { BULK_CONNECT_MS, CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -283,8 +283,7 @@ export class Network extends Resource {
   // ---------------------------------------------------------------------------------------------- the fast path for bytes
 
   /** One end dials at once, the other only if that did not come to anything: one of them may be behind a firewall. */
-  #followBulk(link: PeerLink): void {
-    const wait = this.group.self.id < link.device ? 0 : BULK_CONNECT_MS
+  #followBulk(link: PeerLink, wait = this.group.self.id < link.device ? 0 : BULK_CONNECT_MS): void {
     const cancel = this.#options.clock.after(wait, () => {
       this.#dialBulk(link).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'no TCP to the device'))
     })
@@ -295,7 +294,11 @@ export class Network extends Resource {
     const address = link.dialAddress
     if (address === null || !link.ready || link.transport === 'tcp') return
     const stream = await this.#bulk.dial(link.device, address.host, address.port)
-    if (stream !== null) link.setBulk(stream)
+    if (stream === null) return
+    link.setBulk(stream)
+    stream.once('close', () => {
+      if (link.ready) this.#followBulk(link, BULK_REDIAL_MS)
+    })
   }
 
   /** Only for a device that has a live link: TCP never makes one. */

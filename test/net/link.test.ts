@@ -51,6 +51,21 @@ test('chunks: 20 MiB arrive whole, several wants at once, missing ones as nacks'
   t.ok(link.rxBytes > 20 * 1024 * 1024)
 })
 
+test('who has left a folder has no report of it any more, though it stays connected', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  const folder = await a.group.createFolder('docs')
+  await pair(a, b)
+  await b.group.announceDrive({ folder, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: WRITER })
+  b.network.report(folder, report(1))
+  const peers = new FolderPeersAdapter({ network: a.network, folder, onChange: () => undefined, settleHandler: async () => report(1) })
+  t.teardown(() => peers.close())
+  await until((check) => a.network.onReport(check), () => peers.connected()[0]?.report)
+  await b.group.leaveFolder(folder)
+  await groupHas(a, () => a.group.folder(folder)?.devices.length === 0)
+  t.alike(peers.connected(), [{ device: b.group.self.id, report: null }])
+})
+
 test('chunks: many small objects, more than one message may name', async (t) => {
   const objects = content(5000, 200)
   const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async (_device, _folder, id) => objects.get(id) ?? null } })
