@@ -61,6 +61,8 @@ export class FolderHost extends Resource {
   #former: OwnDrive | null = null
   #peers: FolderPeersAdapter | null = null
   #folder: Folder | null = null
+  /** Opening and closing of the others' drives, one after the other. */
+  #following: Promise<void> = Promise.resolve()
 
   constructor(options: HostOptions) {
     super()
@@ -106,7 +108,7 @@ export class FolderHost extends Resource {
     const own = (this.#own = await drives.openOwn({ ...choice.drive, onConflict: () => this.#conflict(own.key) }))
     const former = (this.#former = choice.former === null ? null : await drives.openOwn(choice.former))
     drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
-    await this.#openRemotes()
+    await this.#follow()
     const peers = (this.#peers = new FolderPeersAdapter({
       network,
       folder: this.id,
@@ -150,7 +152,9 @@ export class FolderHost extends Resource {
 
   protected async onClose(): Promise<void> {
     this.#peers?.close()
-    await this.#folder?.close()
+    // The folder closes its disk; one that did not get that far leaves it to us.
+    await (this.#folder ?? this.#disk)?.close()
+    await this.#following
     for (const key of this.#remotes.keys()) await this.#options.drives.closeDrive(key)
     for (const drive of [this.#own, this.#former]) if (drive !== null) await this.#options.drives.closeDrive(drive.key)
     await this.#index?.close()
@@ -168,22 +172,28 @@ export class FolderHost extends Resource {
   /** The group changed: a new name, new drives, drives of devices that left. */
   async update(group: GroupFolder): Promise<void> {
     this.#group = group
+    await this.#follow()
     if (this.closing) return
-    await this.#openRemotes()
     await this.#options.network.refresh(this.id)
     this.#folder?.remoteChanged()
+  }
+
+  #follow(): Promise<void> {
+    const turn = this.#following.then(async () => await this.#openRemotes())
+    this.#following = turn.catch(() => undefined)
+    return turn
   }
 
   async #openRemotes(): Promise<void> {
     const { drives, self } = this.#options
     const wanted = this.#group.drives.filter((drive) => drive.device !== self)
-    for (const key of this.#remotes.keys()) {
-      if (wanted.some((record) => record.driveKey === key)) continue
+    for (const key of [...this.#remotes.keys()]) {
+      if (this.closing || wanted.some((record) => record.driveKey === key)) continue
       this.#remotes.delete(key)
       await drives.closeDrive(key)
     }
     for (const record of wanted) {
-      if (this.#remotes.has(record.driveKey)) continue
+      if (this.closing || this.#remotes.has(record.driveKey)) continue
       const opened = await drives.openRemote({
         folder: this.id,
         folderKey: this.#group.keys.get(record.keyId) ?? this.#group.key,
