@@ -3,6 +3,7 @@
  * device keys, for everything the group consists of. Secrets in it are sealed to member keys all the same.
  */
 import { setTimeout } from 'node:timers/promises'
+import { withDeadline } from '../../base/deadline.ts'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux from 'protomux'
 import { Channel } from './channel.ts'
@@ -46,7 +47,7 @@ export async function requestHandover(
     signal.throwIfAborted()
     const stream = dial()
     try {
-      const handover = await receive(stream, AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]))
+      const handover = await withDeadline(signal, DIAL_TIMEOUT_MS, async (limit) => await receive(stream, limit))
       return { handover, host: stream.rawStream?.remoteHost ?? '', port: stream.rawStream?.remotePort ?? 0 }
     } catch (error) {
       onMiss(error)
