@@ -53,6 +53,12 @@ const WANT_BYTES = 1024 * 1024
 const SMALL_WANT_BYTES = MAX_WANT_BYTES / 4
 const SMALL_WANT_OBJECTS = Math.min(512, MAX_WANT_OBJECTS)
 
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; free space',
+  EDQUOT: 'the quota is used up; free space',
+  EROFS: 'the file system is read-only; mount it writable'
+}
+
 export class Fetcher {
   readonly #ports: FetcherPorts
   readonly #jobs = new Map<ContentId, Job>()
@@ -209,7 +215,7 @@ export class Fetcher {
     const code = errnoOf(error) ?? 'stage-failed'
     const paths = left.flatMap((job) => [...(this.#askers.get(job.cid) ?? [])])
     this.#ports.log.warn({ code, error: messageOf(error), paths: paths.length }, 'contents could not be staged')
-    this.#ports.failed(paths, { code, message: `cannot stage new content: ${messageOf(error)}; it is tried again later` })
+    this.#ports.failed(paths, { code, message: `cannot stage new content (${code}): ${ADVICE[code] ?? `${messageOf(error)}; it is tried again later`}` })
   }
 
   // ---------------------------------------------------------------- small contents

@@ -1,5 +1,5 @@
 /** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
-import type { Finding, Row, SeenStat } from '../ports.ts'
+import type { Finding, Problem, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -38,14 +38,17 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork): Pr
 async function publishFindings(context: FolderContext, findings: readonly Finding[], gone: StateFinding[]): Promise<readonly PathKey[]> {
   const unstable: PathKey[] = []
   const states: StateFinding[] = []
+  const problems: Problem[] = []
   for (const finding of findings) {
     if (finding.kind === 'present') states.push(finding)
     else if (finding.kind === 'absent') gone.push(finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
-    else if (finding.kind === 'problem') context.problems.set(finding.path, finding.problem)
+    else if (finding.kind === 'problem') problems.push({ ...finding.problem, path: finding.path })
     else heal(context, finding.path)
   }
   if (states.length > 0) unstable.push(...(await publishStates(context, states, gone)))
+  // After its state, which ends older problems: a directory may get a mode with which it cannot be read.
+  for (const problem of problems) context.problems.set(problem.path, problem)
   return unstable
 }
 
