@@ -1,4 +1,5 @@
 /** `folders.scan` and `folders.sync`. */
+import { withDeadline } from '../../base/deadline.ts'
 import type { Handlers, Result } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { SyncOutcome } from '../folder/settle.ts'
@@ -23,8 +24,8 @@ export function syncHandlers(daemon: App): Part {
     },
     'folders.sync': async ({ folder, timeoutMs }, { signal }) => {
       const hosts = hostsOf(daemon, folder)
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs ?? DEFAULT_TIMEOUT_MS)])
-      const outcomes = await Promise.all(hosts.map((host) => host.folder.sync(limit)))
+      const all = async (limit: AbortSignal): Promise<SyncOutcome[]> => await Promise.all(hosts.map((host) => host.folder.sync(limit)))
+      const outcomes = await withDeadline(signal, timeoutMs ?? DEFAULT_TIMEOUT_MS, all)
       return combine(daemon, hosts, outcomes)
     }
   }
