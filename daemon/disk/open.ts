@@ -42,6 +42,14 @@ export async function createMarker(root: string, folder: FolderId, owner: string
   })
 }
 
+/** Throws FOLDER_OWNED for the root of any folder. */
+export async function expectUnmarked(root: string): Promise<void> {
+  await withRoot(root, async (fd) => {
+    const there = await readMarker(fd)
+    if (there !== null) throw owned(root, there.folder)
+  })
+}
+
 /** The folder of a root has another id from now on (R24), or this device another key. Idempotent; throws FOLDER_OWNED for the root of a third folder. */
 export async function rebindMarker(root: string, from: FolderId, to: FolderId, owner: string): Promise<void> {
   await withRoot(root, async (fd) => {

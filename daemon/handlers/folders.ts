@@ -4,7 +4,7 @@ import { realpath } from 'node:fs/promises'
 import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
-import { createMarker, prepareRoot, removeMarker } from '../disk/open.ts'
+import { createMarker, expectUnmarked, prepareRoot, removeMarker } from '../disk/open.ts'
 import type { FolderHost } from '../host.ts'
 import type { GroupFolder } from '../net/group.ts'
 import { selectFolder } from '../select.ts'
@@ -66,6 +66,8 @@ async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ 
   await refuseOverlap(daemon, path)
   const name = params.name ?? (basename(path) || 'folder')
   const joined = chooseFolder(daemon, name, params)
+  // Nothing takes a folder out of the group again, so that it must be made last.
+  if (joined === null) await expectUnmarked(path)
   const id = joined?.id ?? (await daemon.group.createFolder(name))
   await createMarker(path, id, daemon.group.self.id)
   try {
