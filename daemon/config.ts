@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { writeDurably } from '../base/durable-file.ts'
 import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
 import { LEVELS } from '../base/log.ts'
+import { issueText } from '../rpc/errors.ts'
 
 const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/
 const hostPort = z.string().refine((text) => HOST_PORT.test(text) && parseHostPort(text).port <= 65535, 'must be HOST:PORT')
@@ -117,7 +118,7 @@ function merge(file: string, set: Readonly<Record<string, unknown>>, env: Env): 
   const parsed = schema.safeParse({ ...set, ...fromEnv(env) })
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new P2psyncError('CONFIG_INVALID', `${String(issue?.path[0])} in ${file}: ${issue?.message ?? 'invalid'}; correct it or remove it`)
+  throw new P2psyncError('CONFIG_INVALID', `${String(issue?.path[0])} in ${file}: ${issue === undefined ? 'invalid' : issueText(issue)}; correct it or remove it`)
 }
 
 function fromEnv(env: Env): Partial<Record<ConfigKey, unknown>> {
@@ -133,7 +134,8 @@ function fromEnv(env: Env): Partial<Record<ConfigKey, unknown>> {
 function parseValue(key: ConfigKey, value: Value, label: string): unknown {
   const parsed = shape[key].safeParse(typeof value === 'string' ? fromText(key, value) : value)
   if (parsed.success) return parsed.data
-  throw new P2psyncError('CONFIG_INVALID', `${label}: ${parsed.error.issues[0]?.message ?? 'invalid'}, got ${JSON.stringify(value)}`)
+  const issue = parsed.error.issues[0]
+  throw new P2psyncError('CONFIG_INVALID', `${label}: ${issue === undefined ? 'invalid' : issueText(issue)}, got ${JSON.stringify(value)}`)
 }
 
 function fromText(key: ConfigKey, text: string): Value {

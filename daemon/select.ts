@@ -20,7 +20,10 @@ export function selectFolder<F extends Placed>(folders: readonly F[], selector: 
   const matches = selector.startsWith('/') ? containing(folders, selector) : called(folders, selector)
   if (matches.length > 1) throw new P2psyncError('FOLDER_AMBIGUOUS', `${JSON.stringify(selector)} names ${matches.length} folders; use the id: ${matches.map((folder) => folder.id.slice(0, 12)).join(', ')}`)
   const [match] = matches
-  if (match === undefined) throw new P2psyncError('FOLDER_UNKNOWN', `no folder is called ${JSON.stringify(selector)} here; p2psync list shows all`)
+  if (match === undefined) {
+    const what = selector.startsWith('/') ? `${selector} lies in no folder of this device` : `no folder is called ${JSON.stringify(selector)} here`
+    throw new P2psyncError('FOLDER_UNKNOWN', `${what}; \`p2psync list\` shows all`)
+  }
   return match
 }
 
@@ -29,7 +32,7 @@ export function selectDevice<D extends Named<DeviceId>>(devices: readonly D[], s
   const matches = called(devices, selector)
   if (matches.length > 1) throw new P2psyncError('DEVICE_UNKNOWN', `${JSON.stringify(selector)} names ${matches.length} devices; use the id: ${matches.map((device) => device.id.slice(0, 12)).join(', ')}`)
   const [match] = matches
-  if (match === undefined) throw new P2psyncError('DEVICE_UNKNOWN', `no device is called ${JSON.stringify(selector)}; p2psync devices shows all`)
+  if (match === undefined) throw new P2psyncError('DEVICE_UNKNOWN', `no device is called ${JSON.stringify(selector)}; \`p2psync devices\` shows all`)
   return match
 }
 

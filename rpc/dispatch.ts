@@ -30,7 +30,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
 async function call(options: DispatchOptions, method: Method, params: unknown, context: CallContext): Promise<unknown> {
   const parsed = methods[method].params.safeParse(params ?? {})
-  if (!parsed.success) throw invalidParams(method, parsed.error)
+  if (!parsed.success) throw invalidParams(parsed.error)
   // SAFETY: the handler and the parsed parameters are of the same method.
   const handler = options.handlers[method] as (params: unknown, context: CallContext) => Promise<unknown>
   const result = await handler(parsed.data, context)
@@ -41,5 +41,5 @@ async function call(options: DispatchOptions, method: Method, params: unknown, c
 function checkResult(method: Method, result: unknown): void {
   const checked = methods[method].result.safeParse(result)
   if (checked.success) return
-  throw new P2psyncError('INTERNAL', `the result of ${invalidParams(method, checked.error).message}`)
+  throw new P2psyncError('INTERNAL', `the result of ${method}: ${invalidParams(checked.error).message}`)
 }

@@ -79,9 +79,9 @@ export function fromRpcError(error: { readonly code?: unknown; readonly message?
 }
 
 /** USAGE with a sentence made of the first thing that is wrong. */
-export function invalidParams(what: string, error: z.ZodError): P2psyncError {
+export function invalidParams(error: z.ZodError): P2psyncError {
   const issue = error.issues[0]
-  return new P2psyncError('USAGE', `${what}: ${issue === undefined ? 'invalid parameters' : sentence(issue)}`)
+  return new P2psyncError('USAGE', issue === undefined ? 'invalid parameters' : sentence(issue))
 }
 
 function sentence(issue: z.core.$ZodIssue): string {
@@ -90,5 +90,26 @@ function sentence(issue: z.core.$ZodIssue): string {
     return `unknown field ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}${at === '' ? '' : ` in ${at}`}`
   }
   if (issue.code === 'invalid_type' && at !== '' && issue.message.endsWith('received undefined')) return `${at} is missing`
-  return `${at === '' ? 'parameters' : at}: ${issue.message.replace(/^Invalid input: /, '')}`
+  return `${at === '' ? 'parameters' : at}: ${issueText(issue)}`
+}
+
+const NOUNS: Readonly<Record<string, string>> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'an object' }
+
+/** What a value must be, in words. */
+export function issueText(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'too_small':
+      return bound(issue.origin, issue.minimum, 'least')
+    case 'too_big':
+      return bound(issue.origin, issue.maximum, 'most')
+    case 'invalid_type':
+      return `must be ${NOUNS[issue.expected] ?? issue.expected}`
+    default:
+      return issue.message.replace(/^Invalid input: /, '')
+  }
+}
+
+function bound(origin: string, limit: number | bigint, end: 'least' | 'most'): string {
+  if (origin === 'string') return end === 'least' && limit === 1 ? 'must not be empty' : `must have at ${end} ${limit} characters`
+  return origin === 'array' ? `must have at ${end} ${limit} items` : `must be at ${end} ${limit}`
 }

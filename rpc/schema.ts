@@ -21,6 +21,8 @@ const listedFolder = z.object({
   /** Null: the group has this folder, this device does not. */
   path: z.string().nullable(),
   state: folderRef.shape.state.nullable(),
+  /** Who has it; empty: nobody any more. */
+  devices: z.array(hex32),
   /** Only with `keys`: enough for a stock Hyperdrive to read each device's drive (hex). */
   drives: z.array(z.object({ device: hex32, key: hex32, encryptionKey: hex32 })).optional(),
 })
@@ -123,7 +125,7 @@ export const methods = {
         /** Absolute. The last component is made if missing; its parent must exist. */
         path: z.string().startsWith('/', 'must be an absolute path').max(4096),
         /** Default: the last component of `path`. */
-        name: z.string().min(1).max(255).optional(),
+        name: z.string().min(1).max(255).regex(/^(?!\.{1,2}$)[^/]+$/, 'must be a name, with no slash in it').optional(),
         /** A folder of the group that is to be bound to this directory. */
         join: folderSelector.optional(),
         /** Always makes a new folder. */

@@ -23,7 +23,8 @@ export const list: Command<[options: { readonly keys?: boolean }]> = async (cont
 }
 
 function cells(folder: ListedFolder): string[] {
-  const where = folder.path === null ? `not on this device; \`p2psync add PATH --join ${shortId(folder.id)}\`` : printable(folder.path)
+  const elsewhere = folder.devices.length === 0 ? 'on no device any more' : `not on this device; \`p2psync add PATH --join ${shortId(folder.id)}\``
+  const where = folder.path === null ? elsewhere : printable(folder.path)
   return [shortId(folder.id), printable(folder.name), folder.state ?? '-', where]
 }
 

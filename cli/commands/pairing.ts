@@ -39,7 +39,7 @@ export const join: Command<[code: string, options: { readonly timeout: string; r
 }
 
 function nextSteps(out: { line(text?: string): void }, folders: Result<'folders.list'>['folders']): void {
-  const elsewhere = folders.filter((folder) => folder.path === null)
+  const elsewhere = folders.filter((folder) => folder.path === null && folder.devices.length > 0)
   if (elsewhere.length === 0 && folders.length > 0) return
   out.line()
   if (elsewhere.length === 0) out.line('Type `p2psync list` in a moment to see the folders of the group, and `p2psync add PATH` to have one here.')

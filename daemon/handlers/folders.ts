@@ -33,7 +33,14 @@ export function hostsOf(daemon: App, selector: string | undefined): FolderHost[]
 }
 
 export function hostOf(daemon: App, selector: string): FolderHost {
-  return selectFolder([...daemon.hosts.values()], selector)
+  const elsewhere = daemon.group.folders().filter(({ id, name }) => !daemon.hosts.has(id) && (name === selector || (selector.length >= 4 && id.startsWith(selector))))
+  try {
+    return selectFolder([...daemon.hosts.values()], selector)
+  } catch (error) {
+    const [only] = elsewhere
+    if (only === undefined || elsewhere.length > 1 || !(error instanceof P2psyncError) || error.code !== 'FOLDER_UNKNOWN') throw error
+    throw new P2psyncError('FOLDER_UNKNOWN', `the folder ${only.name} is not on this device; \`p2psync add PATH --join ${only.id.slice(0, 8)}\` brings it here`, { cause: error })
+  }
 }
 
 export function refOf(host: FolderHost): FolderRef {
@@ -54,7 +61,7 @@ function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
     key: drive.driveKey,
     encryptionKey: (folder.keys.get(drive.keyId) ?? folder.key).toString('hex')
   }))
-  return { id: folder.id, name: folder.name, path: host?.path ?? null, state: host?.folder.activity ?? null, ...(keys ? { drives } : {}) }
+  return { id: folder.id, name: folder.name, path: host?.path ?? null, state: host?.folder.activity ?? null, devices: [...folder.devices], ...(keys ? { drives } : {}) }
 }
 
 // ------------------------------------------------------------------------------------------- add
@@ -62,7 +69,10 @@ function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
 async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
   const path = await realpath(await prepareRoot(params.path))
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
-  if (existing !== undefined) return { folder: refOf(existing), joined: false }
+  if (existing !== undefined) {
+    expectSame(existing, params)
+    return { folder: refOf(existing), joined: false }
+  }
   await refuseOverlap(daemon, path)
   const name = params.name ?? (basename(path) || 'folder')
   const joined = chooseFolder(daemon, name, params)
@@ -77,6 +87,13 @@ async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ 
     if (joined === null) await daemon.group.leaveFolder(id)
     throw error
   }
+}
+
+/** Adding again is no error, asking for something else is. */
+function expectSame(existing: FolderHost, { name, join }: ParsedParams<'folders.add'>): void {
+  const asked = join ?? name ?? existing.name
+  if (asked === existing.name || (join !== undefined && existing.id.startsWith(join))) return
+  throw new P2psyncError('FOLDER_OVERLAP', `${existing.path} is the folder ${existing.name} already; remove it first (\`p2psync remove ${existing.id.slice(0, 8)}\`) to make it ${JSON.stringify(asked)}`)
 }
 
 /** A folder inside another would be synced twice; one that holds our own state would sync that. */

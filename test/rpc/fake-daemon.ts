@@ -39,7 +39,7 @@ export const status: StatusDocument = {
   folders: [folderStatus],
 }
 
-const listed: ListedFolder = { id: FOLDER_ID, name: 'docs', path: '/home/ana/Docs', state: 'idle' }
+const listed: ListedFolder = { id: FOLDER_ID, name: 'docs', path: '/home/ana/Docs', state: 'idle', devices: [DEVICE_ID, PEER_ID] }
 const version = { kind: 'file', size: 3, mtime: TIME, device: { id: PEER_ID, name: 'nas' } } as const
 
 /** Names one folder: `docs`, its id, or a path in it. */

@@ -60,13 +60,16 @@ test('an unknown method is named', async (t) => {
 
 const WRONG: readonly (readonly [method: string, params: unknown, says: RegExp])[] = [
   ['status.get', { foldr: 'docs' }, /unknown field "foldr"/],
-  ['status.get', { folder: 5 }, /folder.*string/],
-  ['status.get', ['docs'], /expected/],
+  ['status.get', { folder: 5 }, /folder: must be text/],
+  ['status.get', ['docs'], /must be an object/],
   ['folders.add', {}, /path is missing/],
   ['folders.add', { path: 'relative' }, /path.*absolute/],
   ['folders.add', { path: '/x', join: 'a', new: true }, /either join or new/],
-  ['folders.sync', { timeoutMs: 0 }, /timeoutMs/],
+  ['folders.sync', { timeoutMs: 0 }, /timeoutMs: must be at least 1/],
   ['folders.sync', { timeoutMs: 1.5 }, /timeoutMs/],
+  ['folders.restore', { path: '/x', version: 'a' }, /version: must have at least 4 characters/],
+  ['folders.add', { path: '/x', name: '' }, /name: must not be empty/],
+  ['folders.add', { path: '/x', name: 'a/b' }, /name: .*slash/],
   ['devices.address', { device: 'nas', address: 'nowhere' }, /HOST:PORT/],
   ['folders.ignore', { folder: 'docs', add: ['a\nb'] }, /one line/],
 ]
