@@ -48,7 +48,7 @@ function infoOf(daemon: App, id: DeviceId): DeviceInfo & { id: DeviceId } {
   const lastSeen = link !== null ? Date.now() : (before?.at ?? null)
   return {
     id,
-    name: daemon.nameOf(id),
+    name: self ? daemon.group.self.name : daemon.nameOf(id),
     self,
     connected: link !== null,
     address: link?.address ?? before?.address ?? null,

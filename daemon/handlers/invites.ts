@@ -16,18 +16,20 @@ export function inviteHandlers(daemon: App): Part {
       return { invite: code, expiresAt: new Date(expiresAt).toISOString() }
     },
     'invites.join': async ({ code, timeoutMs, leave }, { signal }) => {
-      const others = daemon.group.members().length - 1
+      // A code that cannot be right must not cost the group that this device is in.
+      daemon.pairing.expectUsable(code)
+      const others = daemon.group.members().filter((member) => member.id !== daemon.group.self.id)
       // The key of a removed device is dead (R20).
       if (daemon.group.removedSelf) await daemon.startOver()
-      else if (others > 0) await leaveFirst(daemon, others, leave === true)
+      else if (others.length > 0) await leaveFirst(daemon, others.map((member) => member.name), leave === true)
       await daemon.pairing.join(code, { timeoutMs: timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS, signal })
       await daemon.carryOutBindings()
-      return { device: { id: daemon.group.self.id, name: daemon.nameOf(daemon.group.self.id) }, devices: deviceInfos(daemon) }
+      return { device: { id: daemon.group.self.id, name: daemon.group.self.name }, devices: deviceInfos(daemon) }
     }
   }
 }
 
-async function leaveFirst(daemon: App, others: number, leave: boolean): Promise<void> {
+async function leaveFirst(daemon: App, others: readonly string[], leave: boolean): Promise<void> {
   if (leave) return await daemon.startOver()
-  throw new P2psyncError('GROUP_NOT_ALONE', `this device is in a group with ${others === 1 ? 'another device' : `${others} other devices`}; to leave that group for the new one, join with --leave`)
+  throw new P2psyncError('GROUP_NOT_ALONE', `this device is in a group with ${others.join(', ')} already; if that is not the group of the code, join with --leave to leave it`)
 }

@@ -16,9 +16,9 @@ export function statusHandlers(daemon: App): Part {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
       const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, namesakes(daemon, host))))
-      const { id } = daemon.group.self
+      const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
-      return { schema: 1, device: { id, name: daemon.nameOf(id) }, devices: devices.map(({ self: _, ...info }) => info), folders }
+      return { schema: 1, device: { id, name }, devices: devices.map(({ self: _, ...info }) => info), folders }
     }
   }
 }
@@ -48,6 +48,6 @@ function namesakes(daemon: App, host: FolderHost): ProblemRow[] {
   return others.map((folder) => ({
     path: '',
     code: 'same-name',
-    message: `the group has another folder called ${host.name} (${folder.id.slice(0, 12)}); to make them one, run p2psync remove here and p2psync add PATH --join ${folder.id.slice(0, 12)}`
+    message: `the group has another folder called ${host.name} (${folder.id.slice(0, 12)}); to make them one, type \`p2psync remove ${host.id.slice(0, 8)}\` and \`p2psync add PATH --join ${folder.id.slice(0, 8)}\` here`
   }))
 }

@@ -103,7 +103,19 @@ export class Group {
 
   get self(): GroupSelf {
     const { id, keyPair } = this.#ledger.self
-    return { id, keyPair, name: this.#ledger.state.members.get(id)?.name ?? id.slice(0, 8) }
+    return { id, keyPair, name: this.#ledger.state.members.get(id)?.name ?? this.#formerName() }
+  }
+
+  /** Of this device after it left or was removed: what it was called last. */
+  #formerName(): string {
+    const { id } = this.#ledger.self
+    let last = { name: id.slice(0, 8), generation: -1 }
+    for (const { record } of this.#ledger.records.values()) {
+      if (record.kind === 'device-renamed' && record.device === id && record.generation > last.generation) last = record
+      const made = (record.kind === 'founded' && record.author === id) || (record.kind === 'device-added' && record.device === id)
+      if (made && last.generation < 0) last = { name: record.name, generation: 0 }
+    }
+    return last.name
   }
 
   get groupId(): GroupId {

@@ -79,14 +79,20 @@ export class Pairing extends Resource {
     return { code: encodeInvite({ secret, expiresAt, addresses: this.#network.node.ownAddresses() }), expiresAt }
   }
 
+  /** What can be said of a code without asking anyone. @throws INVITE_INVALID, INVITE_EXPIRED */
+  expectUsable(text: string): InviteCode {
+    const code = decodeInvite(text)
+    if (this.#invites.find(code.secret.toString('hex')) !== null) throw new P2psyncError('INVITE_INVALID', 'this invite was made on this device; run join on the other one')
+    if (code.expiresAt <= this.#clock.now()) throw expired()
+    return code
+  }
+
   /**
    * Moves this device into the group of the invite. @throws INVITE_INVALID, INVITE_USED, INVITE_EXPIRED, GROUP_UNREACHABLE,
    * GROUP_NOT_ALONE, REMOVED_FROM_GROUP; nothing has changed here then, and the same code may be tried again from here.
    */
   async join(text: string, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Joined> {
-    const code = decodeInvite(text)
-    if (this.#invites.find(code.secret.toString('hex')) !== null) throw new P2psyncError('INVITE_INVALID', 'this invite was made on this device; run join on the other one')
-    if (code.expiresAt <= this.#clock.now()) throw expired()
+    const code = this.expectUsable(text)
     this.#group.expectAlone()
     const own = new AbortController()
     this.#joining.add(own)
