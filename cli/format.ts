@@ -46,6 +46,17 @@ export function shortId(id: string): string {
   return id.slice(0, 8)
 }
 
+interface Named {
+  readonly id: string
+  readonly name: string
+}
+
+/** How a device is called among others: with its id where several have the name. Not yet printable. */
+export function distinctName(device: Named, among: readonly Named[]): string {
+  const doubled = among.some((other) => other.name === device.name && other.id !== device.id)
+  return doubled ? `${device.name} (${shortId(device.id)})` : device.name
+}
+
 /** Rows with their columns padded; the last column is not. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []

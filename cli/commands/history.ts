@@ -1,10 +1,10 @@
 /** `p2psync history`, `restore`: versions of files, and how to get them back. */
 import { resolve } from 'node:path'
 import { P2psyncError } from '../../base/errors.ts'
-import type { FileVersion, Result } from '../../rpc/schema.ts'
+import type { DeviceRef, FileVersion, Result } from '../../rpc/schema.ts'
 import { parsePastTime, withFolder } from '../arguments.ts'
 import type { Command, Context } from '../context.ts'
-import { bytes, counted, table } from '../format.ts'
+import { bytes, counted, distinctName, table } from '../format.ts'
 import type { Output } from '../output.ts'
 import { printable } from '../output.ts'
 
@@ -16,18 +16,23 @@ export const history: Command<[path: string]> = async (context, path) => {
   const { out } = context
   out.document(found)
   if (found.versions.length === 0) out.line(`No version of ${printable(found.path)} is held by this device or a connected one.`)
-  for (const row of table(found.versions.map(cells))) out.line(row)
+  for (const row of table(found.versions.map((version) => cells(version, devicesOf(found.versions))))) out.line(row)
   tellSilent(out, found.silent)
   if (found.versions.some((version) => !version.current)) out.line('To get one back: `p2psync restore PATH --version ID` (what stands there now goes to history), or with `--to PATH` beside it.')
 }
 
-function cells(version: FileVersion): string[] {
-  const who = version.device === null ? '' : `by ${printable(version.device.name)}`
-  return [version.id, shortTime(version.mtime), version.kind === 'file' ? bytes(version.size) : version.kind, who, version.holders.map(holder).join(', ')]
+function devicesOf(versions: readonly FileVersion[]): DeviceRef[] {
+  return versions.flatMap((version) => [version.device ?? [], ...version.holders.map((each) => each.device)].flat())
 }
 
-function holder({ device, at, reason }: FileVersion['holders'][number]): string {
-  return at === null ? `now on ${printable(device.name)}` : `${reason} ${shortTime(at)} on ${printable(device.name)}`
+function cells(version: FileVersion, devices: readonly DeviceRef[]): string[] {
+  const who = version.device === null ? '' : `by ${printable(distinctName(version.device, devices))}`
+  return [version.id, shortTime(version.mtime), version.kind === 'file' ? bytes(version.size) : version.kind, who, version.holders.map((each) => holder(each, devices)).join(', ')]
+}
+
+function holder({ device, at, reason }: FileVersion['holders'][number], devices: readonly DeviceRef[]): string {
+  const name = printable(distinctName(device, devices))
+  return at === null ? `now on ${name}` : `${reason} ${shortTime(at)} on ${name}`
 }
 
 function shortTime(time: string): string {

@@ -4,7 +4,7 @@ import type { Client } from '../../rpc/client.ts'
 import type { FolderStatus, Need, StatusDocument } from '../../rpc/schema.ts'
 import { withAnyFolder } from '../arguments.ts'
 import type { Command, Context } from '../context.ts'
-import { ago, bytes, counted, shortId, table } from '../format.ts'
+import { ago, bytes, counted, distinctName, shortId, table } from '../format.ts'
 import type { Output, Style } from '../output.ts'
 import { printable } from '../output.ts'
 
@@ -58,7 +58,7 @@ export function describe(out: Output, document: StatusDocument, now: number): st
 function deviceLines(out: Output, document: StatusDocument, now: number): string[] {
   const rows = document.devices.map((device) => {
     const how = device.connected ? `connected${device.transport === null ? '' : ` over ${device.transport}`}` : `away, last seen ${ago(device.lastSeen, now)}`
-    return [printable(device.name), how, device.connected && device.address !== null ? printable(device.address) : '']
+    return [nameOf(document, device.id), how, device.connected && device.address !== null ? printable(device.address) : '']
   })
   return table(rows).map((row, i) => (document.devices[i]?.connected === true ? row : out.style('dim', row)))
 }
@@ -76,7 +76,7 @@ function folderLines(out: Output, folder: FolderStatus, document: StatusDocument
 }
 
 function problemLines(out: Output, folder: FolderStatus): string[] {
-  const shown = folder.problems.slice(0, SHOWN_PROBLEMS).map((problem) => `  ${out.style('red', printable(problem.path || '.'))}: ${printable(problem.message)}`)
+  const shown = folder.problems.slice(0, SHOWN_PROBLEMS).map((problem) => `  ${problem.path === '' ? '' : `${out.style('red', printable(problem.path))}: `}${printable(problem.message)}`)
   const more = folder.problems.length - shown.length
   return more > 0 ? [...shown, `  and ${counted(more, 'more problem')}; see \`p2psync status --json\``] : shown
 }
@@ -92,5 +92,6 @@ function needed(need: Need): string {
 }
 
 function nameOf(document: StatusDocument, id: string): string {
-  return printable(document.devices.find((device) => device.id === id)?.name ?? shortId(id))
+  const device = document.devices.find((each) => each.id === id)
+  return device === undefined ? shortId(id) : printable(distinctName(device, [document.device, ...document.devices]))
 }

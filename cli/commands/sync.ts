@@ -1,9 +1,11 @@
 /** `p2psync sync`: the answer scripts rely on (R38, R39). */
 import type { ErrorCode } from '../../base/errors.ts'
+import type { Client } from '../../rpc/client.ts'
 import type { Result, SyncOutcome } from '../../rpc/schema.ts'
 import { parseDuration, withAnyFolder } from '../arguments.ts'
 import type { Command } from '../context.ts'
 import { EXIT_OF_OUTCOME } from '../exit-code.ts'
+import { distinctName } from '../format.ts'
 import type { Output } from '../output.ts'
 import { printable } from '../output.ts'
 import { followSync } from '../progress.ts'
@@ -23,19 +25,25 @@ export const sync: Command<[folder: string | undefined, options: { readonly time
     }
   })
   context.out.document(result)
-  tell(context.out, result)
+  if (result.ok && !context.out.json && folder === undefined && (await hasNone(client))) context.out.line('There are no folders on this device, so there is nothing to sync; watch one with `p2psync add PATH`.')
+  else tell(context.out, result)
   return EXIT_OF_OUTCOME[result.outcome]
+}
+
+async function hasNone(client: Client): Promise<boolean> {
+  return (await client.call('folders.list')).folders.every((each) => each.path === null)
 }
 
 type SyncResult = Result<'folders.sync'>
 
 function tell(out: Output, result: SyncResult): void {
-  const absent = result.absent.map((device) => printable(device.name))
-  const paused = result.paused.map((device) => printable(device.name))
+  const others = [...result.absent, ...result.paused]
+  const absent = result.absent.map((device) => printable(distinctName(device, others)))
+  const paused = result.paused.map((device) => printable(distinctName(device, others)))
   if (result.ok) out.line(out.style('green', absent.length + paused.length === 0 ? 'In sync.' : 'In sync with every connected device.'))
   else out.error({ code: CODE[result.outcome], message: sentence(result) })
   if (absent.length > 0) out.line(`Not connected: ${absent.join(', ')}`)
-  if (paused.length > 0) out.line(`Paused: ${paused.join(', ')}`)
+  if (paused.length > 0) out.line(`Paused: ${paused.join(', ')}; \`p2psync resume\` there goes on`)
   for (const { path, message } of result.blocked) out.line(`  ${printable(path)}: ${printable(message)}`)
 }
 

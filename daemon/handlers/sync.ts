@@ -1,5 +1,6 @@
 /** `folders.scan` and `folders.sync`. */
 import { withDeadline } from '../../base/deadline.ts'
+import { P2psyncError } from '../../base/errors.ts'
 import type { Handlers, Result } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { SyncOutcome } from '../folder/settle.ts'
@@ -23,12 +24,20 @@ export function syncHandlers(daemon: App): Part {
       return { folders: hosts.map(refOf) }
     },
     'folders.sync': async ({ folder, timeoutMs }, { signal }) => {
+      if (folder === undefined) expectAllOpen(daemon)
       const hosts = hostsOf(daemon, folder)
       const all = async (limit: AbortSignal): Promise<SyncOutcome[]> => await Promise.all(hosts.map((host) => host.folder.sync(limit)))
       const outcomes = await withDeadline(signal, timeoutMs ?? DEFAULT_TIMEOUT_MS, all)
       return combine(daemon, hosts, outcomes)
     }
   }
+}
+
+/** A folder of this device that could not be opened is not equal to anything. */
+function expectAllOpen(daemon: App): void {
+  const lost = daemon.registry.list().find(({ id }) => !daemon.hosts.has(id))
+  if (lost === undefined) return
+  throw new P2psyncError('FOLDER_HALTED', `${lost.path} is a folder of this device but is not open; \`p2psync log\` says why, \`p2psync restart\` tries again`)
 }
 
 function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly SyncOutcome[]): SyncResult {
@@ -38,6 +47,7 @@ function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly S
   const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? null
   const paused = new Set(outcomes.flatMap((result) => result.paused))
   const connected = new Set(outcomes.flatMap((result) => [...result.devices, ...result.paused]))
+  if (hosts.some((host) => host.folder.activity === 'paused')) paused.add(daemon.group.self.id)
   const absent = new Set(hosts.flatMap((host) => host.status.devices.map((row) => row.device)).filter((device) => !connected.has(device)))
   return { ok: outcome === 'in-sync', outcome, reason, blocked: blocked.slice(0, MAX_LISTED_BLOCKED), absent: refs(daemon, absent), paused: refs(daemon, paused) }
 }
