@@ -7,6 +7,7 @@ export const EXIT = { done: 0, failed: 1, usage: 2, notRunning: 3, notInSync: 4,
 const BY_ERROR: Readonly<Partial<Record<ErrorCode, number>>> = {
   USAGE: EXIT.usage,
   CONFIG_UNKNOWN_KEY: EXIT.usage,
+  CONFIG_INVALID: EXIT.usage,
   NOT_RUNNING: EXIT.notRunning,
   NOT_IN_SYNC: EXIT.notInSync,
   NEEDS_DECISION: EXIT.decision,

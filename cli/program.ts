@@ -27,11 +27,17 @@ export async function run(argv: readonly string[], around: Surroundings = {}): P
       out.raw(program.helpInformation())
       return EXIT.usage
     }
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync(isVersionFlag(argv) ? ['version'] : [...argv], { from: 'user' })
     return code
   } catch (error) {
-    return report(out, error)
+    return report(out, error, program)
   }
+}
+
+/** Not an option of commander: it would take that of `restore`. */
+function isVersionFlag(argv: readonly string[]): boolean {
+  const words = argv.filter((word) => word !== '--json')
+  return words.length === 1 && (words[0] === '--version' || words[0] === '-V')
 }
 
 /** Before anything is parsed: a wrong command line is to be answered in JSON as well. */
@@ -40,24 +46,35 @@ function wantsJson(argv: readonly string[]): boolean {
   return (end === -1 ? argv : argv.slice(0, end)).includes('--json')
 }
 
-function report(out: Output, error: unknown): number {
-  if (error instanceof CommanderError) return reportUsage(out, error)
+function report(out: Output, error: unknown, program: Commander): number {
+  if (error instanceof CommanderError) return reportUsage(out, error, program)
   const ours = error instanceof P2psyncError ? error : new P2psyncError('INTERNAL', `a bug in this command: ${String(error)}`)
   out.error(ours)
   return exitCodeOf(ours.code)
 }
 
-function reportUsage(out: Output, error: CommanderError): number {
-  if (error.code === 'commander.helpDisplayed') return EXIT.done
-  if (error.code === 'commander.help') return out.helped ? EXIT.done : reportIncomplete(out)
-  out.error({ code: 'USAGE', message: `${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see \`p2psync --help\`` })
+function reportUsage(out: Output, error: CommanderError, program: Commander): number {
+  if (error.code === 'commander.helpDisplayed' || (error.code === 'commander.help' && out.helped)) return EXIT.done
+  const words = wordsOf(program)
+  const message = error.code === 'commander.help' ? incomplete(words, program.args) : error.message.replace(/^error: /, '').replace(/\.? Expected /, ', expected ').replace(/\s*\n\s*/g, ' ').replace(/\.$/, '')
+  out.error({ code: 'USAGE', message: `${message}; see \`${words.join(' ')} --help\`` })
   return EXIT.usage
 }
 
-/** `p2psync service`: a command that needs another word. */
-function reportIncomplete(out: Output): number {
-  out.error({ code: 'USAGE', message: 'this command needs a subcommand; see its --help' })
-  return EXIT.usage
+function incomplete(words: readonly string[], args: readonly string[]): string {
+  if (words[1] !== undefined) return `${words.join(' ')} needs another word`
+  return args[0] === 'help' ? `unknown command '${args[1]}'` : 'no command is given'
+}
+
+/** The command that was typed, as far as it exists. */
+function wordsOf(program: Commander): string[] {
+  const words = [program.name()]
+  for (let at: Commander | undefined = program; at !== undefined; ) {
+    const word: string | undefined = at.args[0]
+    at = at.commands.find((command) => command.name() === word)
+    if (at !== undefined) words.push(at.name())
+  }
+  return words
 }
 
 /** `done` gets the exit code of the command that ran. */

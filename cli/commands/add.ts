@@ -20,6 +20,7 @@ export const add: Command<[path: string, options: Options]> = async (context, pa
   if (options.mode !== undefined && options.mode !== 'send-receive') {
     throw new P2psyncError('USAGE', `--mode ${options.mode} is not there yet: every folder sends and receives; leave the option out`)
   }
+  if (path === '') throw new P2psyncError('USAGE', 'the path is empty; name a directory')
   if (options.join !== undefined && options.new === true) throw new P2psyncError('USAGE', 'take either --join or --new, not both')
   const client = await context.daemon()
   const added = await call(context, client, path, options)

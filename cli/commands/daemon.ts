@@ -28,8 +28,9 @@ export const daemon: Command<[]> = async ({ out }) => {
     // Nothing that the daemon left open may keep a stopped daemon alive.
     process.exit(await runDaemon({ background: false }))
   } catch (error) {
-    out.error(toP2psyncError(error))
-    return EXIT.notRunning
+    const ours = toP2psyncError(error)
+    out.error(ours)
+    return ours.code === 'ALREADY_RUNNING' ? EXIT.failed : EXIT.notRunning
   }
 }
 

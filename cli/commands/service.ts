@@ -61,7 +61,7 @@ export const status: Command<[options: Options]> = async (context, options) => {
   const enabled = (await trySystemctl(unit.system, 'is-enabled', unit.name)).stdout || 'unknown'
   const active = (await trySystemctl(unit.system, 'is-active', unit.name)).stdout || 'unknown'
   context.out.document({ installed, unit: unit.name, file: unit.file, enabled: enabled === 'enabled', active: active === 'active' })
-  context.out.line(installed ? `${unit.name}: ${enabled}, ${active} (${unit.file})` : `The service is not installed; \`p2psync service install\` does it.`)
+  context.out.line(installed ? `${unit.name}: ${enabled}, ${active} (${unit.file})` : `The service is not installed; \`p2psync service install${unit.system ? ' --system' : ''}\` does it.`)
 }
 
 function unitOf(context: Context, options: Options): Unit {

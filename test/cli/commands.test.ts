@@ -53,6 +53,33 @@ test('--json: one document with schema 1 and the documented keys; text without i
   }
 })
 
+const USAGE_TEXTS: readonly (readonly [line: string, says: string])[] = [
+  ['restore', "missing required argument 'path|folder'; see `p2psync restore --help`"],
+  ['devices rename', "missing required argument 'device'; see `p2psync devices rename --help`"],
+  ['join a b', "too many arguments for 'join', expected 1 argument but got 2; see `p2psync join --help`"],
+  ['service', 'p2psync service needs another word; see `p2psync service --help`'],
+  ['help nope', "unknown command 'nope'; see `p2psync --help`"],
+  ['devices --nope', "unknown option '--nope'; see `p2psync devices --help`"],
+]
+test('wrong usage names the help of the command that was meant', async (t) => {
+  const { home } = await startFake(t)
+  for (const [line, says] of USAGE_TEXTS) t.is((await runHere(home, line.split(' '))).stderr, `p2psync: ${says}\n`)
+  t.is((await runHere(home, ['--json'])).error?.message, 'no command is given; see `p2psync --help`')
+})
+
+test('--version is version; restore keeps its own', async (t) => {
+  const { home } = await startFake(t)
+  t.is((await runHere(home, ['--version'])).stdout, (await runHere(home, ['version'])).stdout)
+  t.is((await runHere(home, ['--version', '--json'])).json?.['schema'], 1)
+  t.is((await runHere(home, ['restore', 'a.txt', '--version', 'abcdef0123'])).code, 0)
+})
+
+test('devices of one name are told apart', async (t) => {
+  const twins = { ...status, device: { ...status.device, name: 'nas' } }
+  const { home } = await startFake(t, fakeHandlers({ 'status.get': async () => twins }))
+  t.ok((await runHere(home, ['status'])).stdout.includes('nas (d1d1d1d1)'))
+})
+
 test('--json is understood before the command as well', async (t) => {
   const { home } = await startFake(t)
   t.is((await runHere(home, ['--json', 'devices'])).json?.['schema'], 1)
@@ -86,6 +113,8 @@ const USAGE: readonly (readonly string[])[] = [
   ['completion', 'powershell'],
   ['devices', 'explode'],
   ['service'],
+  ['help', 'nope'],
+  ['add', ''],
   ['devices', 'address', 'nas', 'nowhere'],
 ]
 for (const args of USAGE) {
@@ -111,6 +140,7 @@ const EXITS: readonly (readonly [method: Method, code: Parameters<typeof refusin
   ['invites.join', 'GROUP_NOT_ALONE', 'join CODE', 5],
   ['folders.scan', 'FOLDER_HALTED', 'scan docs', 5],
   ['config.set', 'CONFIG_UNKNOWN_KEY', 'config set colour red', 2],
+  ['config.set', 'CONFIG_INVALID', 'config set listenPort x', 2],
 ]
 for (const [method, code, line, exit] of EXITS) {
   test(`exit ${exit} when ${line} meets ${code}`, async (t) => {
