@@ -121,7 +121,11 @@ export class Device {
   #log = ''
   readonly #environment: Readonly<Record<string, string>>
 
-  constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}) {
+  readonly #command: readonly string[]
+
+  /** `command` runs a script of Node: as another user, for example. */
+  constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}, command: readonly string[] = [process.execPath]) {
+    this.#command = command
     this.name = name
     this.#root = join(world.root, name)
     this.#bootstrap = world.bootstrap
@@ -150,10 +154,11 @@ export class Device {
     return pid
   }
 
-  /** Resolves when the daemon answers. */
-  async start(): Promise<void> {
+  /** Resolves when the daemon answers. `through`: the head of a command line that runs it as the same process (`strace -D`). */
+  async start(through: readonly string[] = []): Promise<void> {
     await mkdir(this.home, { recursive: true })
-    const child = spawn(process.execPath, [daemonMain], { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
+    const [program = process.execPath, ...words] = [...through, ...this.#command, daemonMain]
+    const child = spawn(program, words, { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
     child.stderr.setEncoding('utf8').on('data', (text: string) => this.#printed(text))
     running.add(child)
     child.on('exit', () => running.delete(child))
@@ -184,6 +189,15 @@ export class Device {
     this.#child = null
     const ms = Date.now() - started
     if (code !== 0 || ms > STOP_TIMEOUT_MS) throw new Error(`${this.name} stopped with ${code ?? signal} after ${ms} ms:\n${this.#log}`)
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Resolves when the daemon is gone by itself, or by the hand of others. */
+  async died(): Promise<void> {
+    if (this.#child !== null) await exitOf(this.#child)
   }
 
   async restart(): Promise<void> {
