@@ -78,6 +78,8 @@ export class Folder extends Resource implements FolderInbox {
   #recovered = false
   #firstScanDone = false
   #lastRunAt = 0
+  /** Ends a scan or a pull under way: the folder is paused or closed. */
+  #reading = new AbortController()
   #lastReport = ''
 
   constructor(options: FolderOptions) {
@@ -113,6 +115,7 @@ export class Folder extends Resource implements FolderInbox {
 
   protected async onClose(): Promise<void> {
     this.#abort.abort()
+    this.#reading.abort()
     this.#notices.cancel()
     await this.#running
     this.#acts.refuse(new P2psyncError('NOT_RUNNING', 'the daemon stops; try again when it runs'))
@@ -130,6 +133,7 @@ export class Folder extends Resource implements FolderInbox {
       peers,
       log,
       signal,
+      held: () => this.#stopped,
       staged: (paths) => this.#mark(() => this.#work.markDirty(paths)),
       failed: (paths, problem) => this.#mark(() => this.#stagingFailed(paths, problem))
     })
@@ -274,7 +278,7 @@ export class Folder extends Resource implements FolderInbox {
     const scan = this.#work.takeScan()
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
-    if (this.#work.takePull()) await pullAll(context, this.#abort.signal)
+    if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
@@ -296,7 +300,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#scanning = true
     this.#options.onState?.(this)
     try {
-      const { unstable } = await scanAndPublish(context, scan)
+      const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
       if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
     } catch (error) {
       // The root stopped being ours while it was read: what was found before stands, the rest is no news.
@@ -322,6 +326,7 @@ export class Folder extends Resource implements FolderInbox {
     }
     if (this.#halted !== null) {
       this.#halted = null
+      this.#context?.fetcher.peersChanged()
       this.#work.markRules()
       this.#work.markScan('all')
     }
@@ -341,8 +346,11 @@ export class Folder extends Resource implements FolderInbox {
     return this.#paused
   }
 
+  /** A scan or a transfer under way is broken off; it goes on when the folder is resumed. */
   async pause(): Promise<void> {
     this.#paused = true
+    this.#reading.abort()
+    this.#notices.notify()
     await this.#running
     this.#report()
   }
@@ -359,6 +367,8 @@ export class Folder extends Resource implements FolderInbox {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
+    this.#reading = new AbortController()
+    this.#context?.fetcher.peersChanged()
     this.#work.markRules()
     this.#work.markScan('all')
     this.#work.markPull()

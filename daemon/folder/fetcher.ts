@@ -25,6 +25,8 @@ export interface FetcherPorts {
   readonly peers: Pick<FolderPeers, 'connected' | 'want'>
   readonly log: Log
   readonly signal: AbortSignal
+  /** While true nothing new is asked for; `peersChanged` goes on. */
+  held?(): boolean
   /** The paths that asked for a content that is staged now. */
   staged(paths: readonly PathKey[]): void
   /** Staging itself failed (disk full, …): these paths are blocked for now. */
@@ -183,8 +185,12 @@ export class Fetcher {
   }
 
   #pump(): void {
-    while (!this.#ports.signal.aborted && this.#smallActive < SMALL_AT_ONCE && this.#small.length > 0) this.#start(this.#takeSmall(), 'small')
-    while (!this.#ports.signal.aborted && this.#largeActive < LARGE_AT_ONCE && this.#large.length > 0) this.#start(this.#large.splice(0, 1), 'large')
+    while (!this.#over && this.#smallActive < SMALL_AT_ONCE && this.#small.length > 0) this.#start(this.#takeSmall(), 'small')
+    while (!this.#over && this.#largeActive < LARGE_AT_ONCE && this.#large.length > 0) this.#start(this.#large.splice(0, 1), 'large')
+  }
+
+  get #over(): boolean {
+    return this.#ports.signal.aborted || this.#ports.held?.() === true
   }
 
   #takeSmall(): Job[] {
@@ -336,7 +342,7 @@ export class Fetcher {
     let next = 0
     let lost = false
     const lane = async (): Promise<void> => {
-      while (next < groups.length && !lost && !this.#ports.signal.aborted) {
+      while (next < groups.length && !lost && !this.#over) {
         const ids = (groups[next++] as Chunk[]).map((chunk) => chunk.id as string as ObjectId)
         const answered = await this.#askGroup(device, staged, left, ids)
         if (!answered) lost = true

@@ -13,8 +13,8 @@ import type { ScanWork } from './work.ts'
 
 type StateFinding = Extract<Finding, { kind: 'present' | 'absent' }>
 
-/** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more. */
-export async function scanAndPublish(context: FolderContext, work: ScanWork): Promise<{ readonly unstable: readonly PathKey[] }> {
+/** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
+export async function scanAndPublish(context: FolderContext, work: ScanWork, signal = context.signal): Promise<{ readonly unstable: readonly PathKey[] }> {
   const { disk, index, watcher } = context.ports
   const unstable: PathKey[] = []
   const request = {
@@ -26,11 +26,12 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork): Pr
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
   const gone: StateFinding[] = []
   const { files } = index.totals
-  for await (const findings of disk.scan(request, index, context.signal)) {
+  for await (const findings of disk.scan(request, index, signal)) {
     if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') return { unstable }
     for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
-    if (context.signal.aborted) return { unstable }
+    if (signal.aborted) return { unstable }
   }
+  if (signal.aborted) return { unstable }
   for (const path of await publishGone(context, gone, files, work.paths === 'all')) unstable.push(path)
   return { unstable }
 }

@@ -2,8 +2,9 @@
 import test from 'brittle'
 import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
+import type { Finding, KnownTree, ScanRequest } from '../../daemon/ports.ts'
 import type { DeviceId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
-import { FakeClock } from '../fakes/clock.ts'
+import { drain, FakeClock } from '../fakes/clock.ts'
 import { DiskStore } from '../fakes/disk-store.ts'
 import { FakeDisk } from '../fakes/disk.ts'
 import { DriveLog, FakeOwnDrive, FakeRemoteDrives } from '../fakes/drive.ts'
@@ -29,12 +30,21 @@ class FaultyDisk extends FakeDisk {
   }
 }
 
-function alone() {
+/** Has no end. */
+class EndlessDisk extends FaultyDisk {
+  override faulty = false
+
+  override async *scan(_request: ScanRequest, _known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
+    while (!signal.aborted) await drain()
+  }
+}
+
+function alone(Disk: typeof FaultyDisk = FaultyDisk) {
   const clock = new FakeClock()
   const life = new Life({ clock })
   const device = createHash('sha256').update('device').digest('hex') as DeviceId
   const store = new DiskStore(() => clock.now())
-  const disk = new FaultyDisk(store, life)
+  const disk = new Disk(store, life)
   const index = new FakeIndex(new IndexStore(), life)
   const network = new FakeNetwork({ clock, random: new Random('cycle'), maxDelayMs: 5 })
   const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => 1 })
@@ -74,4 +84,17 @@ test('rules that could not be read are read again before anything is published',
   t.alike([await index.row('secret' as PathKey), folder.activity], [null, 'idle'])
   t.ok(await index.row('other' as PathKey))
   t.alike(folder.status().problems, [])
+})
+
+test('R29: a pause does not wait for the end of a scan', async (t) => {
+  const { clock, folder } = alone(EndlessDisk)
+  await folder.open()
+  await clock.run(10_000)
+  t.is(folder.activity, 'scanning')
+  await folder.pause()
+  t.is(folder.activity, 'paused')
+  folder.resume()
+  await clock.run(100)
+  t.is(folder.activity, 'scanning')
+  await folder.close()
 })
