@@ -66,7 +66,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   const changes: Change[] = []
   const again: PathKey[] = []
   const dropped: { path: PathKey; row: Row }[] = []
-  const restamps: Restamp[] = []
+  const restamps: { path: PathKey; row: Row }[] = []
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
     if (gone !== null && replacesDirectory(state, before)) {
@@ -82,7 +82,9 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
     }
     if (decided.kind !== 'same') changes.push(changeOf(context, state, before, decided.entry, seen))
     else if (before?.ignored === true) dropped.push({ path: state.path, row: before })
-    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen }, list: before.seen === null ? listOf(state) : null })
+    // A row that a crash or a new drive left without a stat: whether it is stated, and its content known, is not certain.
+    else if (before !== null && before.seen === null && seen !== null) changes.push(changeOf(context, state, before, before.entry, seen))
+    else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
     context.problems.delete(state.path)
   }
   await restamp(context, restamps)
@@ -192,20 +194,10 @@ async function drop(context: FolderContext, rows: readonly { path: PathKey; row:
   context.work.markDirty(rows.map((item) => item.path))
 }
 
-/** `list`: of a row that a crash had left; its content may not have been known then. */
-interface Restamp {
-  readonly path: PathKey
-  readonly row: Row
-  readonly list: ContentList | null
-}
-
-async function restamp(context: FolderContext, rows: readonly Restamp[]): Promise<void> {
+async function restamp(context: FolderContext, rows: readonly { path: PathKey; row: Row }[]): Promise<void> {
   if (rows.length === 0) return
   const batch = context.ports.index.batch()
-  for (const { path, row, list } of rows) {
-    batch.putRow(path, row)
-    if (list !== null) batch.putContent(list, { area: 'tree', path }, null)
-  }
+  for (const { path, row } of rows) batch.putRow(path, row)
   await batch.flush()
 }
 
