@@ -1,5 +1,7 @@
 /** What a change of the ignore rules means for the tree (R31): newly ignored paths leave the drive, others are looked at again. */
 import type { Row } from '../ports.ts'
+import { sameEntry } from '../sync/entry-compare.ts'
+import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 import { commit, type Change } from './commit.ts'
@@ -23,16 +25,17 @@ export async function applyRules(context: FolderContext): Promise<void> {
   }
   await forgetIgnored(context)
   for (const drive of context.ports.remotes.list()) {
-    for await (const statements of index.allRemote(drive.key)) await markUnapplied(context, statements.map((statement) => statement.path))
+    for await (const statements of index.allRemote(drive.key)) await markUnapplied(context, statements)
   }
   // What was ignored when it was made has no row that tells of it: only a scan finds it.
   context.work.markScan('all')
 }
 
 /** What others state of paths that were ignored here until now has not been applied. */
-async function markUnapplied(context: FolderContext, paths: readonly PathKey[]): Promise<void> {
-  const rows = await context.ports.index.rows(paths)
-  context.work.markDirty(paths.filter((_path, i) => rows[i] === null || rows[i]?.ignored === true))
+async function markUnapplied(context: FolderContext, statements: readonly { readonly path: PathKey; readonly entry: Entry }[]): Promise<void> {
+  const rows = await context.ports.index.rows(statements.map(({ path }) => path))
+  const unapplied = statements.filter(({ entry }, i) => rows[i]?.ignored === true || !sameEntry(rows[i]?.entry ?? null, entry))
+  context.work.markDirty(unapplied.map(({ path }) => path))
 }
 
 function leave(path: PathKey, row: Row): Change {
