@@ -238,3 +238,16 @@ well(
   ],
   { seed: 12719, weather: { ...CLEAR, slowCalls: 0.05 } }
 )
+
+well(
+  'R31: what others stated of a path while it was ignored here is applied over our tombstone',
+  2,
+  [
+    { wait: 0, do: 'rename', on: 1, path: 'b.txt', to: 'd/e/f' },
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'ignore', on: 1, text: 'd\n' },
+    { wait: 89, do: 'ignore', on: 1, text: '*.txt\n' },
+    { wait: 0, do: 'rename', on: 0, path: 'd', to: 'g' }
+  ],
+  { seed: 54064, weather: { ...CLEAR, maxDelayMs: 50 } }
+)
