@@ -20,7 +20,7 @@ const layers: readonly Layer[] = [
   { name: 'index', owns: /^daemon\/index\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
   { name: 'drive', owns: /^daemon\/drive\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
   { name: 'net', owns: /^daemon\/net\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
-  { name: 'folder', owns: /^daemon\/(folder\.ts$|folder\/)/, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/|daemon\/folder)/, packages: /^$/ },
+  { name: 'folder', owns: /^daemon\/(folder\.ts$|folder\/)/, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/|daemon\/folder)/, packages: /^node:events$/ },
   { name: 'daemon', owns: /^daemon\//, own: /^(base\/|daemon\/|rpc\/)/ },
   { name: 'rpc', owns: /^rpc\//, own: /^base\// },
   { name: 'cli', owns: /^cli\//, own: /^(base\/|rpc\/)/ },
