@@ -105,7 +105,8 @@ export class Daemon extends Resource implements App {
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
     await this.#openNetwork()
     for (const { from, to } of this.group.bindings()) await this.#rebind(from, to)
-    await this.#openFolders()
+    // What their peers say while they open must wait for its turn.
+    await this.#inTurn(async () => await this.#openFolders())
     this.group.onChange(() => this.#groupChanged())
     this.#server = await startServer({
       socketPath: paths.socket,
@@ -208,6 +209,7 @@ export class Daemon extends Resource implements App {
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#announcer.folderState(changed),
       onChanges: (changed, changes) => this.#announcer.changes(changed, changes),
+      onReady: (drive) => present(this.#ownDrives).settle(drive),
       onConflict: (forked, drive) => this.#conflictSeen(forked, drive),
       onTimeTravel: (traveller, travel) => this.#timeTravelled(traveller, travel)
     })

@@ -16,7 +16,7 @@ import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
-import { firstCheckpoint, NOTHING_TO_RECOVER, recoverIndex, ROTATING, type RecoveryOptions } from './folder/recover.ts'
+import { firstCheckpoint, ROTATING, Times, type RecoveryOptions } from './folder/recover.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
@@ -75,7 +75,9 @@ export class Folder extends Resource implements FolderInbox {
   #halted: FolderStatus['reason'] = null
   /** By `halt`, whatever the root. */
   #held: FolderStatus['reason'] = null
-  #recovered = false
+  readonly #times: Times
+  /** Epoch of the folder's marker when the root was last looked at. */
+  #marker = 0
   #firstScanDone = false
   #lastRunAt = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -86,6 +88,7 @@ export class Folder extends Resource implements FolderInbox {
     super()
     this.#options = options
     this.#paused = options.paused === true
+    this.#times = new Times(options.recovery)
     this.#held = this.#halted = options.halted ?? null
     this.#notices = new Notices(options.clock, this.#abort.signal)
   }
@@ -250,8 +253,7 @@ export class Folder extends Resource implements FolderInbox {
   async #run(): Promise<void> {
     const context = this.#context as FolderContext
     this.#again = false
-    if (!(await this.#rootReady())) return this.#acts.refuse(this.#refusal())
-    if (!this.#recovered && !(await this.#recover(context))) return
+    if (!(await this.#rootReady()) || !(await this.#isOfOneTime(context))) return this.#acts.refuse(this.#refusal())
     this.#report()
     while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#step(context)
     if (this.#stopped) this.#acts.refuse(this.#refusal())
@@ -262,13 +264,12 @@ export class Folder extends Resource implements FolderInbox {
     return this.#abort.signal.aborted || this.#paused || this.#halted !== null
   }
 
-  /** Once, as soon as the root is there. */
-  async #recover(context: FolderContext): Promise<boolean> {
-    const outcome = await recoverIndex(context, this.#options.recovery ?? NOTHING_TO_RECOVER)
-    this.#recovered = outcome === 'ready'
+  async #isOfOneTime(context: FolderContext): Promise<boolean> {
+    const isFirst = !this.#times.recovered
+    const outcome = await this.#times.check(context, this.#marker)
     if (outcome === 'rotate') this.#held = this.#halted = ROTATING
-    if (this.#recovered) await loadDivergent(context)
-    return this.#recovered
+    if (outcome === 'ready' && isFirst) await loadDivergent(context)
+    return outcome === 'ready'
   }
 
   async #step(context: FolderContext): Promise<void> {
@@ -297,6 +298,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   async #scan(context: FolderContext, scan: NonNullable<ReturnType<Work['takeScan']>>): Promise<void> {
+    if (scan.paths === 'all') await this.#times.raise(context, this.#marker)
     this.#scanning = true
     this.#options.onState?.(this)
     try {
@@ -330,6 +332,7 @@ export class Folder extends Resource implements FolderInbox {
       this.#work.markRules()
       this.#work.markScan('all')
     }
+    this.#marker = state.epoch
     return true
   }
 
@@ -341,10 +344,6 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   // ------------------------------------------------------------------------------------------- control
-
-  get paused(): boolean {
-    return this.#paused
-  }
 
   /** A scan or a transfer under way is broken off; it goes on when the folder is resumed. */
   async pause(): Promise<void> {

@@ -41,6 +41,8 @@ export interface HostOptions {
   readonly log: Log
   onState(host: FolderHost): void
   onChanges(host: FolderHost, changes: readonly PathChange[]): void
+  /** The index names this drive from now on. */
+  onReady(drive: DriveKey): void
   /** A peer proved that this drive, ours or another's, was signed twice. */
   onConflict(host: FolderHost, drive: DriveHead): void
   /** Files, index and drive are not of one time: a new drive must take over (R18). */
@@ -140,7 +142,8 @@ export class FolderHost extends Resource {
         recovery: choice.recovery,
         former,
         onTimeTravel: (travel) => this.#options.onTimeTravel(this, travel),
-        sync: async () => await store.sync()
+        sync: async () => await store.sync(),
+        onReady: () => this.#options.onReady(own.key)
       },
       expectOthers: this.#group.devices.some((device) => device !== this.#options.self),
       onState: () => this.#options.onState(this),

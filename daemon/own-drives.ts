@@ -3,7 +3,7 @@
  * store's seed, the folder, the device, the generation and a salt that is new for each drive: a state directory that was put back
  * and lost count of its generations can therefore never make an old drive again.
  *
- *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, recovery } ] }
+ *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery } ] }
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -55,6 +55,8 @@ const row = z.strictObject({
   key: idOf<DriveKey>(parseDriveKey),
   salt: z.string().regex(/^[0-9a-f]{32}$/),
   life: z.string(),
+  /** The index has named it: one that names another is older. */
+  settled: z.boolean().default(false),
   recovery: z.strictObject({ files: z.enum(['trusted', 'doubted']), cuts: z.array(cut).readonly() })
 })
 const document = z.strictObject({ version: z.literal(1), drives: z.array(row) })
@@ -98,6 +100,12 @@ export class OwnDrives {
     return this.#options.group.removedSelf ? null : (this.#due(folder, checkpoint)?.reason ?? null)
   }
 
+  /** The index names this drive now. Durable when it returns. */
+  settle(key: DriveKey): void {
+    const known = this.#rowOf(key)
+    if (known !== null && !known.settled) this.#save(this.#rows.map((other) => (other === known ? { ...other, settled: true } : other)))
+  }
+
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */
   async rotate(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice> {
     const { group, drives, life } = this.#options
@@ -107,7 +115,7 @@ export class OwnDrives {
     const salt = randomBytes(SALT_BYTES)
     const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(rotation.writer === null ? {} : { writer: rotation.writer }) }
     const { key, writer } = await drives.openOwn(source)
-    this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, recovery }])
+    this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery }])
     await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer })
     return { drive: source, recovery, former: this.#former(folder, checkpoint, key) }
   }
@@ -129,6 +137,7 @@ export class OwnDrives {
     if (newest === null) return { reason: 'first', recovery: { files: 'doubted', cuts: [] }, writer: null }
     if (known === null) return { reason: 'unknown-drive', recovery: TRUSTED, writer: null }
     if (known.life !== life) return { reason: 'new-store', recovery: TRUSTED, writer: null }
+    if (known.settled && checkpoint?.drive !== known.key) return { reason: 'rolled-back', recovery: TRUSTED, writer: null }
     const rivals = folder.drives.some((drive) => drive.device === group.self.id && drive.generation === newest.generation && drive.driveKey !== newest.driveKey)
     if (rivals || (checkpoint !== null && checkpoint.generation > newest.generation)) return { reason: 'unknown-drive', recovery: TRUSTED, writer: null }
     if (newest.keyId !== folder.keyId) return { reason: 'new-key', recovery: TRUSTED, writer: newest.writer }

@@ -30,9 +30,11 @@ export interface RecoveryOptions {
   readonly onTimeTravel: ((travel: TimeTravel) => void) | null
   /** Resolves when all that was written to the index is on disk. */
   readonly sync: () => Promise<void>
+  /** Index and drive agree, durably. */
+  readonly onReady: () => void
 }
 
-export const NOTHING_TO_RECOVER: RecoveryOptions = { recovery: { files: 'trusted', cuts: [] }, former: null, onTimeTravel: null, sync: async () => undefined }
+const NOTHING_TO_RECOVER: RecoveryOptions = { recovery: { files: 'trusted', cuts: [] }, former: null, onTimeTravel: null, sync: async () => undefined, onReady: () => undefined }
 
 /** Why a folder halts for a moment. */
 export const ROTATING = { code: 'rotating', message: 'files and state of this folder are not of one time (one was put back from a backup); they are compared, nothing is lost' }
@@ -40,7 +42,7 @@ export const ROTATING = { code: 'rotating', message: 'files and state of this fo
 /** halted: the root is not ours. rotate: a new drive must take over first, and whoever makes it was told. */
 export type Recovered = 'ready' | 'halted' | 'rotate'
 
-export async function recoverIndex(context: FolderContext, options: RecoveryOptions): Promise<Recovered> {
+async function recoverIndex(context: FolderContext, options: RecoveryOptions): Promise<Recovered> {
   const { disk, index, own, log } = context.ports
   const checkpoint = index.own ?? firstCheckpoint(own)
   const state = await disk.inspect()
@@ -53,13 +55,53 @@ export async function recoverIndex(context: FolderContext, options: RecoveryOpti
   }
   const counter = await catchUp(context, checkpoint, options)
   context.work.markScan(await disk.recover())
-  const { pending, next } = nextEpoch(checkpoint.epoch, state.epoch)
-  await settle(context, { ...checkpoint, counter, epoch: pending })
-  // The index first, durably: otherwise a power cut would look like an index of yesterday.
-  await options.sync()
-  await disk.setEpoch(next)
-  await settle(context, { ...checkpoint, counter, epoch: next })
+  await settle(context, { ...checkpoint, counter })
+  await raiseEpoch(context, state.epoch, options.sync)
+  options.onReady()
   return 'ready'
+}
+
+/** Watches over a running folder that files, index and drive stay of one time. */
+export class Times {
+  readonly #options: RecoveryOptions
+  #recovered = false
+  #raisedAt = 0
+
+  constructor(options: RecoveryOptions = NOTHING_TO_RECOVER) {
+    this.#options = options
+  }
+
+  get recovered(): boolean {
+    return this.#recovered
+  }
+
+  /** At the beginning of each cycle: `marker` is the epoch that stands in the folder now. */
+  async check(context: FolderContext, marker: number): Promise<Recovered> {
+    const { own } = context.ports.index
+    if (this.#recovered && (own === null || judgeEpoch(own.epoch, marker) === 'same')) return 'ready'
+    const outcome = await recoverIndex(context, this.#options)
+    this.#recovered = outcome === 'ready'
+    this.#raisedAt = context.ports.own.length
+    return outcome
+  }
+
+  /** Before a full scan: what is put back from before this moment is known by its epoch then. Idle folders are left alone. */
+  async raise(context: FolderContext, marker: number): Promise<void> {
+    const { length } = context.ports.own
+    if (length === this.#raisedAt) return
+    this.#raisedAt = length
+    await raiseEpoch(context, marker, this.#options.sync)
+  }
+}
+
+async function raiseEpoch(context: FolderContext, marker: number, sync: RecoveryOptions['sync']): Promise<void> {
+  const checkpoint = context.counter.commit(context.ports.own.length)
+  const { pending, next } = nextEpoch(checkpoint.epoch, marker)
+  await settle(context, { ...checkpoint, epoch: pending })
+  // The index first, durably: otherwise a power cut would look like an index of yesterday.
+  await sync()
+  await context.ports.disk.setEpoch(next)
+  await settle(context, { ...checkpoint, epoch: next })
 }
 
 /** Of an index that is new. */

@@ -5,7 +5,7 @@
 import { cp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
-import { createPair, waitConnected, type Device } from './harness.ts'
+import { createGroup, createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
 const TIMEOUT = { timeout: 120_000 }
@@ -176,4 +176,63 @@ test('R12: a wiped store is built again from files and devices', TIMEOUT, async 
   t.is(await a.read('new-b.txt'), 'new-b today', 'what is missing was not deleted')
   t.is([...tree.keys()].filter((path) => path.includes('sync-conflict')).length, 1, 'one conflict copy')
   for (const device of [a, b]) t.ok((await contents(device)).has('keep yesterday'), `${device.name} has both versions`)
+})
+
+test('R18: the files of yesterday, restored without a restart in between', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  const backup = await backUp(a, 'files')
+  await today(a, b)
+  await a.call('folders.scan', {})
+  await a.stop()
+  await rollBack(a, backup, 'files')
+  await a.start()
+  await waitConnected(a, b)
+  await isToday(t, a, b)
+})
+
+test('R12: a folder that is removed and added again deletes nothing', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await a.call('folders.remove', { folder: 'docs' })
+  await rm(a.path('keep.txt'))
+  await a.write('edit-a.txt', 'edited while it was not synced')
+  await b.write('edit-b.txt', 'edit-b today')
+  await a.add()
+  await waitEqual([a.path(), b.path()], 40_000, async () => (await b.read('keep.txt')) === 'keep yesterday' && (await a.read('edit-b.txt')) === 'edit-b today')
+  await settled(a, b)
+  const all = await contents(b)
+  for (const text of ['edited while it was not synced', 'edit-a yesterday']) t.ok(all.has(text), text)
+})
+
+test('R19: a fork that a third device took is not spread, and its owner makes a new drive', TIMEOUT, async (t) => {
+  const [a, b, c] = (await createGroup(t, ['a', 'b', 'c'])) as [Device, Device, Device]
+  await waitConnected(b, c)
+  await yesterday(a, b)
+  await settled(c)
+  await Promise.all([a.stop(), c.stop()])
+  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
+  await a.start()
+  await waitConnected(a, b)
+  await today(a, b)
+  await Promise.all([a.stop(), b.stop()])
+  await rollBack(a, backups[0], 'state')
+  await rollBack(a, backups[1], 'files')
+  await Promise.all([a.start(), c.start()])
+  await waitConnected(a, c)
+  await a.write('edit-a.txt', 'edit-a on the restored machine')
+  await waitFor('c has the other history', async () => (await c.read('edit-a.txt')) === 'edit-a on the restored machine')
+  await a.stop()
+  await b.start()
+  await waitConnected(b, c)
+  await b.write('meanwhile.txt', 'b and c alone')
+  await waitEqual([b.path(), c.path()], 40_000, () => c.read('meanwhile.txt').then(() => true, () => false))
+  await a.start()
+  await Promise.all([waitConnected(a, b), waitConnected(a, c)])
+  await waitEqual([a.path(), b.path(), c.path()], 60_000, () => a.read('meanwhile.txt').then(() => true, () => false))
+  await settled(a, b, c)
+  // While a was away, b and c could only see one number of a for two changes: one text may stand in b's history alone.
+  const all = new Set([...(await contents(b)), ...(await contents(c))])
+  for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
+  t.is(await generations(b, a), 2, 'a new drive took over')
 })
