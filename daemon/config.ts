@@ -145,7 +145,7 @@ function fromText(key: ConfigKey, text: string): Value {
     case 'historyMaxDays':
     case 'historyMaxBytes':
     case 'guardMinFiles':
-      return /^\d+$/.test(text) ? Number(text) : text
+      return /^-?\d+$/.test(text) ? Number(text) : text
     case 'guardShare':
       return /^\d*\.?\d+$/.test(text) ? Number(text) : text
     case 'bootstrap':

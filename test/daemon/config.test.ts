@@ -43,6 +43,7 @@ const REFUSED: readonly (readonly [key: string, value: string | number | boolean
   ['__proto__', 'x', 'CONFIG_UNKNOWN_KEY', /__proto__/],
   ['listenPort', 'many', 'CONFIG_INVALID', /listenPort/],
   ['listenPort', '65536', 'CONFIG_INVALID', /listenPort/],
+  ['historyMaxDays', '-4', 'CONFIG_INVALID', /must be at least 1/],
   ['listenPort', true, 'CONFIG_INVALID', /listenPort/],
   ['deviceName', '', 'CONFIG_INVALID', /deviceName/],
   ['lan', 'eth0', 'CONFIG_INVALID', /on, off, or an IP address/],
