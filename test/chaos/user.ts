@@ -261,7 +261,7 @@ export class User {
 
   async #link(): Promise<void> {
     const path = this.#random.chance(0.3) ? this.#random.pick(SHARED) : this.#newPath()
-    const target = this.#random.chance(0.2) ? '/etc' : `../nowhere-${this.#name}-${this.#count++}`
+    const target = this.#random.chance(0.2) ? '/proc/version' : `../nowhere-${this.#name}-${this.#count++}`
     const draft = join(this.#drafts, `${this.#count++}`)
     symlinkSync(target, draft)
     this.#ledger.wrote(`${this.#name}:${JSON.stringify(path)} (symlink)`, linkContent(target))
@@ -371,7 +371,11 @@ export class User {
   #parents(path: string): void {
     const parent = dirname(path)
     if (parent === '.') return
-    for (const part of parent.split('/')) this.#ledger.named(part)
+    const parts = parent.split('/')
+    for (const part of parts) this.#ledger.named(part)
+    // A user at work stays in the folder: nothing is written through a symlink.
+    const isLink = parts.some((_, i) => lstatOrNull(this.#at(parts.slice(0, i + 1).join('/')))?.isSymbolicLink() === true)
+    if (isLink) throw Object.assign(new Error('a symlink on the way'), { code: 'ENOTDIR' })
     mkdirSync(this.#at(parent), { recursive: true })
   }
 
