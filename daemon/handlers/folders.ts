@@ -29,7 +29,8 @@ export function folderHandlers(daemon: App): Part {
 
 /** The folders here that a selector means; without one, all. */
 export function hostsOf(daemon: App, selector: string | undefined): FolderHost[] {
-  return selector === undefined ? [...daemon.hosts.values()] : [hostOf(daemon, selector)]
+  // One that is still being opened, or rotated, has nothing to say yet.
+  return selector === undefined ? [...daemon.hosts.values()].filter((host) => host.opened) : [hostOf(daemon, selector)]
 }
 
 export function hostOf(daemon: App, selector: string): FolderHost {

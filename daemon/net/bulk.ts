@@ -41,7 +41,7 @@ export class Bulk {
   /** Resolves with the stream once the device at that address has proved to be the one; null if it cannot be reached so. */
   async dial(device: DeviceId, host: string, port: number): Promise<NoiseSecretStream | null> {
     const socket = connect({ host, port })
-    const stream = this.#secure(socket, true)
+    const stream = this.#secure(socket, device)
     const proved = await this.#handshake(stream)
     if (proved === device) return stream
     stream.destroy()
@@ -54,7 +54,7 @@ export class Bulk {
   }
 
   #incoming(socket: Socket): void {
-    const stream = this.#secure(socket, false)
+    const stream = this.#secure(socket, null)
     const judge = async (): Promise<void> => {
       const device = await this.#handshake(stream)
       if (device === null || !this.#options.accept(device, stream)) stream.destroy()
@@ -62,11 +62,13 @@ export class Bulk {
     judge().catch((error: unknown) => this.#options.log.debug({ reason: messageOf(error) }, 'a TCP connection was refused'))
   }
 
-  #secure(socket: Socket, initiator: boolean): NoiseSecretStream {
+  /** Noise IK: who dials knows the key already, and who is dialled shows nothing to anybody who does not. */
+  #secure(socket: Socket, dialled: DeviceId | null): NoiseSecretStream {
     socket.setNoDelay(true)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
-    const stream = new NoiseSecretStream(initiator, socket, { keyPair: { ...this.#options.keyPair() } })
+    const peer = dialled === null ? {} : { remotePublicKey: Buffer.from(dialled, 'hex') }
+    const stream = new NoiseSecretStream(dialled !== null, socket, { pattern: 'IK', keyPair: { ...this.#options.keyPair() }, ...peer })
     stream.on('error', (error) => this.#options.log.debug({ reason: messageOf(error) }, 'TCP connection error'))
     // A connection that a firewall has forgotten says nothing, and whoever asks over it waits in vain.
     stream.setKeepAlive(BULK_KEEP_ALIVE_MS)
