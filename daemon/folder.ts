@@ -4,6 +4,7 @@
  */
 import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
+import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
 import { Acts } from './folder/acts.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
@@ -17,6 +18,7 @@ import { reconcileAndApply } from './folder/merge.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
 import { firstCheckpoint, ROTATING, Times, type RecoveryOptions } from './folder/recover.ts'
+import { Reporter } from './folder/reporter.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
@@ -63,8 +65,9 @@ export class Folder extends Resource implements FolderInbox {
   readonly #acts = new Acts()
   readonly #tally = new Tally()
   readonly #rules = new Rules()
-  readonly #abort = new AbortController()
+  readonly #abort = busyAbortController()
   readonly #notices: Notices
+  readonly #reporter: Reporter
   #context: FolderContext | null = null
   #standing: Standing | null = null
   #running: Promise<void> | null = null
@@ -82,7 +85,6 @@ export class Folder extends Resource implements FolderInbox {
   #lastRunAt = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
   #reading = new AbortController()
-  #lastReport = ''
 
   constructor(options: FolderOptions) {
     super()
@@ -91,6 +93,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#times = new Times(options.recovery)
     this.#held = this.#halted = options.halted ?? null
     this.#notices = new Notices(options.clock, this.#abort.signal)
+    this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
   }
 
   get id() {
@@ -453,12 +456,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #report(): void {
-    const report = this.report()
-    const text = JSON.stringify(report)
-    if (text !== this.#lastReport) {
-      this.#lastReport = text
-      this.#options.peers.report(report)
-    }
+    this.#reporter.tell()
     this.#options.onState?.(this)
   }
 
