@@ -6,6 +6,8 @@ import { CALLS, type Area, type Call, type Kill, type Traced } from './tracer.ts
 export type Profile = Readonly<Record<Phase, Readonly<Record<Role, readonly Traced[]>>>>
 
 const PHASES: readonly Phase[] = ['sync', 'start']
+/** Beyond it are counts of calls that are mostly not ours, and one of two victims is dead before. */
+const MAX_PAIR_NTH = 60
 const ROLES: readonly Role[] = ['sender', 'receiver']
 
 /** Every call on a file of ours, by phase and role: the places where a first thread comes to a count. */
@@ -32,7 +34,7 @@ export function planPoints(profile: Profile, random: Random): Point[] {
 
 function pairOf(profile: Profile, random: Random): Point {
   const phase = random.pick(PHASES)
-  const kill = (role: Role): Kill => random.pick(killsOf(profile[phase][role]))
+  const kill = (role: Role): Kill => random.pick(killsOf(profile[phase][role]).filter(({ nth }) => nth <= MAX_PAIR_NTH))
   return { phase, kills: { sender: kill('sender'), receiver: kill('receiver') } }
 }
 

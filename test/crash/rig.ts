@@ -47,6 +47,8 @@ export class Rig {
   readonly #work: string
   readonly #seed: string
   readonly #historyHashes = new Map<string, string>()
+  /** Files in history that hold what nobody wrote. */
+  readonly #mixtures: string[] = []
   #count = 0
   #step = ''
 
@@ -79,6 +81,7 @@ export class Rig {
         if (phase === 'start') await this.#devices[one].kill9()
       }
       await this.#healed()
+      for (const device of Object.values(this.#devices)) this.#history(device, scenario)
     }
     return traces
   }
@@ -207,7 +210,8 @@ export class Rig {
     const devices = [sender, receiver]
     const trees = await Promise.all(devices.map(async (device) => await treeOf(device.path(scenario.name))))
     const wrong = differences(trees[0] ?? new Map(), trees[1] ?? new Map()).map((line) => `trees differ: ${line}`)
-    const history = new Map(devices.flatMap((device) => [...this.#history(device)]))
+    const history = new Map(devices.flatMap((device) => [...this.#history(device, scenario)]))
+    wrong.push(...this.#mixtures.splice(0))
     for (const device of devices) {
       wrong.push(...judgeTree(device.path(scenario.name), scenario, history).map((line) => `${device.name}: ${line}`))
       wrong.push(...checkStaging(device), ...checkLog(device, readFileSync(device.beside('log'), 'utf8')))
@@ -220,19 +224,23 @@ export class Rig {
   }
 
   /** Hash of everything in history → its file. A file there never changes, so each is read once. */
-  #history(device: Device): Map<string, string> {
-    const root = device.path('.p2psync', 'history')
+  #history(device: Device, scenario: Scenario): Map<string, string> {
     const found = new Map<string, string>()
-    for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    for (const entry of readdirSync(device.path('.p2psync', 'history'), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name)
-      if (entry.isFile()) {
-        const key = `${file} ${statSync(file).size}`
-        const hash = this.#historyHashes.get(key) ?? sha256(readFileSync(file))
-        this.#historyHashes.set(key, hash)
-        found.set(hash, file)
-      }
+      if (!entry.isFile()) continue
+      const key = `${file} ${statSync(file).size}`
+      const hash = this.#historyHashes.get(key) ?? this.#hashNew(file, scenario)
+      this.#historyHashes.set(key, hash)
+      found.set(hash, file)
     }
     return found
+  }
+
+  #hashNew(file: string, scenario: Scenario): string {
+    const content = readFileSync(file)
+    if (!scenario.isKnown(content)) this.#mixtures.push(`MIXTURE in history: ${file}`)
+    return sha256(content)
   }
 
   #isUp(role: Role): boolean {

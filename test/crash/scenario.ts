@@ -27,12 +27,19 @@ export class Scenario {
   /** The two contents that meet at one name. */
   readonly rivals: Buffer[] = []
   readonly kept = new Map<string, Kept>()
+  /** Every content that a user wrote. */
+  readonly #written: Buffer[] = []
 
   constructor(name: string, a: string, b: string, random: Random) {
     this.name = name
     this.#a = join(a, name)
     this.#b = join(b, name)
     this.#random = random
+  }
+
+  /** Whether a user wrote it, or had written so much of it at some moment. */
+  isKnown(content: Buffer): boolean {
+    return this.#written.some((written) => written.subarray(0, content.length).equals(content))
   }
 
   /** On the first device; to be synced before `act`. */
@@ -117,6 +124,7 @@ export class Scenario {
     if (next === null) this.final.delete(path)
     else {
       this.final.set(path, next)
+      this.#written.push(next)
       this.kept.set(sha256(next), { what: path, live: true })
     }
   }
@@ -134,6 +142,7 @@ export class Scenario {
     this.kept.delete(sha256(this.final.get('both') ?? Buffer.alloc(0)))
     this.final.delete('both')
     this.rivals.push(content)
+    this.#written.push(content)
     this.kept.set(sha256(content), { what: 'both', live: true })
     writeFileSync(join(root, 'both'), content)
   }
