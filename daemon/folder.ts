@@ -7,10 +7,9 @@ import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
 import { Acts } from './folder/acts.ts'
+import { createContext } from './folder/create-context.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
-import { Fetcher } from './folder/fetcher.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
-import { Guard } from './folder/guard.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
@@ -27,7 +26,7 @@ import { Standing, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
-import type { FolderActivity, FolderInbox, FolderReport, Problem } from './ports.ts'
+import type { FolderActivity, FolderInbox, FolderReport } from './ports.ts'
 import type { DeviceId, PathKey } from './sync/ids.ts'
 import type { GuardLimits } from './sync/safety.ts'
 
@@ -84,7 +83,7 @@ export class Folder extends Resource implements FolderInbox {
   #firstScanDone = false
   #lastRunAt = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
-  #reading = new AbortController()
+  #reading = busyAbortController()
 
   constructor(options: FolderOptions) {
     super()
@@ -131,39 +130,21 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #makeContext(counter: Counter): FolderContext {
-    const { disk, index, peers, log } = this.#options
-    const signal = this.#abort.signal
-    const fetcher = new Fetcher({
-      disk,
-      index,
-      peers,
-      log,
-      signal,
-      held: () => this.#stopped,
-      staged: (paths) => this.#mark(() => this.#work.markDirty(paths)),
-      failed: (paths, problem) => this.#mark(() => this.#stagingFailed(paths, problem))
-    })
-    return {
-      ports: this.#options,
+    return createContext(this.#options, {
       work: this.#work,
       tally: this.#tally,
       rules: this.#rules,
-      fetcher,
-      guard: new Guard(this.#options.guard),
-      asked: new Set(),
-      problems: new Map(),
-      blocked: new Map(),
-      refusals: new Map(),
-      copyBases: new Map(),
-      followers: new Map(),
-      signal,
+      signal: this.#abort.signal,
       counter,
+      guard: this.#options.guard,
+      held: () => this.#stopped,
+      mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
       changed: (changes) => {
         this.#standing?.noteChanges(changes)
         this.#options.onChanges?.(changes)
       }
-    }
+    })
   }
 
   // ------------------------------------------------------------------------------------------- inbox
@@ -191,13 +172,6 @@ export class Folder extends Resource implements FolderInbox {
     // A cycle without work would tell others of itself, and each of them us in turn.
     if (this.#work.empty) this.#report()
     else this.wake()
-  }
-
-  #stagingFailed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void {
-    for (const path of paths) {
-      this.#context?.blocked.set(path, { ...problem, path })
-      this.#context?.problems.set(path, { ...problem, path })
-    }
   }
 
   #retryBlocked(): void {
@@ -369,7 +343,7 @@ export class Folder extends Resource implements FolderInbox {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#reading = new AbortController()
+    this.#reading = busyAbortController()
     this.#context?.fetcher.peersChanged()
     this.#work.markRules()
     this.#work.markScan('all')

@@ -35,7 +35,7 @@ export function syncHandlers(daemon: App): Part {
 
 /** A folder of this device that could not be opened is not equal to anything. */
 function expectAllOpen(daemon: App): void {
-  const lost = daemon.registry.list().find(({ id }) => !daemon.hosts.has(id))
+  const lost = daemon.registry.list().find(({ id }) => daemon.hosts.get(id)?.opened !== true)
   if (lost === undefined) return
   throw new P2psyncError('FOLDER_HALTED', `${lost.path} is a folder of this device but is not open; \`p2psync log\` says why, \`p2psync restart\` tries again`)
 }

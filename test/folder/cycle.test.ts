@@ -36,6 +36,7 @@ class EndlessDisk extends FaultyDisk {
 
   override async *scan(_request: ScanRequest, _known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     while (!signal.aborted) await drain()
+    yield []
   }
 }
 

@@ -1,0 +1,66 @@
+/** Puts together what the steps of one folder's cycle share, from its ports and what folder.ts keeps for itself. */
+import type { Problem } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import type { GuardLimits } from '../sync/safety.ts'
+import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
+import { Fetcher } from './fetcher.ts'
+import { Guard } from './guard.ts'
+import type { Rules } from './rules.ts'
+import type { Tally } from './tally.ts'
+import type { Work } from './work.ts'
+
+export interface ContextParts {
+  readonly work: Work
+  readonly tally: Tally
+  readonly rules: Rules
+  readonly signal: AbortSignal
+  readonly counter: Counter
+  readonly guard: Partial<GuardLimits> | undefined
+  /** Paused, halted or closing: nothing is fetched. */
+  held(): boolean
+  /** Marks work and wakes the cycle. */
+  mark(mark: () => void): void
+  wake(): void
+  changed(changes: readonly PathChange[]): void
+}
+
+export function createContext(ports: FolderPorts, parts: ContextParts): FolderContext {
+  const { disk, index, peers, log } = ports
+  const { work, tally, rules, signal, counter, mark } = parts
+  const problems = new Map<string, Problem>()
+  const blocked = new Map<PathKey, Problem>()
+  const failed = (paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void => {
+    for (const path of paths) {
+      blocked.set(path, { ...problem, path })
+      problems.set(path, { ...problem, path })
+    }
+  }
+  const fetcher = new Fetcher({
+    disk,
+    index,
+    peers,
+    log,
+    signal,
+    held: () => parts.held(),
+    staged: (paths) => mark(() => work.markDirty(paths)),
+    failed: (paths, problem) => mark(() => failed(paths, problem))
+  })
+  return {
+    ports,
+    work,
+    tally,
+    rules,
+    fetcher,
+    guard: new Guard(parts.guard),
+    asked: new Set(),
+    problems,
+    blocked,
+    refusals: new Map(),
+    copyBases: new Map(),
+    followers: new Map(),
+    signal,
+    counter,
+    wake: () => parts.wake(),
+    changed: (changes) => parts.changed(changes)
+  }
+}
