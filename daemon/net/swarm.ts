@@ -1,6 +1,7 @@
 /**
  * The network of this device: one Hyperswarm whose key is the device key, one topic per group, and the live connections to members.
- * INVARIANT 7: who is not a member now is refused before a byte of ours is sent, and a device that is removed is let go at once.
+ * INVARIANT 7: who is not a member now is refused before a byte of ours is sent, and a device that is removed is let go at once;
+ * one that was away then is told so when it comes (farewell.ts), and nothing else.
  * Members are dialled by key whatever the topic (R23); remembered and static addresses are tried first, without a DHT they are all.
  */
 import { randomBytes } from 'node:crypto'
@@ -15,6 +16,7 @@ import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
 import { Bulk } from './bulk.ts'
 import { Dialer } from './dialer.ts'
+import { sayFarewell } from './farewell.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
 import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
@@ -99,7 +101,7 @@ export class Network extends Resource {
       loopback: isLoopback(bootstrap),
       addresses: (key) => reachable.get(key.toString('hex') as DeviceId) ?? [],
     })
-    this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#allows(key) })
+    this.#swarm = new Hyperswarm({ dht: this.#node, keyPair: { ...group.self.keyPair }, firewall: (key) => !this.#hears(key) })
     const wanted = (device: DeviceId): boolean => !this.#ready.has(device) && this.#allows(Buffer.from(device, 'hex'))
     this.#dialer = new Dialer({ group, book: this.#book, node: this.#node, swarm: this.#swarm, clock, log, wanted }, reachable)
     this.#bulk = new Bulk({
@@ -228,18 +230,27 @@ export class Network extends Resource {
     return device !== this.group.self.id && this.group.isMember(device) && !this.group.removedSelf
   }
 
+  /** A member; or a device that was removed, which may only be told so. */
+  #hears(key: Buffer): boolean {
+    return this.#allows(key) || (!this.group.removedSelf && this.group.removalsOf(key.toString('hex') as DeviceId).length > 0)
+  }
+
   /** Hyperswarm bans for good whom its own firewall refuses, and keeps a row for each: strangers must not get that far. */
   #refuseBeforeBan(): void {
     const { server } = this.#swarm
     const ofSwarm = server.firewall
     server.firewall = (key, payload, address) => {
       if (key.equals(this.group.self.keyPair.publicKey)) this.#clonedListeners.tell(this.group.self.id)
-      return !this.#allows(key) || ofSwarm(key, payload, address)
+      return !this.#hears(key) || ofSwarm(key, payload, address)
     }
   }
 
   #onConnection(stream: NoiseSecretStream): void {
     const device = parseDeviceId(stream.remotePublicKey.toString('hex'))
+    if (device !== null && !this.#allows(stream.remotePublicKey) && this.#hears(stream.remotePublicKey) && !this.closing) {
+      sayFarewell(stream, this.group.removalsOf(device), this.#options.clock)
+      return
+    }
     if (device === null || !this.#allows(stream.remotePublicKey) || this.closing) {
       stream.on('error', () => undefined)
       stream.destroy()

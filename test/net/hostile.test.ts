@@ -35,15 +35,17 @@ function closed(stream: NoiseSecretStream): Promise<void> {
 /** A channel that sends raw bytes as message `type`, after a proper start. */
 interface Raw {
   readonly channel: Channel
+  listen(listener: (type: number, bytes: Buffer) => void): void
   send(type: number, bytes: Buffer): void
 }
 
 async function rawChannel(stream: NoiseSecretStream, protocol: string, types: number): Promise<Raw> {
   const channel = must(Protomux.from(stream).createChannel({ protocol }))
-  const messages = Array.from({ length: types }, () => channel.addMessage({ encoding: c.raw }))
+  let listener = (_type: number, _bytes: Buffer): void => undefined
+  const messages = Array.from({ length: types }, (_, type) => channel.addMessage({ encoding: c.raw, onmessage: (bytes) => listener(type, Buffer.from(bytes)) }))
   channel.open()
   await channel.fullyOpened()
-  return { channel, send: (type, bytes) => void must(messages[type]).send(bytes) }
+  return { channel, listen: (listen) => void (listener = listen), send: (type, bytes) => void must(messages[type]).send(bytes) }
 }
 
 function helloOf(device: Device): Buffer {
@@ -70,22 +72,28 @@ test('invariant 7: a stranger gets no connection, not one byte, and no ban grows
   t.is(a.network.links().length, 0)
 })
 
-test('invariant 7: a removed device is refused', async (t) => {
-  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+test('invariant 7: a removed device gets the proof of its removal, once for each connection, and nothing else', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { serve: async () => t.fail('served') as never, heads: async () => t.fail('heads') as never } })
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
   await pair(a, b)
   const link = await connected(a, b)
   const gone = new Promise<void>((resolve) => link.onClose(resolve))
   const { keyPair } = b.group.self
-  await a.group.removeDevice(b.group.self.id)
-  await gone
   await b.close()
+  await gone
+  await a.group.removeDevice(b.group.self.id)
   const stream = dial(stranger(t), a, keyPair)
-  stream.on('data', () => t.fail('data'))
   stream.on('error', () => undefined)
-  setTimeout(() => stream.destroy(), 700)
+  const control = await rawChannel(stream, CONTROL_PROTOCOL, 13)
+  const received: [type: number, bytes: Buffer][] = []
+  control.listen((type, bytes) => received.push([type, bytes]))
+  for (const type of [1, 3, 5, 8, 10]) control.send(type, randomBytes(40))
   await closed(stream)
-  t.absent(stream.connected)
+  t.alike(received.map(([type]) => type), [0, 7])
+  t.alike(c.decode(wire.hello, received[0]?.[1] as Buffer), { version: 1, session: '00'.repeat(16), port: 0, digest: Buffer.alloc(32) })
+  const { records } = c.decode(wire.goodbye, received[1]?.[1] as Buffer)
+  t.alike(records.map((record) => record.body), a.group.removalsOf(b.group.self.id).map((record) => record.body))
+  t.is(a.network.links().length, 0)
 })
 
 test('a member that breaks the protocol loses its connection, and the daemon lives', async (t) => {

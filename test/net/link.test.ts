@@ -257,3 +257,17 @@ async function sameTopic(a: Device, b: Device): Promise<void> {
   }
   await until(subscribe, () => b.group.topic()?.equals(a.group.topic() ?? Buffer.alloc(0)) === true)
 }
+
+test('R20: a device that was away when it was removed learns it when it is back', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  await connected(a, b)
+  const { stateDir } = b
+  await b.close()
+  await a.group.removeDevice(b.group.self.id)
+  const back = await openDevice(t, { name: 'b', bootstrap: 'none', stateDir })
+  await groupHas(back, () => back.group.removedSelf)
+  t.alike(back.group.members().map((member) => member.name), ['a'])
+  t.is(a.network.links().length, 0)
+})
