@@ -1,3 +1,4 @@
+/** A deadline that a garbage collection must not lose (base/deadline.ts). */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
