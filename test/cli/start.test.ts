@@ -73,7 +73,7 @@ test('in the foreground it runs until SIGTERM and exits 0; a second one is refus
   t.teardown(() => daemon.kill('SIGKILL'))
   await new Promise<void>((resolve) => daemon.stderr.setEncoding('utf8').on('data', (text: string) => text.includes('"started"') && resolve()))
   const second = await home.cli('daemon', '--json')
-  t.is(second.code, 3)
+  t.is(second.code, 1)
   t.ok(['ALREADY_RUNNING', 'STORE_LOCKED'].includes(second.error?.code ?? ''), second.stderr)
   daemon.kill('SIGTERM')
   t.alike(await exit, [0, null])
