@@ -100,8 +100,8 @@ async function planned(rig: Rig, given: Options): Promise<Point[]> {
   for (const phase of ['sync', 'start'] as const) {
     for (const role of ['sender', 'receiver'] as const) {
       const trace = profile[phase][role].filter(({ area }) => area !== 'other')
-      all += killsOf(trace).length
-      console.log(`${phase} ${role}: ${trace.length} calls (${list(areasOf(trace))}), ${killsOf(trace).length} kill points: ${list(tally(trace, ({ call }) => call))}`)
+      all += killsOf(phase, trace).length
+      console.log(`${phase} ${role}: ${trace.length} calls (${list(areasOf(trace))}), ${killsOf(phase, trace).length} kill points: ${list(tally(trace, ({ call }) => call))}`)
     }
   }
   const points = planPoints(profile, new Random(given.seed)).slice(0, given.points)

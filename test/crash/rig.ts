@@ -138,7 +138,7 @@ export class Rig {
     const ends: Ends = {}
     for (const role of ROLES) {
       if (!none && kills[role] === undefined) continue
-      const tracer = await Tracer.attach(this.#devices[role].pid, this.#traceFile(role), kills[role] ?? null)
+      const tracer = await Tracer.attach(this.#devices[role].pid, this.#traceFile(role), kills[role] ?? null, storeLogs(this.#devices[role]))
       ends[role] = async () => await tracer.end()
     }
     this.#step = 'acting'
@@ -255,6 +255,11 @@ export class Rig {
     rmSync(old, { force: true })
     return traceFile(directory, role, this.#count)
   }
+}
+
+function storeLogs(device: Device): string[] {
+  const directory = join(device.home, 'state', 'store', 'db')
+  return readdirSync(directory).filter((name) => /^\d+\.log$/.test(name)).map((name) => join(directory, name))
 }
 
 type Ends = Partial<Record<Role, () => Promise<Traced[]>>>

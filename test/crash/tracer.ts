@@ -36,6 +36,8 @@ export interface Traced {
 
 const ATTACH_TIMEOUT_MS = 20_000
 const LET_GO_MS = 1_000
+/** Nearly all other writes wake a thread of the same process. */
+const STORE_LOG = /^\d+<[^>]*\/state\/store\/db\/\d+\.log>/
 const LINE = /^(\d+) +([a-z_0-9]+)\((.*)$/
 
 /** Null if daemons can be traced here, else why not. */
@@ -69,13 +71,14 @@ export class Tracer {
     this.#file = file
   }
 
-  /** Resolves once every thread is traced. */
-  static async attach(pid: number, file: string, kill: Kill | null): Promise<Tracer> {
+  /** Resolves once every thread is traced. `logs`: of the store, the only files whose `write` counts. */
+  static async attach(pid: number, file: string, kill: Kill | null, logs: readonly string[]): Promise<Tracer> {
     writeFileSync(file, '')
-    const child = spawn('strace', ['-f', ...options(file, kill), '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const only = kill?.call === 'write' ? logs.flatMap((log) => ['-P', log]) : []
+    const child = spawn('strace', ['-f', ...options(file, kill), ...only, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] })
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-    await waitFor(`strace is attached: ${said}`, () => said.includes('attached'), ATTACH_TIMEOUT_MS)
+    await waitFor('strace is attached', () => said.includes('attached'), ATTACH_TIMEOUT_MS)
     return new Tracer(child, file)
   }
 
@@ -105,6 +108,7 @@ export function readTrace(file: string): Traced[] {
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     const [, thread, name, rest] = LINE.exec(line) ?? []
     if (thread === undefined || name === undefined || rest === undefined) continue
+    if (name === 'write' && !STORE_LOG.test(rest)) continue
     const key = `${thread} ${name}`
     const nth = (counts.get(key) ?? 0) + 1
     counts.set(key, nth)

@@ -16,7 +16,7 @@ const POINTS = [
   'sync receiver:renameat2:3',
   'sync receiver:rename:12',
   'sync receiver:unlink:9',
-  'sync sender:write:40',
+  'sync sender:write:12',
   'sync sender:fdatasync:3',
   'start receiver:fdatasync:4',
   'start receiver:rename:8',
