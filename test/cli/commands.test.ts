@@ -117,6 +117,13 @@ const USAGE: readonly (readonly string[])[] = [
   ['add', ''],
   ['devices', 'address', 'nas', 'nowhere'],
 ]
+test('R41: a folder that only sends is refused with a sentence', async (t) => {
+  const { home } = await startFake(t)
+  const refused = await runHere(home, ['add', 'x', '--mode', 'send-only'])
+  t.is(refused.code, 2)
+  t.ok(refused.stderr.includes('send-only'), refused.stderr)
+})
+
 for (const args of USAGE) {
   test(`wrong usage is exit 2: p2psync ${args.join(' ')}`, async (t) => {
     const { home } = await startFake(t)

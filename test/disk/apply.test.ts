@@ -131,7 +131,7 @@ for (const { name, capabilities } of FILE_SYSTEMS) {
     t.is(read(folder.root, 'f'), 'mine')
   })
 
-  clean(`${name}: a save in the instant before a file is removed stays`, capabilities, async (t, folder) => {
+  clean(`R33: ${name}: a save in the instant before a file is removed stays`, capabilities, async (t, folder) => {
     put(folder, 'f', 'old')
     await scan(folder)
     folder.before(() => save(folder, 'f', 'precious'))
@@ -225,7 +225,7 @@ clean('a chmod right after a file got its name is seen by the next scan', FULL, 
   t.is(result.kind === 'done' && result.seen !== null && (result.seen.mode & 0o777), 0o644)
 })
 
-test('a parent that becomes a symlink to outside leads nowhere', async (t) => {
+test('R34: a parent that becomes a symlink to outside leads nowhere', async (t) => {
   const folder = await openFolder(t)
   const outside = await t.tmp()
   put(folder, 'd/f', 'old')
@@ -265,7 +265,7 @@ test('.p2psync made a symlink to outside halts, and nothing is written there', a
   t.alike(fs.readdirSync(join(outside, 'own')), ['marker.json'])
 })
 
-test('a missing or changed parent is named', async (t) => {
+test('R13: a missing or changed parent is named', async (t) => {
   const folder = await openFolder(t)
   put(folder, 'file', 'x')
   await stage(folder.disk, 'one')

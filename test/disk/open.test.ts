@@ -102,7 +102,7 @@ test('a bound folder keeps its root under another id, also when told twice', asy
   await t.exception(rebindMarker(root, OTHER_FOLDER, OTHER_FOLDER, 'me'), { code: 'FOLDER_OWNED' })
 })
 
-test('removing the marker keeps files and history, and is no error without one', async (t) => {
+test('R43: removing the marker keeps files and history, and is no error without one', async (t) => {
   const root = await t.tmp()
   await createMarker(root, FOLDER)
   fs.mkdirSync(join(root, '.p2psync/history'))

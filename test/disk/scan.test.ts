@@ -99,7 +99,7 @@ test('a directory replaced by another of the same name is read wholly', async (t
   t.alike(told(await scan(folder, { paths: ['d' as PathKey] })), ['absent d/e/f', 'present d', 'present d/e', 'present d/e/g'])
 })
 
-test('a directory kept by ignored things in a directory of its own stays untold', async (t) => {
+test('R10: a directory kept by ignored things in a directory of its own stays untold', async (t) => {
   const folder = await openFolder(t)
   fs.mkdirSync(join(folder.root, 'a/b'), { recursive: true })
   fs.writeFileSync(join(folder.root, 'a/b/x.tmp'), '')

@@ -255,6 +255,6 @@ test('a closed drive rejects', async (t) => {
   await t.exception(own(drives), /closed/)
 })
 
-test('the writer id is the hash of the first drive key', (t) => {
+test('R1: the writer id is the hash of the first drive key', (t) => {
   t.is(writerIdOf('00'.repeat(32) as DriveKey), '66687aadf862bd77')
 })

@@ -5,7 +5,7 @@ import { createDevices, createPair } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 import type { StatusDocument } from '../../rpc/schema.ts'
 
-test('status states the folder, its totals and who is in sync', { timeout: 90_000 }, async (t) => {
+test('R37: status states the folder, its totals and who is in sync', { timeout: 90_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('one.txt', '12345')
   await a.write('dir/two.txt', '678')
@@ -108,4 +108,15 @@ test('a device alone is in sync with itself', { timeout: 60_000 }, async (t) => 
   await a?.add()
   const synced = await a?.cli('sync', '--timeout', '10s', '--json')
   t.is(synced?.code, 0, synced?.stderr)
+})
+
+test('R25: two folders of one name made apart in one group stay two, and status says so', { timeout: 90_000 }, async (t) => {
+  const [a, b] = await createPair(t)
+  await mkdir(b.beside('other'), { recursive: true })
+  const made = await b.cli('add', b.beside('other'), '--name', 'docs', '--new', '--json')
+  t.is(made.code, 0, made.stderr)
+  await waitFor('a hears of it', async () => (await a.call('folders.list', {})).folders.length === 2)
+  const folders = (await b.call('status.get', {})).folders
+  t.is(folders.length, 2)
+  for (const folder of folders) t.ok(folder.problems.some((problem) => problem.code === 'same-name'), folder.path)
 })

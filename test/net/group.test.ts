@@ -44,7 +44,7 @@ test('group: the first start makes a key and a group of one, and the next ones k
   t.is(statSync(join(stateDir, 'keys')).mode & 0o777, 0o700)
 })
 
-test('group: damaged or missing secrets stop the start; nothing is made anew in their place', async (t) => {
+test('R42, R44: damaged or missing secrets stop the start; nothing is made anew in their place', async (t) => {
   const stateDir = await t.tmp()
   const group = await open(t, 'a', stateDir)
   const file = join(stateDir, 'keys', 'group.json')
@@ -107,7 +107,7 @@ test('group: who was not added gets nowhere with a handover', async (t) => {
   t.is(b.groupId, before)
 })
 
-test('R22: removing a device changes every secret it knew; those who were away follow', async (t) => {
+test('R22, R43: removing a device changes every secret it knew, the topic too; those who were away follow', async (t) => {
   const [a, b, c] = [await open(t, 'a'), await open(t, 'b'), await open(t, 'c')]
   await letIn(a, b)
   await letIn(a, c)
