@@ -1,0 +1,145 @@
+/** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from one device after the other. */
+import type { StagedFile } from '../ports.ts'
+import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList } from '../sync/content.ts'
+import type { DeviceId, ObjectId } from '../sync/ids.ts'
+import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
+
+/** Large contents fetched at once. */
+export const LARGE_AT_ONCE = 3
+/** Wants in flight for one large content. */
+const WANTS_AT_ONCE = 3
+/** Bytes asked for in one want of a large content. */
+const WANT_BYTES = 1024 * 1024
+
+export class LargeLane {
+  readonly #sources: Sources
+  readonly #outcomes: Outcomes
+  readonly #over: () => boolean
+
+  /** `over`: nothing new may be asked for now. */
+  constructor(sources: Sources, outcomes: Outcomes, over: () => boolean) {
+    this.#sources = sources
+    this.#outcomes = outcomes
+    this.#over = over
+  }
+
+  /** `known`: its list, if there is one. Rejects where staging itself fails. */
+  async fetch(job: Job, known: ContentList | null): Promise<void> {
+    const list = known ?? (await this.#list(job))
+    if (list === null) return this.#outcomes.unavailable(job)
+    const staged = await this.#sources.ports.disk.stage(list)
+    try {
+      const left = await this.#fromHere(staged)
+      for (const device of this.#sources.candidates([job])) {
+        if (left.size === 0 || this.#sources.ports.signal.aborted) break
+        await this.#askChunks(device, staged, left)
+      }
+      if (left.size > 0) return this.#outcomes.unavailable(job)
+      await staged.seal()
+    } finally {
+      await staged.release()
+    }
+    this.#outcomes.finished(job, list)
+  }
+
+  /** The list proves itself: header by content id, pages by the header. */
+  async #list(job: Job): Promise<ContentList | null> {
+    const known = (await this.#sources.ports.index.content(job.cid))?.list ?? null
+    if (known !== null) return known
+    for (const device of this.#sources.candidates([job])) {
+      const list = await this.#askList(device, job)
+      if (list !== null) return list
+      if (this.#sources.ports.signal.aborted) return null
+    }
+    return null
+  }
+
+  async #askList(device: DeviceId, job: Job): Promise<ContentList | null> {
+    const id = job.cid as string as ObjectId
+    const bytes = (await this.#wantAll(device, [id], (_id, data) => contentId(data) === job.cid)).get(id)
+    const header = bytes === undefined ? null : decodeHeader(bytes)
+    if (header === null || header.size !== job.size) return null
+    const pages = await this.#wantAll(device, header.pages, (page, data) => pageId(data) === page)
+    const chunks: Chunk[] = []
+    for (const page of header.pages) {
+      const rows = pages.get(page)
+      const decoded = rows === undefined ? null : decodePage(rows, header.sizeClass)
+      if (decoded === null) return null
+      chunks.push(...decoded)
+    }
+    const list = contentList(header.sizeClass, chunks)
+    return list.cid === job.cid ? list : null
+  }
+
+  /** Fills what this device already has, under whatever name; returns what is left, by chunk id with all its offsets. */
+  async #fromHere(staged: StagedFile): Promise<Map<ObjectId, { chunk: Chunk; offsets: number[] }>> {
+    const left = new Map<ObjectId, { chunk: Chunk; offsets: number[] }>()
+    for (const { chunk, offset } of staged.missing()) {
+      const id = chunk.id as string as ObjectId
+      const waiting = left.get(id)
+      if (waiting !== undefined) {
+        waiting.offsets.push(offset)
+        continue
+      }
+      const data = await this.#sources.localChunk(chunk)
+      if (data !== null) await staged.write(offset, data)
+      else left.set(id, { chunk, offsets: [offset] })
+    }
+    return left
+  }
+
+  async #askChunks(device: DeviceId, staged: StagedFile, left: Map<ObjectId, { chunk: Chunk; offsets: number[] }>): Promise<void> {
+    const groups = groupBySize([...left.values()].map((item) => item.chunk))
+    let next = 0
+    let lost = false
+    const lane = async (): Promise<void> => {
+      while (next < groups.length && !lost && !this.#over()) {
+        const ids = (groups[next++] as Chunk[]).map((chunk) => chunk.id as string as ObjectId)
+        const answered = await this.#askGroup(device, staged, left, ids)
+        if (!answered) lost = true
+      }
+    }
+    const results = await Promise.allSettled(Array.from({ length: WANTS_AT_ONCE }, lane))
+    const failure = results.find((result) => result.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+  }
+
+  /** @returns false if the device cannot be asked any more. */
+  async #askGroup(device: DeviceId, staged: StagedFile, left: Map<ObjectId, { chunk: Chunk; offsets: number[] }>, ids: readonly ObjectId[]): Promise<boolean> {
+    const writes: Promise<void>[] = []
+    const answered = await this.#sources.want(device, ids, (id, data) => {
+      const item = left.get(id)
+      if (item === undefined || data === null || chunkId(data) !== item.chunk.id) return
+      left.delete(id)
+      this.#outcomes.received(data.length)
+      for (const offset of item.offsets) hold(writes, staged.write(offset, data))
+    })
+    await allSettled(writes)
+    return answered
+  }
+
+  async #wantAll(device: DeviceId, ids: readonly ObjectId[], valid: (id: ObjectId, data: Buffer) => boolean): Promise<Map<ObjectId, Buffer>> {
+    const got = new Map<ObjectId, Buffer>()
+    await this.#sources.want(device, ids, (id, data) => {
+      if (data !== null && valid(id, data)) got.set(id, data)
+    })
+    return got
+  }
+}
+
+function groupBySize(chunks: readonly Chunk[]): Chunk[][] {
+  const groups: Chunk[][] = []
+  let group: Chunk[] = []
+  let bytes = 0
+  for (const chunk of chunks) {
+    if (group.length > 0 && bytes + chunk.length > WANT_BYTES) {
+      groups.push(group)
+      group = []
+      bytes = 0
+    }
+    group.push(chunk)
+    bytes += chunk.length
+  }
+  if (group.length > 0) groups.push(group)
+  return groups
+}

@@ -1,0 +1,85 @@
+/** What the lanes of the fetcher share: this device's own copies of chunks, the devices that may have others, and asking them. */
+import { messageOf } from '../../base/errors.ts'
+import type { Disk, FolderIndex, FolderPeers, Log } from '../ports.ts'
+import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
+import type { ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
+
+/** A content that is being brought into staging. */
+export interface Job {
+  readonly cid: ContentId
+  readonly size: number
+  /** Its only chunk; null where it has more than one, or none. */
+  readonly chunk: Chunk | null
+  /** Devices whose drives name it. */
+  readonly sources: Set<DeviceId>
+  state: 'queued' | 'active' | 'unavailable'
+}
+
+export interface SourcePorts {
+  readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'>
+  readonly index: Pick<FolderIndex, 'content' | 'find'>
+  readonly peers: Pick<FolderPeers, 'connected' | 'want'>
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+/** Where a lane tells what became of its jobs. */
+export interface Outcomes {
+  received(bytes: number): void
+  /** It is staged and sealed. */
+  finished(job: Job, list: ContentList): void
+  /** No connected device could give it. */
+  unavailable(job: Job): void
+}
+
+export class Sources {
+  readonly ports: SourcePorts
+
+  constructor(ports: SourcePorts) {
+    this.ports = ports
+  }
+
+  /** A verified copy of a chunk from the files of this device, or null. */
+  async localChunk(chunk: Chunk): Promise<Buffer | null> {
+    const found = await this.ports.index.find(chunk.id as string as ObjectId)
+    if (found === null || found.kind !== 'chunk') return null
+    for (const { place, offset } of found.at) {
+      const data = await this.ports.disk.read(place, offset, chunk.length)
+      if (data !== null && chunkId(data) === chunk.id) return data
+    }
+    return null
+  }
+
+  /** Connected devices: first those whose drives name one of these contents, then the rest. */
+  candidates(jobs: readonly Job[]): DeviceId[] {
+    const named = new Set(jobs.flatMap((job) => [...job.sources]))
+    const usable = this.ports.peers.connected().filter((peer) => peer.report !== null && peer.report.state !== 'paused' && peer.report.state !== 'halted')
+    const devices = usable.map((peer) => peer.device)
+    return [...devices.filter((device) => named.has(device)), ...devices.filter((device) => !named.has(device))]
+  }
+
+  /** @returns false if the connection went before all were answered. */
+  async want(device: DeviceId, ids: readonly ObjectId[], take: (id: ObjectId, data: Buffer | null) => void): Promise<boolean> {
+    if (ids.length === 0) return true
+    try {
+      await this.ports.peers.want(device, ids, take, this.ports.signal)
+      return true
+    } catch (error) {
+      this.ports.log.debug({ device, error: messageOf(error) }, 'a request for chunks ended early')
+      return false
+    }
+  }
+}
+
+/** Work that is waited for later: a failure before that is not an unhandled one. */
+export function hold(work: Promise<void>[], started: Promise<void>): void {
+  started.catch(() => undefined)
+  work.push(started)
+}
+
+/** Waits for all, then throws the first failure: no write is left running. */
+export async function allSettled(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work)
+  const failure = results.find((result) => result.status === 'rejected')
+  if (failure !== undefined) throw failure.reason
+}
