@@ -11,6 +11,7 @@ import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
 import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } from './history.ts'
+import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -32,6 +33,7 @@ export interface DiskOptions {
   /** What to believe of the file system in place of asking it. */
   readonly capabilities?: Capabilities
   readonly folds?: Folds
+  readonly fineTimes?: boolean
   readonly hooks?: ApplyHooks
   readonly now?: () => Date
 }
@@ -41,6 +43,7 @@ export class FolderDisk implements Disk {
   readonly #staging: Staging
   readonly #mover: Mover
   readonly #folding: Folding
+  readonly #times: FineTimes
   readonly #displaced: Displaced
   readonly #relinked = new Relinked()
   readonly #problems = new Problems()
@@ -55,6 +58,7 @@ export class FolderDisk implements Disk {
     this.#staging = new Staging(this.#roots)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
+    this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
     this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, log: options.log, now: this.#now })
   }
 
@@ -75,7 +79,7 @@ export class FolderDisk implements Disk {
    */
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding }, request, known, signal)
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times }, request, known, signal)
   }
 
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {

@@ -6,6 +6,7 @@ import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import { eachAtMost } from './each.ts'
+import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
 import { listDirectory, type Child, type Listing } from './listing.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
@@ -19,6 +20,7 @@ export interface ScanParts {
   readonly roots: Roots
   readonly problems: Problems
   readonly folding: Folding
+  readonly times: FineTimes
 }
 
 const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
@@ -36,7 +38,8 @@ type Standing = 'directory' | 'done'
 export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
   await parts.roots.verify()
   parts.roots.refresh()
-  const walk = new Walk(parts, await foldOfDisk(parts.folding), request, known, signal)
+  const [fold, fine] = await Promise.all([foldOfDisk(parts.folding), parts.times.fine()])
+  const walk = new Walk(parts, { fold, fine }, request, known, signal)
   for await (const findings of walk.run()) {
     if (findings.some((finding) => finding.kind === 'absent')) await parts.roots.verify()
     yield findings
@@ -57,6 +60,7 @@ class Walk {
   readonly #roots: Roots
   readonly #problems: Problems
   readonly #fold: Fold
+  readonly #fine: boolean
   readonly #request: ScanRequest
   readonly #known: KnownTree
   readonly #signal: AbortSignal
@@ -65,8 +69,9 @@ class Walk {
   readonly #standings = new Map<PathKey, Promise<Standing>>()
   readonly #listed = new Map<PathKey, Depth>()
 
-  constructor(parts: ScanParts, fold: Fold, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
+  constructor(parts: ScanParts, { fold, fine }: { readonly fold: Fold; readonly fine: boolean }, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
     this.#fold = fold
+    this.#fine = fine
     this.#roots = parts.roots
     this.#problems = parts.problems
     this.#request = request
@@ -271,7 +276,7 @@ class Walk {
   }
 
   async #file({ path, stat }: Child): Promise<void> {
-    const read = await readStable(this.#roots, path, stat, this.#signal)
+    const read = await readStable(this.#roots, path, stat, this.#fine, this.#signal)
     if (this.#signal.aborted) return
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {

@@ -1,7 +1,7 @@
 /**
- * A file's content as it was at one moment: the stat before and after the reading are equal, and old enough that a write in
- * between would have shown. (A write within the same tick of the kernel's clock leaves the times as they are; so a file younger
- * than that is left to settle first.)
+ * A file's content as it was at one moment: the stat before and after the reading are equal, and a write in between would have
+ * shown. Where times are coarse, a write within the same tick of the kernel's clock leaves them as they are, so a file younger than
+ * that is left to settle first. Where they are fine (fine-times.ts), a small file is read as soon as nobody writes to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../../base/errors.ts'
@@ -9,6 +9,7 @@ import type { ContentList } from '../sync/content.ts'
 import { parentOf, nameOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { readContent } from './read-content.ts'
+import { writesAreDone } from './fine-times.ts'
 import { at, type Roots, WalkError } from './roots.ts'
 import { kindOf, sameStat } from './seen.ts'
 import { close, fstat, lstat, open, READ_FLAGS, type Stat } from './sys.ts'
@@ -20,16 +21,18 @@ export type StableRead =
 
 /** The longest tick of a kernel clock (100 Hz), and some more. */
 const TICK_MS = 12
+/** Where times are fine: a file that is written in several calls is mostly read once, complete. */
+const QUIET_MS = 2
 const ATTEMPTS = 4
 /** Reading less than this takes no longer than the check of the name would. */
 const LONG_READ_BYTES = 1024 * 1024
 
-/** `listed` is a recent lstat of the path. */
-export async function readStable(roots: Roots, path: PathKey, listed: Stat, signal: AbortSignal): Promise<StableRead> {
+/** `listed` is a recent lstat of the path. `fine`: the times there show each change. */
+export async function readStable(roots: Roots, path: PathKey, listed: Stat, fine: boolean, signal: AbortSignal): Promise<StableRead> {
   let fd: number | null = null
   try {
     fd = await roots.use(parentOf(path), async (parent) => await open(at(parent, nameOf(path)), READ_FLAGS))
-    return await readOpen(roots, path, fd, listed, signal)
+    return await readOpen(roots, path, fd, listed, fine, signal)
   } catch (error) {
     const code = errnoOf(error)
     if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || error instanceof WalkError) return { kind: 'unstable' }
@@ -39,19 +42,17 @@ export async function readStable(roots: Roots, path: PathKey, listed: Stat, sign
   }
 }
 
-async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, signal: AbortSignal): Promise<StableRead> {
+async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, fine: boolean, signal: AbortSignal): Promise<StableRead> {
   let before = listed
   for (let attempt = 0; attempt < ATTEMPTS && !signal.aborted; attempt++) {
-    const young = msUntilSettled(before)
-    if (young > 0) {
-      await sleep(young)
-      before = await fstat(fd)
-      if (msUntilSettled(before) > 0) continue
-    }
+    const settled = await settle(fd, before, fine)
+    const waited = settled.stat !== before
+    before = settled.stat
+    if (!settled.quiet) continue
     if (kindOf(before) !== 'file') break
     const content = await readContent(fd, Number(before.size), signal)
     const after = await fstat(fd)
-    const sure = attempt === 0 && young <= 0 && before.size < LONG_READ_BYTES
+    const sure = attempt === 0 && !waited && before.size < LONG_READ_BYTES
     if (content !== null && sameStat(before, after) && (sure || (await standsAt(roots, path, after)))) return { kind: 'read', content, stat: after }
     before = after
     // A long file that grows would be read over and over: it is looked at again later.
@@ -60,13 +61,25 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, s
   return { kind: 'unstable' }
 }
 
+/** `stat`: from which on no write goes unnoticed, if `quiet`. */
+async function settle(fd: number, before: Stat, fine: boolean): Promise<{ readonly stat: Stat; readonly quiet: boolean }> {
+  const quietMs = fine && before.size > 0 && before.size < LONG_READ_BYTES ? QUIET_MS : TICK_MS
+  const young = youngMs(before, quietMs)
+  if (young > 0) await sleep(young)
+  const stat = young > 0 ? await fstat(fd) : before
+  if (youngMs(stat, quietMs) > 0) return { stat, quiet: false }
+  // From one tick on a small file is as safe as where times are coarse; of those there are many, and few large ones.
+  const ask = fine && (stat.size >= LONG_READ_BYTES || youngMs(stat, TICK_MS) > 0)
+  return !ask || (await writesAreDone(fd, Number(stat.size))) ? { stat, quiet: true } : { stat: await fstat(fd), quiet: false }
+}
+
 /** The name still stands for what was read. */
 async function standsAt(roots: Roots, path: PathKey, stat: Stat): Promise<boolean> {
   return sameStat(stat, await roots.use(parentOf(path), async (parent) => await lstat(at(parent, nameOf(path)))))
 }
 
-/** 0 or less: old enough. A time in the future (another machine's clock) is taken as old. */
-function msUntilSettled(stat: Stat): number {
+/** How much is missing until nothing happened to it for `ms`. A time in the future (another machine's clock) is taken as old. */
+function youngMs(stat: Stat, ms: number): number {
   const age = Date.now() - Number(stat.ctimeNs / 1000n) / 1000
-  return age < 0 ? (age > -TICK_MS ? TICK_MS : 0) : Math.ceil(TICK_MS - age)
+  return age < 0 ? (age > -TICK_MS ? ms : 0) : Math.max(0, Math.ceil(ms - age))
 }

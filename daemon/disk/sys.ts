@@ -93,7 +93,7 @@ export async function readFully(fd: number, buffer: Uint8Array, start: number, l
   return got
 }
 
-function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+export function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.read(fd, buffer, start, length, position, (error, count) => (error ? reject(error) : resolve(count)))
   })
