@@ -62,7 +62,7 @@ test('a write under way is waited for', async (t) => {
   for (let byte = 1; byte <= 5; byte++) {
     const { ctimeNs } = await fstat(fd)
     const written = new Promise((resolve) => worker.once('message', resolve))
-    worker.postMessage(byte)
+    worker.postMessage(byte, [])
     while (fs.fstatSync(fd, { bigint: true }).ctimeNs === ctimeNs) await new Promise((resolve) => setImmediate(resolve))
     t.ok(await writesAreDone(fd, size))
     fs.readSync(fd, last, 0, 1, size - 1)
@@ -112,7 +112,7 @@ test('of a file that is overwritten again and again only whole states are read',
   const whole = new Set(Array.from({ length: 256 }, (_, byte) => contentList(0, [{ id: chunkId(Buffer.alloc(size, byte)), length: size }]).cid))
   const worker = overwriter(t, path, size)
   let byte = 0
-  const overwrite = (): void => worker.postMessage(++byte % 256)
+  const overwrite = (): void => worker.postMessage(++byte % 256, [])
   worker.on('message', () => setTimeout(overwrite, byte % 4))
   overwrite()
   let reads = 0
