@@ -81,7 +81,8 @@ export class Folder extends Resource implements FolderInbox {
   /** Epoch of the folder's marker when the root was last looked at. */
   #marker = 0
   #firstScanDone = false
-  #lastRunAt = 0
+  /** By the clock, which may be set. */
+  #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
   #reading = busyAbortController()
 
@@ -191,7 +192,8 @@ export class Folder extends Resource implements FolderInbox {
       this.#again = true
       return
     }
-    const wait = this.#lastRunAt + GATHER_MS - this.#options.clock.now()
+    // No wait that we set is longer: the clock was set back, which must not keep what changed from being seen.
+    const wait = Math.min(this.#notBefore - this.#options.clock.now(), RECHECK_MS)
     if (wait > 0 && this.#work.localDoubt) this.#notices.once('gather', wait, () => this.#start())
     else this.#start()
   }
@@ -199,11 +201,13 @@ export class Folder extends Resource implements FolderInbox {
   #start(): void {
     if (this.#running !== null || this.#abort.signal.aborted || this.#paused) return
     this.#running = this.#run()
-      .catch((error: unknown) => this.#failed(error))
-      .finally(() => {
+      .then(
+        () => GATHER_MS,
+        (error: unknown) => this.#failed(error)
+      )
+      .then((wait) => {
         this.#running = null
-        // Later than now where a failed one has to wait.
-        this.#lastRunAt = Math.max(this.#lastRunAt, this.#options.clock.now())
+        this.#notBefore = this.#options.clock.now() + wait
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
@@ -215,16 +219,16 @@ export class Folder extends Resource implements FolderInbox {
     this.wake()
   }
 
-  /** A cycle that threw met something nobody foresaw for one path or port: said aloud, tried again later. */
-  #failed(error: unknown): void {
-    if (this.#abort.signal.aborted) return
+  /** A cycle that threw met something nobody foresaw for one path or port: said aloud, tried again later. @returns when, in milliseconds. */
+  #failed(error: unknown): number {
+    if (this.#abort.signal.aborted) return RECHECK_MS
     this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
     this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
     this.#halted = this.#held
     this.#work.markRules()
     this.#work.markScan('all')
     this.#work.markPull()
-    this.#lastRunAt = this.#options.clock.now() + RECHECK_MS
+    return RECHECK_MS
   }
 
   async #run(): Promise<void> {

@@ -10,7 +10,7 @@ const FIRST_CONNECTION_MS = 3_000
 /** Resolves when all that reachable devices state is in the index, or they take too long. */
 export async function awaitMetadata(context: FolderContext, notices: Notices, stopped: () => boolean): Promise<void> {
   const { clock, remotes, peers } = context.ports
-  const start = clock.now()
+  let waited = 0
   while (!stopped()) {
     await pullAll(context, context.signal)
     const drives = remotes.list()
@@ -18,8 +18,11 @@ export async function awaitMetadata(context: FolderContext, notices: Notices, st
     if (drives.length > 0 && awaited.length === 0) break
     const reachable = awaited.some((drive) => drive.length > 0 || peers.connected().some((peer) => peer.device === drive.device))
     const limit = reachable ? FIRST_METADATA_MS : FIRST_CONNECTION_MS
-    const left = start + limit - clock.now()
+    const left = limit - waited
     if (left <= 0) break
+    const before = clock.now()
     await notices.nextWithin(left)
+    // The clock may have been set meanwhile.
+    waited += Math.min(left, Math.max(0, clock.now() - before))
   }
 }

@@ -35,6 +35,8 @@ export class DiskStore {
   halted: Exclude<RootState, { kind: 'ready' }> | null = null
   /** A watcher hears what we do ourselves as well. */
   onChange: (paths: readonly string[]) => void = () => undefined
+  /** What an apply displaced stands in history now. */
+  onKept: (node: LeafNode) => void = () => undefined
   #names = 0
 
   constructor(now: () => number) {
@@ -52,6 +54,7 @@ export class DiskStore {
     this.limbo.delete(displaced)
     this.history.set(name, displaced.node)
     displaced.node.links++
+    this.onKept(displaced.node)
     return name
   }
 }

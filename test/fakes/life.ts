@@ -7,7 +7,7 @@ import type { Clock } from '../../daemon/ports.ts'
 export interface LifeOptions {
   readonly clock: Clock
   /** Added to the device's idea of the time. */
-  readonly skewMs?: number
+  skewMs?(): number
   /** How long the next step takes; 0 for not at all. */
   readonly pace?: () => number
 }
@@ -17,6 +17,7 @@ export class Life {
   #dead = false
   #steps = 0
   #killAt: { readonly step: number; readonly run: () => void } | null = null
+  #armed: { readonly step: number; readonly run: () => void }[] = []
 
   constructor(options: LifeOptions) {
     this.#options = options
@@ -28,9 +29,9 @@ export class Life {
 
   /** The clock as the device sees it; its timers die with it. */
   get clock(): Clock {
-    const { clock, skewMs = 0 } = this.#options
+    const { clock, skewMs = () => 0 } = this.#options
     return {
-      now: () => clock.now() + skewMs,
+      now: () => clock.now() + skewMs(),
       after: (ms, run) =>
         clock.after(ms, () => {
           if (!this.#dead) run()
@@ -47,14 +48,21 @@ export class Life {
     this.#killAt = { step: this.#steps + steps, run }
   }
 
-  /** Undoes `killAfter`. */
+  /** Somebody else acts right before the `steps`-th next step. */
+  during(steps: number, run: () => void): void {
+    this.#armed.push({ step: this.#steps + Math.max(1, steps), run })
+  }
+
+  /** Undoes `killAfter`; what was to happen `during` a step happens now. */
   spare(): void {
     this.#killAt = null
+    this.#fire(Infinity)
   }
 
   /** Lets others go first; never resolves once dead. */
   step(): Promise<void> {
     this.#steps++
+    this.#fire(this.#steps)
     if (this.#killAt !== null && this.#steps >= this.#killAt.step) this.#dieNow(this.#killAt.run)
     if (this.#dead) return new Promise(() => undefined)
     const ms = this.#options.pace?.() ?? 0
@@ -62,6 +70,13 @@ export class Life {
     return new Promise((resolve) => this.#options.clock.after(ms, () => {
       if (!this.#dead) resolve()
     }))
+  }
+
+  #fire(step: number): void {
+    if (this.#armed.length === 0) return
+    const due = this.#armed.filter((armed) => armed.step <= step)
+    this.#armed = this.#armed.filter((armed) => armed.step > step)
+    for (const { run } of due) run()
   }
 
   #dieNow(run: () => void): void {

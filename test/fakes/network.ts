@@ -33,6 +33,8 @@ export interface NetworkOptions {
   readonly nackChance?: number
   /** Chance that an answer's bytes are wrong. */
   readonly lieChance?: number
+  /** Chance that a message does not keep the order of its link, and that it comes twice. */
+  readonly disorder?: number
   readonly trace?: (line: string) => void
 }
 
@@ -235,7 +237,7 @@ export class FakeNetwork {
   #offerDrives(from: DeviceId, to: DeviceId): void {
     for (const [key, replica] of this.#nodes.get(from)?.replicas ?? []) {
       const theirs = this.#nodes.get(to)?.replicas.get(key)
-      if (theirs !== undefined && theirs.log.device !== to && theirs.length < replica.length) this.#send(from, to, () => this.#deliver(from, to, key))
+      if (theirs !== undefined && theirs.log.device !== to && theirs.length < replica.length) this.#send(from, to, () => this.#deliver(from, to, key), true)
     }
   }
 
@@ -251,16 +253,20 @@ export class FakeNetwork {
     this.grew(to)
   }
 
-  #send(from: DeviceId, to: DeviceId, run: (node: Node) => void): void {
+  /** `again`: it may come twice. */
+  #send(from: DeviceId, to: DeviceId, run: (node: Node) => void, again = false): void {
     const link = this.#links.get(linkKey(from, to))
     if (link === undefined || !link.up) return
-    const { clock } = this.#options
-    const at = Math.max(clock.now() + this.#delay(), link.lastAt.get(to) ?? 0)
-    link.lastAt.set(to, at)
-    clock.after(at - clock.now(), () => {
+    const { clock, random, disorder = 0 } = this.#options
+    const overtakes = disorder > 0 && !this.#honest && random.chance(disorder)
+    const at = Math.max(clock.now() + this.#delay(), overtakes ? 0 : (link.lastAt.get(to) ?? 0))
+    if (!overtakes) link.lastAt.set(to, at)
+    const deliver = (): void => {
       const node = this.#nodes.get(to)
       if (link.up && node !== undefined) run(node)
-    })
+    }
+    clock.after(at - clock.now(), deliver)
+    if (again && disorder > 0 && !this.#honest && random.chance(disorder)) clock.after(at - clock.now() + this.#delay(), deliver)
   }
 
   #delay(): number {

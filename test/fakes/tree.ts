@@ -47,6 +47,8 @@ export interface SpecialNode {
 export type FakeNode = FileNode | SymlinkNode | DirectoryNode | SpecialNode
 export type LeafNode = FileNode | SymlinkNode
 
+/** Less than this is a burst of changes within one millisecond, not a clock that was set back. */
+const CLOCK_STEP_NS = 60_000_000_000n
 const TYPE_BITS: Readonly<Record<FakeNode['kind'], number>> = { file: 0o100000, directory: 0o040000, symlink: 0o120000, special: 0o010000 }
 
 /** As Node's system errors: a `code`. */
@@ -94,10 +96,11 @@ export class FakeTree {
     this.root = { kind: 'directory', ino: 1, mode: 0o755, mtimeNs: 0n, ctimeNs: 0n, children: new Map(), links: 1 }
   }
 
-  /** Strictly growing, with digits below a microsecond. */
+  /** Growing for as long as the clock does, with digits below a microsecond. A clock that is set back takes the stamps along. */
   stamp(): bigint {
     const now = BigInt(Math.floor(this.#now())) * 1_000_000n
-    this.#lastNs = now > this.#lastNs ? now + 7n : this.#lastNs + 1_001n
+    const isSetBack = now < this.#lastNs - CLOCK_STEP_NS
+    this.#lastNs = now > this.#lastNs || isSetBack ? now + 7n : this.#lastNs + 1_001n
     return this.#lastNs
   }
 

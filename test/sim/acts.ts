@@ -86,6 +86,7 @@ class Actor {
     const old = before === null || before.kind === 'directory' ? null : { ...before }
     this.#user[how](path, text)
     if (old !== null) this.#ledger.gave(old)
+    if (old !== null && how !== 'replace' && old.links > 1) this.#ledger.overwroteInPlace(old)
     this.#wrote(path)
   }
 

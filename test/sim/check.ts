@@ -53,6 +53,16 @@ export function checkNothingLost(devices: readonly SimDevice[], ledger: Ledger, 
   return lost
 }
 
+/** Every content that an apply ever displaced is in a history, or live. */
+export function checkHistories(devices: readonly SimDevice[], ledger: Ledger): string[] {
+  const there = new Set<string | null>()
+  for (const { disk } of devices) {
+    for (const [, node] of disk.tree.walk()) there.add(contentOf(node))
+    for (const node of disk.history.values()) there.add(contentOf(node))
+  }
+  return [...ledger.histories].filter(([content]) => !there.has(content)).map(([content, where]) => `lost: ${JSON.stringify(content)}, displaced on ${where} and in no history any more`)
+}
+
 /** Every path was named by a user, or is a conflict copy beside such a path. */
 export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   const bases = new Set([...ledger.paths].map((path) => stripConflict(path as PathKey)))

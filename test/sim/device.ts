@@ -17,6 +17,7 @@ import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
+import type { Ledger } from './ledger.ts'
 import type { Weather } from './script.ts'
 
 export const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderId
@@ -26,6 +27,9 @@ export interface World {
   readonly network: FakeNetwork
   readonly weather: Weather
   readonly seed: string
+  /** R27's minimum; null: no deletion is held. */
+  readonly guard: number | null
+  readonly ledger: Ledger
   /** `idle`: it may go on for ever although nothing happens, such as another try at what cannot be done. */
   trace(line: string, idle?: boolean): void
   failed(what: string): void
@@ -58,7 +62,7 @@ export class SimDevice implements Node {
   index = new IndexStore()
   readonly #world: World
   readonly #random: Random
-  readonly #skewMs: number
+  #skewMs: number
   #daemon: Daemon | null = null
   #stopping: Promise<void> | null = null
   #steps = 0
@@ -71,6 +75,7 @@ export class SimDevice implements Node {
     this.#random = new Random(`${world.seed}/${this.name}`)
     this.#skewMs = world.weather.skewMs === 0 ? 0 : this.#random.between(-world.weather.skewMs, world.weather.skewMs)
     this.disk = new DiskStore(() => world.clock.now() + this.#skewMs)
+    this.disk.onKept = (node) => world.ledger.displaced(this.name, node)
     this.log = new DriveLog(this.device)
     this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)
     this.log.onAppend = () => this.#appended()
@@ -153,6 +158,33 @@ export class SimDevice implements Node {
     })
   }
 
+  setClock(byMs: number): void {
+    this.#skewMs += byMs
+  }
+
+  /** Somebody acts in the middle of what the daemon does; at once while none runs. */
+  during(steps: number, run: () => void): void {
+    if (this.#daemon === null) run()
+    else this.#daemon.life.during(steps, run)
+  }
+
+  approve(): void {
+    this.#decide('approve')
+  }
+
+  reject(): void {
+    this.#decide('reject')
+  }
+
+  #decide(how: 'approve' | 'reject'): void {
+    const folder = this.#daemon?.opened === true ? this.#daemon.folder : null
+    if (folder === null || folder.activity !== 'decision') return
+    folder.user[how]().then(
+      ({ here, elsewhere }) => this.#world.trace(`${this.name} ${how}s ${here} here, ${elsewhere} elsewhere`),
+      (error: unknown) => this.#world.trace(`${this.name} could not ${how}: ${String(error)}`)
+    )
+  }
+
   /** Whatever was to kill it does not. */
   spare(): void {
     this.#daemon?.life.spare()
@@ -208,7 +240,7 @@ export class SimDevice implements Node {
 
   #makeDaemon(): Daemon {
     const { clock, network } = this.#world
-    const life = new Life({ clock, skewMs: this.#skewMs, pace: () => this.#pace(life) })
+    const life = new Life({ clock, skewMs: () => this.#skewMs, pace: () => this.#pace(life) })
     const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'))
     const index = new FakeIndex(this.index, life)
     const peers = new FakePeers(network, this.device, life)
@@ -227,6 +259,7 @@ export class SimDevice implements Node {
       expectOthers: true,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
+      ...(this.#world.guard === null ? {} : { guard: { minimum: this.#world.guard } }),
       onChanges: (changes) => {
         if (!life.dead) this.#world.trace(`${this.name} changed ${changes.map((change) => `${change.from}:${change.kind}:${change.path}`).join(' ')}`)
       }

@@ -8,6 +8,7 @@ export class Ledger {
   readonly #written = new Map<string, string>()
   readonly #given = new Set<string>()
   readonly #paths = new Set<string>()
+  readonly #displaced = new Map<string, string>()
 
   /** A user put this node there. */
   wrote(where: string, path: string, node: FakeNode): void {
@@ -22,6 +23,23 @@ export class Ledger {
     const content = contentOf(node)
     if (content !== null) this.#given.add(content)
     if (node.kind === 'directory') for (const child of node.children.values()) this.gave(child)
+  }
+
+  /** An apply put this into a history: nothing but retention may end it. */
+  displaced(where: string, node: FakeNode): void {
+    const content = contentOf(node)
+    if (content !== null) this.#displaced.set(content, where)
+  }
+
+  /** A user wrote into an inode that has another name, in a history perhaps: R33 promises nothing about what an overwrite in place destroys. */
+  overwroteInPlace(node: FakeNode): void {
+    const content = contentOf(node)
+    if (content !== null) this.#displaced.delete(content)
+  }
+
+  /** Contents that came into a history, with the device of the last one. */
+  get histories(): ReadonlyMap<string, string> {
+    return this.#displaced
   }
 
   /** A user made this path, or moved something there. */

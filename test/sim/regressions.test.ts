@@ -251,3 +251,18 @@ well(
   ],
   { seed: 54064, weather: { ...CLEAR, maxDelayMs: 50 } }
 )
+
+well('a clock that is set back does not keep a change from being seen', 2, [
+  { wait: 0, do: 'rest' },
+  { wait: 0, do: 'clock', on: 0, by: -315_576_000_000 },
+  { wait: 0, do: 'write', on: 0, path: 'a', text: 't1' },
+  { wait: 100, do: 'clock', on: 1, by: -3_600_000 },
+  { wait: 0, do: 'write', on: 1, path: 'd/a', text: 't2' }
+])
+
+well('a clock that is set back while the first metadata are waited for does not prolong the wait', 2, [
+  { wait: 10, do: 'cut', on: 0, to: 1 },
+  { wait: 0, do: 'clock', on: 0, by: -315_576_000_000 },
+  { wait: 20_000, do: 'write', on: 0, path: 'a', text: 't1' },
+  { wait: 0, do: 'stop', on: 1 }
+])

@@ -6,7 +6,7 @@ import { Random } from '../fakes/random.ts'
 import { FakeTree } from '../fakes/tree.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { act, type UserAction } from './acts.ts'
-import { checkDots, checkDrive, checkEqual, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
+import { checkDots, checkDrive, checkEqual, checkHistories, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
 import { SimDevice } from './device.ts'
 import { Ledger } from './ledger.ts'
 import type { Script, Step } from './script.ts'
@@ -30,6 +30,7 @@ const MAX_FAILURES = 12
 /** More lines than this are a world that spins. */
 const MAX_TRACE_LINES = 20_000
 const ROUND_SLICE_MS = 1000
+const MAX_DECISIONS = 12
 
 export async function runScript(script: Script): Promise<Outcome> {
   const simulation = new Simulation(script)
@@ -66,6 +67,7 @@ class Simulation {
       maxDelayMs: weather.maxDelayMs,
       nackChance: weather.nacks,
       lieChance: weather.lies,
+      disorder: weather.disorder ?? 0,
       trace
     })
     this.#model = new FakeUser(new FakeTree(() => this.#clock.now()))
@@ -74,6 +76,8 @@ class Simulation {
       network: this.#network,
       weather,
       seed: String(script.seed),
+      guard: script.guard ?? null,
+      ledger: this.#ledger,
       trace,
       failed: (what: string) => this.#failed('daemon', what),
       devices: () => this.#devices
@@ -103,7 +107,7 @@ class Simulation {
 
   async #step(step: Step): Promise<void> {
     await this.#clock.run(step.wait)
-    const { wait: _wait, ...action } = step
+    const { wait: _wait, during, ...action } = step
     const device = 'on' in action ? (this.#devices[action.on] as SimDevice) : null
     if (action.do !== 'rest') this.#trace.push(`${this.#clock.now()} > ${JSON.stringify(action)}`)
     switch (action.do) {
@@ -121,7 +125,11 @@ class Simulation {
       case 'pause':
       case 'resume':
       case 'sync':
+      case 'approve':
+      case 'reject':
         return device?.[action.do]()
+      case 'clock':
+        return device?.setClock(action.by)
       case 'deny':
         return void device?.disk.denied.add(action.path)
       case 'fail':
@@ -134,7 +142,8 @@ class Simulation {
       case 'scan':
         return device?.folder?.localChanged('all')
       default:
-        return this.#user(device as SimDevice, action)
+        if (during === undefined) return this.#user(device as SimDevice, action)
+        return (device as SimDevice).during(during, () => this.#user(device as SimDevice, action))
     }
   }
 
@@ -182,15 +191,27 @@ class Simulation {
       for (const device of this.#devices) device.folder?.localChanged('all')
       await this.#rest()
     }
+    await this.#decide()
     if (this.#failures.length > 0) return
     this.#judge('at the end')
     await this.#fixpoint()
+  }
+
+  /** Mass deletions that still wait are decided, one way or the other; that may make others wait. */
+  async #decide(): Promise<void> {
+    for (let round = 0; round < MAX_DECISIONS; round++) {
+      const device = this.#devices.find(({ folder }) => folder?.activity === 'decision')
+      if (device === undefined) return
+      device[(this.#script.seed + round) % 3 === 0 ? 'reject' : 'approve']()
+      await this.#rest()
+    }
   }
 
   #judge(when: string): void {
     const devices = this.#devices
     const fail = (check: Check, lines: readonly string[]): void => lines.forEach((line) => this.#failed(check, `${when}: ${line}`))
     fail('lost', checkNothingLost(devices, this.#ledger, this.#script.steps.some((step) => step.do === 'ignore')))
+    fail('lost', checkHistories(devices, this.#ledger))
     fail('equal', checkEqual(devices))
     fail('drive', devices.flatMap((device) => checkDrive(device, devices)))
     fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))

@@ -30,12 +30,17 @@ export type Action =
   | { readonly do: 'deny' | 'fail'; readonly on: number; readonly path: string }
   | { readonly do: 'full' | 'cure'; readonly on: number }
   | { readonly do: 'unmount' | 'mount' | 'pause' | 'resume'; readonly on: number }
+  /** What the user says to a held mass deletion, if one waits. */
+  | { readonly do: 'approve' | 'reject'; readonly on: number }
+  /** The device's clock is set, by so many milliseconds. */
+  | { readonly do: 'clock'; readonly on: number; readonly by: number }
   /** p2psync sync. */
   | { readonly do: 'sync'; readonly on: number }
   /** Until nothing happens any more. */
   | { readonly do: 'rest' }
 
-export type Step = Action & { readonly wait: number }
+/** `during`: not now but right before the device's so manieth next step, between any two system calls of a scan or an apply. */
+export type Step = Action & { readonly wait: number; readonly during?: number }
 
 export interface Script {
   readonly seed: number
@@ -47,6 +52,8 @@ export interface Script {
   /** Before the daemons start for the first time. */
   readonly before: readonly Step[]
   readonly steps: readonly Step[]
+  /** So many deletions at once are held (R27); absent: none are. */
+  readonly guard?: number
 }
 
 export interface Weather {
@@ -58,6 +65,8 @@ export interface Weather {
   readonly lies: number
   /** Clocks differ by up to this. */
   readonly skewMs: number
+  /** Chance that a message overtakes others, and that it comes twice. */
+  readonly disorder?: number
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
@@ -68,7 +77,12 @@ const ODD_NAMES = [`${'long'.repeat(62)}.ext`, `d/${'é'.repeat(120)}`, 'd', 'sp
 const PATTERNS = ['', 'b.txt\n', '*.txt\n', 'd\n', 'd/e\n', 'x/*\n!x/y\n', 'g*\n', '*.sync-conflict-*\n', '/a\n'] as const
 const TROUBLE = { deny: 4, fail: 4, full: 2, cure: 5, unmount: 2, mount: 3, pause: 3, resume: 4 } as const
 
-type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long'
+/** Ten years, an hour, and less than a cycle takes. */
+const CLOCK_STEPS = [-315_576_000_000, -3_600_000, -40, 40, 3_600_000, 315_576_000_000] as const
+/** The guard's minimum where mass deletions are part of the play. */
+const FEW_DELETIONS = 3
+
+type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time'
 
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
 const NETWORK = { cut: 5, mend: 5 } as const
@@ -80,10 +94,11 @@ export function makeScript(seed: number): Script {
   const random = new Random(`script/${seed}`)
   const devices = random.pick([2, 2, 2, 2, 3, 3, 3, 4])
   const calm = random.chance(0.15)
-  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 40, few: 15, odd: 8, ignore: 15, trouble: 17, long: 5 })
+  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 34, few: 14, odd: 7, ignore: 13, trouble: 15, long: 4, mass: 7, time: 6 })
   const maker = new Maker(random, devices, calm, flavour)
   const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
-  return { seed, devices, calm, weather: weather(random, calm), before, steps: maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30)) }
+  const steps = maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30))
+  return { seed, devices, calm, weather: weather(random, calm), before, steps, ...(flavour === 'mass' ? { guard: FEW_DELETIONS } : {}) }
 }
 
 function weather(random: Random, calm: boolean): Weather {
@@ -93,7 +108,8 @@ function weather(random: Random, calm: boolean): Weather {
     maxDelayMs: random.pick([0, 5, 50, 2000]),
     nacks: calm ? 0 : random.pick([0, 0, 0.1]),
     lies: calm ? 0 : random.pick([0, 0, 0.05]),
-    skewMs: random.pick([0, 10, 3_600_000])
+    skewMs: random.pick([0, 10, 3_600_000, 315_576_000_000]),
+    disorder: calm ? 0 : random.pick([0, 0, 0.2])
   }
 }
 
@@ -127,8 +143,20 @@ class Maker {
     if (this.#calm) return [{ wait: 10, ...this.#user(this.#random.weighted(CALM_USER), this.#device()) }]
     if (this.#flavour === 'ignore' && this.#random.chance(0.15)) return [{ wait: this.#wait(), do: 'ignore', on: this.#device(), text: this.#random.pick(PATTERNS) }]
     if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
+    if (this.#flavour === 'mass' && this.#random.chance(0.35)) return this.#mass()
+    if (this.#flavour === 'time' && this.#random.chance(0.25)) return [{ wait: this.#wait(), do: 'clock', on: this.#device(), by: this.#random.pick(CLOCK_STEPS) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
-    return [{ wait: this.#wait(), ...this.#action(kind) }]
+    const during = kind in USER && this.#random.chance(0.15) ? { during: this.#random.between(1, 60) } : {}
+    return [{ wait: this.#wait(), ...this.#action(kind), ...during }]
+  }
+
+  /** Everything at the top goes, with what is below; or an answer to that. */
+  #mass(): Step[] {
+    const on = this.#device()
+    const kind = this.#random.weighted({ purge: 3, approve: 2, reject: 2 })
+    if (kind !== 'purge') return [{ wait: this.#wait(), do: kind, on }]
+    const top = this.#names.filter((name) => !name.includes('/'))
+    return top.map((path, i) => ({ wait: i === 0 ? this.#wait() : 0, do: 'remove', on, path }))
   }
 
   #trouble(kind: keyof typeof TROUBLE): Action {
