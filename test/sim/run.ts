@@ -20,6 +20,8 @@ export interface Outcome {
   readonly trace: readonly string[]
   /** SHA-256 of the trace, hex. */
   readonly hash: string
+  /** Steps of users that did not apply when their turn came. */
+  readonly skipped: number
 }
 
 /** A world in which nothing happens for this long, and while messages may be on their way, is at rest: longer than every retry but the full rescan. */
@@ -32,8 +34,9 @@ const MAX_TRACE_LINES = 20_000
 const ROUND_SLICE_MS = 1000
 const MAX_DECISIONS = 12
 
-export async function runScript(script: Script): Promise<Outcome> {
-  const simulation = new Simulation(script)
+/** `strict`: a step that does not apply ends the play at once, as not worth more (`skipped`). */
+export async function runScript(script: Script, strict = false): Promise<Outcome> {
+  const simulation = new Simulation(script, strict)
   const unhandled = (error: unknown): void => simulation.unhandled(error)
   process.on('unhandledRejection', unhandled)
   try {
@@ -45,6 +48,8 @@ export async function runScript(script: Script): Promise<Outcome> {
 
 class Simulation {
   readonly #script: Script
+  readonly #strict: boolean
+  #skipped = 0
   readonly #clock = new FakeClock()
   readonly #network: FakeNetwork
   readonly #devices: readonly SimDevice[]
@@ -54,8 +59,9 @@ class Simulation {
   #events = 0
   readonly #failures: string[] = []
 
-  constructor(script: Script) {
+  constructor(script: Script, strict: boolean) {
     this.#script = script
+    this.#strict = strict
     const { weather } = script
     const trace = (line: string, idle = false): void => {
       this.#trace.push(`${this.#clock.now()} ${line}`)
@@ -96,13 +102,17 @@ class Simulation {
     for (const device of this.#devices) device.start()
     if (this.#script.calm) await this.#rest()
     for (const step of this.#script.steps) {
-      if (this.#failures.length > 0) break
+      if (this.#failures.length > 0 || this.#isPointless) break
       await this.#step(step)
       if (this.#script.calm) await this.#rest()
     }
-    if (this.#failures.length === 0) await this.#end()
+    if (this.#failures.length === 0 && !this.#isPointless) await this.#end()
     const hash = createHash('sha256').update(this.#trace.join('\n')).digest('hex')
-    return { failures: this.#failures, trace: this.#trace, hash }
+    return { failures: this.#failures, trace: this.#trace, hash, skipped: this.#skipped }
+  }
+
+  get #isPointless(): boolean {
+    return this.#strict && this.#skipped > 0
   }
 
   async #step(step: Step): Promise<void> {
@@ -147,10 +157,15 @@ class Simulation {
     }
   }
 
+  #skip(): void {
+    this.#skipped++
+    this.#trace.push(`${this.#clock.now()} > skipped`)
+  }
+
   #user(device: SimDevice, action: UserAction): void {
     if (device.disk.halted !== null) return
     const done = act(device.user, this.#ledger, device.name, action)
-    if (!done) this.#trace.push(`${this.#clock.now()} > skipped`)
+    if (!done) this.#skip()
     if (this.#script.calm && act(this.#model, this.#ledger, 'model', action) !== done) this.#failed('model', `the model disagrees on ${JSON.stringify(action)}`)
   }
 
@@ -160,12 +175,20 @@ class Simulation {
     for (let round = 0; round < MAX_ROUNDS && this.#failures.length === 0; round++) {
       const before = this.#events
       for (const device of this.#devices) device.rested()
-      for (let ms = 0; ms < this.#quietMs && this.#trace.length < MAX_TRACE_LINES; ms += ROUND_SLICE_MS) await this.#clock.run(ROUND_SLICE_MS)
+      await this.#pass(this.#quietMs)
       if (this.#trace.length >= MAX_TRACE_LINES) break
       quiet = this.#events === before ? quiet + 1 : 0
       if (quiet >= QUIET_ROUNDS) return
     }
     this.#failed('rest', 'the world does not come to rest')
+  }
+
+  /** In slices, from one thing that is due to the next: a world that spins fills the trace and is left. */
+  async #pass(ms: number): Promise<void> {
+    const end = this.#clock.now() + ms
+    while (this.#clock.now() < end && this.#trace.length < MAX_TRACE_LINES) {
+      await this.#clock.runUntil(Math.min(end, (this.#clock.nextAt ?? end) + ROUND_SLICE_MS))
+    }
   }
 
   get #quietMs(): number {
