@@ -42,6 +42,7 @@ export const BEGINNINGS: readonly (readonly Action[])[] = [
   [{ do: 'write', on: 0, path: 'a/b', text: 'first a/b' }]
 ]
 
+/** What became of them. */
 export interface Tally {
   /** Histories that were played to their end. */
   readonly played: number

@@ -3,20 +3,26 @@
  * npm run sim -- --seeds N [--from M]
  * npm run sim -- --seed N          one, with its trace
  * npm run sim -- --seed N --quiet  one, without
+ *     --twice                      each seed twice: both must be the same, byte for byte
+ *     --keep                       goes on after a failure
+ * npm run sim -- --exhaustive      all histories of up to three operations on two devices; --part K --parts N: by their first operation
  */
 import { parseArgs } from 'node:util'
+import { playAll } from './exhaustive.ts'
 import { runScript, type Outcome } from './run.ts'
 import { makeScript, type Script } from './script.ts'
 import { shrink } from './shrink.ts'
 
 const DEFAULT_SEEDS = 1000
+const MAX_SHOWN = 5
 
 await main()
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, quiet: { type: 'boolean' }, keep: { type: 'boolean' } } })
-  if (values.seed !== undefined) process.exitCode = await replay(Number(values.seed), values.quiet !== true)
-  else process.exitCode = await search(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS), values.keep === true)
+  const { values } = parseArgs({ options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, quiet: { type: 'boolean' }, keep: { type: 'boolean' }, twice: { type: 'boolean' }, exhaustive: { type: 'boolean' }, length: { type: 'string' }, part: { type: 'string' }, parts: { type: 'string' } } })
+  if (values.exhaustive === true) process.exitCode = await exhaust(Number(values.length ?? 3), Number(values.part ?? 0), Number(values.parts ?? 1))
+  else if (values.seed !== undefined) process.exitCode = await replay(Number(values.seed), values.quiet !== true)
+  else process.exitCode = await search(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS), values.keep === true, values.twice === true)
 }
 
 async function replay(seed: number, verbose: boolean): Promise<number> {
@@ -29,13 +35,13 @@ async function replay(seed: number, verbose: boolean): Promise<number> {
 }
 
 /** Stops at the first failing seed, or, with `keep`, counts them. */
-async function search(from: number, count: number, keep: boolean): Promise<number> {
+async function search(from: number, count: number, keep: boolean, twice: boolean): Promise<number> {
   const failing: number[] = []
   const start = performance.now()
   for (let seed = from; seed < from + count; seed++) {
     const script = makeScript(seed)
     const outcome = await runScript(script)
-    const again = seed % 50 === 0 ? await runScript(script) : outcome
+    const again = twice || seed % 50 === 0 ? await runScript(script) : outcome
     if (again.hash !== outcome.hash) console.log(`seed ${seed} gives two traces: ${outcome.hash} ${again.hash}`)
     if (outcome.failures.length === 0 && again.hash === outcome.hash) continue
     failing.push(seed)
@@ -48,6 +54,14 @@ async function search(from: number, count: number, keep: boolean): Promise<numbe
   const seconds = (performance.now() - start) / 1000
   console.log(`${count - failing.length} seeds well, ${failing.length} failed, ${seconds.toFixed(1)} s`)
   return failing.length === 0 ? 0 : 1
+}
+
+async function exhaust(length: number, part: number, parts: number): Promise<number> {
+  const start = performance.now()
+  const { played, void: skipped, failed } = await playAll(length, { part, parts })
+  for (const { script, failure } of failed.slice(0, MAX_SHOWN)) console.log(`FAILED: ${failure}\n${printScript(script)}`)
+  console.log(`${played - failed.length} histories well, ${failed.length} failed, ${skipped} not played (an operation does not apply), ${((performance.now() - start) / 1000).toFixed(1)} s`)
+  return failed.length === 0 ? 0 : 1
 }
 
 async function explain(script: Script, outcome: Outcome): Promise<void> {
@@ -63,7 +77,8 @@ async function explain(script: Script, outcome: Outcome): Promise<void> {
 function printScript(script: Script): string {
   const rows = (steps: Script['steps']): string => steps.map((step) => `    ${literal(step)}`).join(',\n')
   const weather = `weather: ${literal(script.weather)}`
-  return `{\n  seed: ${script.seed}, devices: ${script.devices}, calm: ${script.calm},\n  ${weather},\n  before: [\n${rows(script.before)}\n  ],\n  steps: [\n${rows(script.steps)}\n  ]\n}`
+  const guard = script.guard === undefined ? '' : ` guard: ${script.guard},`
+  return `{\n  seed: ${script.seed}, devices: ${script.devices}, calm: ${script.calm},${guard}\n  ${weather},\n  before: [\n${rows(script.before)}\n  ],\n  steps: [\n${rows(script.steps)}\n  ]\n}`
 }
 
 function literal(value: object): string {

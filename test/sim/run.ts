@@ -210,24 +210,29 @@ class Simulation {
     for (const device of this.#devices) device.start()
     await this.#rest()
     // Hints may have been lost: the hourly scan finds what they spoke of. What a fetch leaves behind goes with the next cycle.
-    for (let scans = 0; scans < 2; scans++) {
-      for (const device of this.#devices) device.folder?.localChanged('all')
-      await this.#rest()
-    }
-    await this.#decide()
+    await this.#scanAll()
+    if (await this.#decide()) await this.#scanAll()
     if (this.#failures.length > 0) return
     this.#judge('at the end')
     await this.#fixpoint()
   }
 
-  /** Mass deletions that still wait are decided, one way or the other; that may make others wait. */
-  async #decide(): Promise<void> {
+  async #scanAll(): Promise<void> {
+    for (let scans = 0; scans < 2; scans++) {
+      for (const device of this.#devices) device.folder?.localChanged('all')
+      await this.#rest()
+    }
+  }
+
+  /** Mass deletions that still wait are decided, one way or the other; that may make others wait. @returns whether any did. */
+  async #decide(): Promise<boolean> {
     for (let round = 0; round < MAX_DECISIONS; round++) {
       const device = this.#devices.find(({ folder }) => folder?.activity === 'decision')
-      if (device === undefined) return
+      if (device === undefined) return round > 0
       device[(this.#script.seed + round) % 3 === 0 ? 'reject' : 'approve']()
       await this.#rest()
     }
+    return true
   }
 
   #judge(when: string): void {

@@ -71,10 +71,16 @@ function* calmer(script: Script): Generator<Script> {
   if (weather.lies > 0) yield { ...script, weather: { ...weather, lies: 0 } }
   if (weather.nacks > 0) yield { ...script, weather: { ...weather, nacks: 0 } }
   if (weather.lostHints > 0) yield { ...script, weather: { ...weather, lostHints: 0 } }
+  if ((weather.disorder ?? 0) > 0) yield { ...script, weather: { ...weather, disorder: 0 } }
+  if (script.guard !== undefined) yield withoutGuard(script)
   if (weather.skewMs > 0) yield { ...script, weather: { ...weather, skewMs: 0 } }
   if (weather.slowCalls > 0) yield { ...script, weather: { ...weather, slowCalls: 0 } }
   if (weather.maxDelayMs > 0) yield { ...script, weather: { ...weather, maxDelayMs: 0 } }
   if (script.devices > 2 && [...script.before, ...script.steps].every((step) => usesAtMost(step, script.devices - 1))) yield { ...script, devices: script.devices - 1 }
+}
+
+function withoutGuard({ guard: _guard, ...script }: Script): Script {
+  return script
 }
 
 function usesAtMost(step: Step, devices: number): boolean {
