@@ -65,7 +65,11 @@ export type HaltCode = 'root-missing' | 'root-unreadable' | 'root-not-directory'
 
 /** What a scan found on disk at one path, against the index rows it was given. Unchanged paths are not reported. */
 export type Finding =
-  | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat }
+  /**
+   * `movedFrom`: the file was not read: it is the one that the row of that path speaks of. `seen` is then as of its last reading: where
+   * that differs from what stands there (by the ctime), it is still to be read, and each scan that meets it does so.
+   */
+  | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat; readonly movedFrom?: PathKey }
   /** The parent was read successfully and this known live path was not in it. Descendants of a directory come as well, deepest first. */
   | { readonly kind: 'absent'; readonly path: PathKey }
   /** Changed while it was read: look again later. */
@@ -84,6 +88,8 @@ export interface KnownTree {
   row(path: PathKey): Promise<Row | null>
   /** Rows directly below a directory by name (tombstones included). */
   children(directory: PathKey): Promise<ReadonlyMap<string, Row>>
+  /** The list of a content held here, or null. */
+  content(cid: ContentId): Promise<{ readonly list: ContentList } | null>
 }
 
 export interface ScanRequest {
@@ -119,6 +125,11 @@ export type ApplyOp =
   | { readonly kind: 'attributes'; readonly path: PathKey; readonly expect: SeenStat; readonly mode: number | null; readonly mtime: string | null }
   /** A file or symlink at `path` also gets the free name `to` (hard link; else verified copy), with nothing displaced. */
   | { readonly kind: 'link'; readonly path: PathKey; readonly expect: SeenStat; readonly to: PathKey }
+  /**
+   * The file or symlink at `from` (which is as `source`) takes the name `path`, its bytes untouched, and gets mode and mtime (null
+   * leaves them); nothing stands at `from` then. What stood at `path` goes to `displace`. `not-staged`: it cannot be moved there.
+   */
+  | { readonly kind: 'move'; readonly path: PathKey; readonly expect: SeenStat | null; readonly from: PathKey; readonly source: SeenStat; readonly mode: number | null; readonly mtime: string | null; readonly displace: Displace }
 
 export type ApplyResult =
   /** `seen`: lstat of the path afterwards (of `to` for link), null after remove. `kept`: the history name of what was displaced. */

@@ -34,7 +34,8 @@ const ATTEMPT: Readonly<Record<ApplyOp['kind'], string>> = {
   directory: 'make the directory',
   remove: 'remove',
   attributes: 'set mode and time of',
-  link: 'make the conflict copy'
+  link: 'make the conflict copy',
+  move: 'move a file to'
 }
 
 const NO_ROOM = 'the disk is full; free space'

@@ -13,6 +13,7 @@ import { Batch, type ApplyParts } from './batch.ts'
 import { eachAtMost } from './each.ts'
 import { SWAP_DIR } from './layout.ts'
 import { link } from './link.ts'
+import { directoriesOf, move } from './move.ts'
 import { syncDirectory } from './marker.ts'
 import { runInOrder } from './op-order.ts'
 import { place } from './place.ts'
@@ -46,6 +47,8 @@ async function one(batch: Batch, op: ApplyOp): Promise<ApplyResult> {
         return await attributes(batch, op)
       case 'link':
         return await link(batch, op)
+      case 'move':
+        return await move(batch, op)
       default:
         return await place(batch, op)
     }
@@ -88,6 +91,7 @@ function isHarmless(error: unknown): boolean {
 
 /** What may not survive a power cut is not done. */
 function withSync(op: ApplyOp, result: ApplyResult, unsynced: ReadonlyMap<string, unknown>): ApplyResult {
-  const error = unsynced.get(parentOf(op.kind === 'link' ? op.to : op.path)) ?? unsynced.get(SWAP_DIR)
+  const directories = op.kind === 'move' ? directoriesOf(op) : [parentOf(op.kind === 'link' ? op.to : op.path)]
+  const error = [...directories, SWAP_DIR].map((directory) => unsynced.get(directory)).find((failure) => failure !== undefined)
   return error === undefined || result.kind !== 'done' ? result : { kind: 'problem', problem: problemOf(op, error) }
 }

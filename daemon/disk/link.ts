@@ -33,7 +33,7 @@ async function linked(batch: Batch, op: Linking, to: Directory, copy: string): P
   return { kind: 'done', seen: after, kept: null }
 }
 
-async function tryLink(batch: Batch, from: string, to: string): Promise<'linked' | 'taken' | 'refused'> {
+export async function tryLink(batch: Batch, from: string, to: string): Promise<'linked' | 'taken' | 'refused'> {
   if (!(await batch.parts.mover.canLink())) return 'refused'
   try {
     await linkNode(from, to)

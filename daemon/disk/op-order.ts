@@ -25,8 +25,8 @@ export async function runInOrder<Result>(ops: readonly ApplyOp[], limit: number,
 
 function pathsOf(op: ApplyOp): PathKey[] {
   if (op.kind === 'link') return [op.path, op.to]
-  if (op.kind !== 'attributes' && op.displace.to === 'linked') return [op.path, op.displace.at]
-  return [op.path]
+  const paths = op.kind === 'move' ? [op.path, op.from] : [op.path]
+  return op.kind !== 'attributes' && op.displace.to === 'linked' ? [...paths, op.displace.at] : paths
 }
 
 class Order {

@@ -12,6 +12,7 @@ import { chmod, close, fstat, lstatOrNull, mkdir, open, rmdir, WALK_FLAGS, type 
 
 type Op<Kind extends ApplyOp['kind']> = Extract<ApplyOp, { readonly kind: Kind }>
 export type Placing = Op<'file' | 'symlink' | 'directory'>
+export type Exchanging = Placing | Op<'move'>
 
 /** Until the end of the batch a directory is usable for its children. */
 const USABLE = 0o700
@@ -77,7 +78,10 @@ async function finishDirectory(batch: Batch, op: Op<'directory'>, parent: Direct
 /** Over a file or symlink. */
 async function replaceLeaf(batch: Batch, op: Placing, parent: Directory, name: string): Promise<ApplyResult> {
   const prepared = await prepareInSwap(batch, op)
-  if (prepared === null) return { kind: 'not-staged' }
+  return prepared === null ? { kind: 'not-staged' } : await exchangeLeaf(batch, op, prepared, parent, name)
+}
+
+export async function exchangeLeaf(batch: Batch, op: Exchanging, prepared: Prepared, parent: Directory, name: string): Promise<ApplyResult> {
   try {
     const moved = await exchange(batch, op, prepared, parent, name)
     const out = outOf(moved)
@@ -98,7 +102,11 @@ async function replaceDirectory(batch: Batch, op: Op<'file' | 'symlink'>, parent
   const obstacle = await batch.obstacle(op.path)
   if (obstacle !== null) return obstacle
   const prepared = await prepareInSwap(batch, op)
-  if (prepared === null) return { kind: 'not-staged' }
+  return prepared === null ? { kind: 'not-staged' } : await exchangeDirectory(batch, op, prepared, parent, name)
+}
+
+/** What has been seen to be empty. */
+export async function exchangeDirectory(batch: Batch, op: Exchanging, prepared: Prepared, parent: Directory, name: string): Promise<ApplyResult> {
   try {
     const moved = await exchange(batch, op, prepared, parent, name)
     const out = outOf(moved)
@@ -126,7 +134,7 @@ async function dropDirectory(batch: Batch, out: string): Promise<boolean> {
 }
 
 /** The directory goes back to its place, and what comes out for it must be what we had put there: anything else is the user's. */
-async function takeBack(batch: Batch, op: Placing, prepared: Prepared, out: string, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
+async function takeBack(batch: Batch, op: Exchanging, prepared: Prepared, out: string, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
   const { mover } = batch.parts
   const moved = await mover.replace({ kind: 'directory', area: SWAP_DIR, name: out, stat, cid: null }, parent, name, op.path)
   if (moved.kind !== 'placed') return await batch.stray(SWAP_DIR, out, op.path)
@@ -138,7 +146,7 @@ async function takeBack(batch: Batch, op: Placing, prepared: Prepared, out: stri
   return (await batch.obstacle(op.path)) ?? changed(op.path)
 }
 
-async function exchange(batch: Batch, op: Placing, prepared: Prepared, parent: Directory, name: string): Promise<Moved> {
+async function exchange(batch: Batch, op: Exchanging, prepared: Prepared, parent: Directory, name: string): Promise<Moved> {
   const { mover, hooks, roots } = batch.parts
   await hooks.beforeMove?.(op.path)
   const moved = await mover.replace(prepared, parent, name, op.path)

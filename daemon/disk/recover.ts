@@ -83,6 +83,11 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     await unlink(path)
     return null
   }
+  // It has its new name, or still its old one.
+  if (swapped?.kind === 'leaving' && kind !== 'directory' && String(stat.ino) === swapped.ino && stat.nlink > 1n) {
+    await unlink(path)
+    return null
+  }
   // What a probe of the file system left; what was displaced has a name of ours.
   if (swapped === null && kind === 'file' && stat.size === 0n) {
     await unlink(path)

@@ -5,6 +5,7 @@
  *     link~<digest>~<unique>     a new symlink, by the SHA-256 of its target
  *     directory~-~<unique>       a new, empty directory
  *     away~-~<unique>            moved out of the tree where exchange is not possible; `<same name>.json` says from where
+ *     leaving~<inode>~<unique>   another name of a file that moves; if it is not that file, displaced bytes of the user stand there
  *     hold~-~<unique>.json       says where in the tree an empty file holds a name, where hard links are not possible
  */
 import { randomBytes } from 'node:crypto'
@@ -16,6 +17,7 @@ export type SwapName =
   | { readonly kind: 'link'; readonly digest: string }
   | { readonly kind: 'directory' }
   | { readonly kind: 'away' }
+  | { readonly kind: 'leaving'; readonly ino: string }
   | { readonly kind: 'hold' }
 
 const run = randomBytes(6).toString('hex')
@@ -31,6 +33,7 @@ export function parseSwapName(name: string): SwapName | null {
   const [kind, id, unique, ...rest] = name.split('~')
   if (unique === undefined || id === undefined || !/^[0-9a-z]+$/.test(unique) || rest.length > 0) return null
   if (kind === 'link') return { kind, digest: id }
+  if (kind === 'leaving') return { kind, ino: id }
   if (kind === 'directory' || kind === 'away' || kind === 'hold') return { kind }
   const cid = parseContentId(id)
   return kind === 'file' && cid !== null ? { kind, cid } : null
@@ -42,5 +45,6 @@ export function digestOf(target: Uint8Array): string {
 
 function idOf(swap: SwapName): string {
   if (swap.kind === 'file') return swap.cid
+  if (swap.kind === 'leaving') return swap.ino
   return swap.kind === 'link' ? swap.digest : '-'
 }

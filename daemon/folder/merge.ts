@@ -6,8 +6,9 @@ import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '.
 import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
-import { hasBytes, sameEntry, treeEqual } from '../sync/entry-compare.ts'
+import { hasBytes, sameContent, sameEntry, treeEqual } from '../sync/entry-compare.ts'
 import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
+import { attributesAfterMove } from '../sync/moves.ts'
 import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
@@ -67,11 +68,16 @@ class Execution {
   readonly #outcomes = new Map<PathKey, Outcome>()
   #unpublished: Change[] = []
   readonly #justDone = new Map<PathKey, Entry>()
+  /** Paths that end, whose file another path of the plan gets → that path. */
+  readonly #givers = new Map<PathKey, PathKey>()
+  /** Those among them that nothing stands at any more. */
+  readonly #given = new Set<PathKey>()
 
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
     this.#view = view
     this.#left = steps
+    for (const { action, resolution } of steps) if (action.kind === 'move') this.#givers.set(action.from, resolution.path)
   }
 
   async run(): Promise<void> {
@@ -82,6 +88,8 @@ class Execution {
       if (ready.some((step) => step.resolution.copies.length > 0)) await this.#publish()
       await this.#level(ready.filter((step) => this.#follows(step)))
     }
+    // An end that the move before it has brought about is stated in any case.
+    for (const step of this.#left) if (this.#given.has(step.resolution.path)) this.#adopt(step, null)
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
   }
@@ -89,23 +97,34 @@ class Execution {
   /** The content that the step could not be done without, or null. */
   awaited({ resolution, action }: Step): ContentId | null {
     const { path, target } = resolution
-    return action.kind === 'write' && target.kind === 'file' && this.#outcomes.get(path) !== 'done' ? target.cid : null
+    return (action.kind === 'write' || action.kind === 'move') && target.kind === 'file' && this.#outcomes.get(path) !== 'done' ? target.cid : null
   }
 
   /** Steps all of whose predecessors are done; those with a stopped one are stopped too and follow it later. */
   #takeReady(): Step[] {
     const ready: Step[] = []
     const left: Step[] = []
+    const givers: Step[] = []
     for (const step of this.#left) {
       const stopper = step.after.find((path) => this.#outcomes.get(path) === 'stopped')
       if (stopper !== undefined) this.#stop(step, stopper)
       else if (this.#context.guard.holds(step.resolution.path, step.resolution.target)) this.#stop(step, null)
-      else if (step.after.every((path) => this.#outcomes.get(path) === 'done')) ready.push(step)
-      else left.push(step)
+      else if (!step.after.every((path) => this.#outcomes.get(path) === 'done')) left.push(step)
+      else if (this.#isAwaited(step.resolution.path)) givers.push(step)
+      else ready.push(step)
     }
+    // They come after those that take their files; unless these wait for them by another way.
+    if (ready.length === 0) ready.push(...givers)
+    else left.push(...givers)
     const progressed = left.length < this.#left.length
     this.#left = left
     return ready.length === 0 && progressed && left.length > 0 ? this.#takeReady() : ready
+  }
+
+  /** Another path shall still get the file that stands here. */
+  #isAwaited(path: PathKey): boolean {
+    const taker = this.#givers.get(path)
+    return taker !== undefined && !this.#outcomes.has(taker)
   }
 
   /** False once a copy that was thought published was not (its bytes changed meanwhile). */
@@ -149,7 +168,7 @@ class Execution {
     const { path, target } = resolution
     const row = this.#view.row(path)
     if (action.kind === 'adopt') return this.#confirm(step, row)
-    if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone')) return 'nothing'
+    if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone' || this.#given.has(path))) return 'nothing'
     const expect = row?.seen ?? null
     if (row !== null && row.entry.kind !== 'tombstone' && expect === null) return this.#lookFirst(path)
     const displace = this.#displace(step)
@@ -172,6 +191,8 @@ class Execution {
       case 'write':
         if (target.kind !== 'file') throw new Error('a write step without a file')
         return this.#prepareWrite(step, target, expect, displace)
+      case 'move':
+        return this.#prepareMove(step, action.from, expect, displace)
       default:
         return assertNever(action)
     }
@@ -182,6 +203,21 @@ class Execution {
     const { path, copyOf } = resolution
     if (copyOf === null || !hasBytes(row?.entry ?? null) || !row?.seen) return 'nothing'
     return { kind: 'attributes', path, expect: row.seen, mode: null, mtime: null }
+  }
+
+  /** Its own bytes, if they were brought here already, or what stood there is gone or held back. */
+  #prepareMove(step: Step, from: PathKey, expect: Row['seen'], displace: Displace): ApplyOp | 'wait' {
+    const { path, target } = step.resolution
+    const { fetcher, guard, ports } = this.#context
+    const giver = this.#view.row(from)
+    const isStaged = target.kind === 'file' && fetcher.listOf(target.cid) !== null && ports.disk.isStaged(target.cid)
+    const stands = giver !== null && giver.seen !== null && sameContent(giver.entry, target) && this.#outcomes.get(from) === undefined
+    if (stands && giver.seen !== null && !isStaged && !guard.holds(from, { kind: 'tombstone', vv: {}, dots: [] })) {
+      return { kind: 'move', path, expect, from, source: giver.seen, ...attributesAfterMove(giver.entry, target), displace }
+    }
+    if (target.kind === 'file') return this.#prepareWrite(step, target, expect, displace)
+    if (target.kind !== 'symlink') throw new Error('a move step without a file or symlink')
+    return { kind: 'symlink', path, expect, target: target.target, mtime: target.mtime, displace }
   }
 
   #prepareWrite(step: Step, target: FileEntry, expect: Row['seen'], displace: Displace): ApplyOp | 'wait' {
@@ -244,6 +280,7 @@ class Execution {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
         if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
+        if (op.kind === 'move') this.#given.add(op.from)
         const list = staged ?? (await this.#knownList(target))
         const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }
         this.#done(step, { path, before, entry: target, row: { entry: target, seen: result.seen }, list, kept, from: 'remote' })
@@ -258,7 +295,8 @@ class Execution {
         this.#stop(step, null)
         return
       case 'not-staged':
-        this.#context.work.markDirty([path])
+        if (op.kind === 'move') this.#copyInstead(step)
+        else this.#context.work.markDirty([path])
         this.#stop(step, null)
         return
       case 'problem':
@@ -268,6 +306,13 @@ class Execution {
       default:
         assertNever(result)
     }
+  }
+
+  /** The file system cannot give it the other name: its bytes are brought here as any others. */
+  #copyInstead({ resolution, action }: Step): void {
+    const { path, target } = resolution
+    if (target.kind !== 'file') return this.#refused(path, [path])
+    this.#context.fetcher.request({ path, entry: target, sources: this.#sources({ resolution, action, after: [] }, target) })
   }
 
   /** R13: the path is scanned and reconciled again; one that never agrees waits for the next retry instead of spinning. */
@@ -297,7 +342,7 @@ class Execution {
     this.#unpublished.push(change)
     this.#justDone.set(change.path, change.row.entry)
     if (isIgnoreFile(change.path)) this.#context.work.markRules()
-    if (step.action.kind === 'write' && change.row.entry.kind === 'file') this.#context.fetcher.consumed(change.row.entry.cid)
+    if ((step.action.kind === 'write' || step.action.kind === 'move') && change.row.entry.kind === 'file') this.#context.fetcher.consumed(change.row.entry.cid)
     this.#context.fetcher.keep(change.path, null)
   }
 

@@ -4,11 +4,14 @@
  *     conflict copies → the path whose content they keep (R8)
  *     directory → what is live in it          what dies below → a path that ends as a directory
  *
+ * A content that another path of the plan gives up by ending is moved from there, while it is there (`move`); nothing waits for that.
+ *
  * A directory that loses the owner's right to write or search in it gets its attributes after what changes inside.
  */
 import { isLive, modeOf, mtimeOf, sameAttributes, sameContent, treeEqual } from './entry-compare.ts'
 import type { DirectoryEntry, Entry, FileEntry, SymlinkEntry } from './entry.ts'
 import type { PathKey } from './ids.ts'
+import { movesOf } from './moves.ts'
 import { ancestorsOf, comparePaths } from './path.ts'
 import type { Action, Resolution, Step } from './reconcile.ts'
 
@@ -19,11 +22,11 @@ export function plan(resolutions: Resolutions): readonly Step[] {
   const paths = [...resolutions.keys()].sort(comparePaths)
   const before = new Map<PathKey, Set<PathKey>>(paths.map((path) => [path, new Set()]))
   for (const path of paths) addOrder(before, resolutions, resolutions.get(path) as Resolution)
-  return sorted(paths, before, resolutions)
+  return sorted(paths, before, resolutions, movesOf(resolutions.values()))
 }
 
 /** What the disk, being as `own` says, must do to be as `target` says. `held`: what stands at `copyOf` at that moment. */
-function actionOf(resolution: Resolution, held: Entry | null): Action {
+function actionOf(resolution: Resolution, held: Entry | null, from: PathKey | null): Action {
   const { own, target } = resolution
   if (treeEqual(own, target)) return { kind: 'adopt' }
   switch (target.kind) {
@@ -33,11 +36,11 @@ function actionOf(resolution: Resolution, held: Entry | null): Action {
       return own?.kind === 'directory' ? { kind: 'attributes', mode: target.mode, mtime: null } : { kind: 'directory' }
     case 'symlink':
     case 'file':
-      return bytesAction(resolution, target, held)
+      return bytesAction(resolution, target, held, from)
   }
 }
 
-function bytesAction({ own, copyOf }: Resolution, target: FileEntry | SymlinkEntry, held: Entry | null): Action {
+function bytesAction({ own, copyOf }: Resolution, target: FileEntry | SymlinkEntry, held: Entry | null, from: PathKey | null): Action {
   if (own !== null && sameContent(own, target)) {
     const mode = modeOf(own) === modeOf(target) ? null : modeOf(target)
     return { kind: 'attributes', mode, mtime: mtimeOf(own) === target.mtime ? null : target.mtime }
@@ -45,6 +48,7 @@ function bytesAction({ own, copyOf }: Resolution, target: FileEntry | SymlinkEnt
   // A second link has one inode and so one mode and mtime: they must be the copy's already.
   const linkable = held !== null && sameContent(held, target) && sameAttributes(held, target)
   if (linkable && copyOf !== null && !isLive(own)) return { kind: 'preserve', from: copyOf }
+  if (from !== null) return { kind: 'move', from }
   return { kind: target.kind === 'file' ? 'write' : 'symlink' }
 }
 
@@ -73,7 +77,7 @@ function open(directory: DirectoryEntry): boolean {
  * Depth first along `before`. Conflict copies that were edited into each other's content can ask to come before one another;
  * an edge back into the way that led to it is left out (what such a step displaces is kept in history all the same).
  */
-function sorted(paths: readonly PathKey[], before: ReadonlyMap<PathKey, ReadonlySet<PathKey>>, resolutions: Resolutions): Step[] {
+function sorted(paths: readonly PathKey[], before: ReadonlyMap<PathKey, ReadonlySet<PathKey>>, resolutions: Resolutions, moves: ReadonlyMap<PathKey, PathKey>): Step[] {
   const steps: Step[] = []
   const placed = new Set<PathKey>()
   for (const start of paths) {
@@ -93,16 +97,16 @@ function sorted(paths: readonly PathKey[], before: ReadonlyMap<PathKey, Readonly
       way.pop()
       onWay.delete(at.path)
       placed.add(at.path)
-      steps.push(stepOf(at.path, before, placed, resolutions))
+      steps.push(stepOf(at.path, before, placed, resolutions, moves.get(at.path) ?? null))
     }
   }
   return steps
 }
 
-function stepOf(path: PathKey, before: ReadonlyMap<PathKey, ReadonlySet<PathKey>>, placed: ReadonlySet<PathKey>, resolutions: Resolutions): Step {
+function stepOf(path: PathKey, before: ReadonlyMap<PathKey, ReadonlySet<PathKey>>, placed: ReadonlySet<PathKey>, resolutions: Resolutions, from: PathKey | null): Step {
   const resolution = resolutions.get(path) as Resolution
   const { copyOf } = resolution
   const after = [...(before.get(path) ?? [])].filter((other) => other !== path && placed.has(other))
   const held = copyOf === null || placed.has(copyOf) ? null : (resolutions.get(copyOf)?.own ?? null)
-  return { resolution, action: actionOf(resolution, held), after }
+  return { resolution, action: actionOf(resolution, held, from), after }
 }

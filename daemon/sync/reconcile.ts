@@ -58,6 +58,8 @@ export type Action =
   /** Content of `target.cid` takes the name. */
   | { readonly kind: 'write' }
   | { readonly kind: 'symlink' }
+  /** The bytes stand at `from` on this disk, which ends in the same plan: they get this name in place of that. If they are gone from there: as `write` or `symlink`. */
+  | { readonly kind: 'move'; readonly from: PathKey }
   | { readonly kind: 'directory' }
   | { readonly kind: 'remove' }
   /** The bytes stand at `from` on this disk (our own losing version): give them this name as well. */

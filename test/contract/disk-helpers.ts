@@ -24,6 +24,7 @@ export type Check = (what: string, run: (t: Assert, bench: Bench) => Promise<voi
 
 /** What an index would know: rows by path. */
 export class MemoryTree implements KnownTree {
+  readonly #lists = new Map<ContentId, ContentList>()
   readonly #rows = new Map<string, Row>()
 
   async row(path: PathKey): Promise<Row | null> {
@@ -34,6 +35,16 @@ export class MemoryTree implements KnownTree {
     const start = directory === '' ? '' : `${directory}/`
     const below = [...this.#rows].filter(([path]) => path.startsWith(start) && !path.slice(start.length).includes('/'))
     return new Map(below.map(([path, row]) => [path.slice(start.length), row]))
+  }
+
+  async content(cid: ContentId): Promise<{ readonly list: ContentList } | null> {
+    const list = this.#lists.get(cid)
+    return list === undefined ? null : { list }
+  }
+
+  /** Held here by some file. */
+  hold(list: ContentList): void {
+    this.#lists.set(list.cid, list)
   }
 
   put(path: string, row: Row): void {
@@ -105,6 +116,7 @@ export async function wholeContent(disk: Disk, path: string, list: ContentList):
 export async function absorb(bench: Bench, ignored: ScanRequest['ignored'] = never): Promise<void> {
   for (const finding of await scan(bench, { ignored })) {
     if (finding.kind === 'present') bench.known.put(finding.path, { entry: entryOf(finding), seen: finding.seen })
+    if (finding.kind === 'present' && finding.node.kind === 'file') bench.known.hold(finding.node.content)
   }
 }
 

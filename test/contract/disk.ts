@@ -3,6 +3,7 @@ import test, { type Assert } from 'brittle'
 import { type Check, MemoryTree, absorb, apply, content, create, haltCode, scan, stage } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
+import { movingFiles, refusingMoves } from './disk-moving.ts'
 import { scanning, scanningSome } from './disk-scanning.ts'
 
 export function diskContract(name: string, makeBench: (t: Assert) => Promise<DiskBench>): void {
@@ -17,6 +18,8 @@ export function diskContract(name: string, makeBench: (t: Assert) => Promise<Dis
   applyingFiles(check)
   applyingOthers(check)
   refusing(check)
+  movingFiles(check)
+  refusingMoves(check)
 }
 
 function inspecting(check: Check): void {

@@ -6,7 +6,7 @@ import type { Capabilities } from '../../daemon/disk/atomic.ts'
 import type { ApplyOp, ApplyResult } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
-import { apply, applyOne, directoryOp, fileOp, historyTexts, inMicroseconds, leftInStaging, MTIME, openFolder, read, removeOp, scan, stage, statOf, symlinkOp, told, tree, type Folder } from './tree.ts'
+import { apply, applyOne, directoryOp, fileOp, historyTexts, inMicroseconds, leftInStaging, moveOp, MTIME, openFolder, read, removeOp, scan, stage, statOf, symlinkOp, told, tree, type Folder } from './tree.ts'
 
 const FULL: Capabilities = { links: true, exchange: true }
 const FILE_SYSTEMS: readonly { readonly name: string; readonly capabilities: Capabilities }[] = [
@@ -372,4 +372,66 @@ test('a root that is not ours refuses each operation and stays as it is', async 
   t.is(result.kind === 'problem' && result.problem.code, 'FOLDER_HALTED')
   t.alike(tree(folder.root), [])
   t.alike(told([]), [])
+})
+
+clean('a move: an atomic save over the old name before it is linked stays a file of its own', FULL, async (t, folder) => {
+  put(folder, 'a', 'old')
+  await scan(folder)
+  folder.before(() => save(folder, 'a', 'the users'))
+  const result = await applyOne(folder.disk, moveOp('a', 'b', folder.rows.seen('a')))
+  t.alike(result, { kind: 'changed', paths: ['a'] as PathKey[], stray: 'b' as PathKey })
+  t.alike([read(folder.root, 'a'), read(folder.root, 'b')], ['the users', 'the users'])
+})
+
+test('a move: an atomic save over the old name once the new one is there comes back', async (t) => {
+  let calls = 0
+  const folder: Folder = await openFolder(t, {
+    hooks: {
+      beforeMove: () => {
+        if (++calls === 2) save(folder, 'a', 'the users')
+      }
+    }
+  })
+  put(folder, 'a', 'old')
+  await scan(folder)
+  const result = await applyOne(folder.disk, moveOp('a', 'b', folder.rows.seen('a')))
+  t.alike(result, changed('a', 'b'))
+  t.alike([read(folder.root, 'a'), read(folder.root, 'b')], ['the users', 'old'])
+  t.alike(leftInStaging(folder.root), [])
+})
+
+test('a move: an edit in place on the way goes with it, and a scan reads it', async (t) => {
+  let calls = 0
+  const folder: Folder = await openFolder(t, {
+    hooks: {
+      beforeMove: () => {
+        if (++calls === 2) fs.appendFileSync(join(folder.root, 'a'), ' and more')
+      }
+    }
+  })
+  put(folder, 'a', 'old')
+  await scan(folder)
+  const source = folder.rows.seen('a')
+  const result = await applyOne(folder.disk, moveOp('a', 'b', source))
+  t.is(result.kind, 'done')
+  t.alike([fs.existsSync(join(folder.root, 'a')), read(folder.root, 'b')], [false, 'old and more'])
+  folder.rows.put('b', { entry: { kind: 'file', vv: {}, dots: [] } as never, seen: result.kind === 'done' ? result.seen : null })
+  folder.rows.put('a', { entry: { kind: 'tombstone', vv: {}, dots: [] }, seen: null })
+  t.alike(told(await scan(folder)), ['present b'])
+})
+
+clean('a move: a file that is saved at the new name in the last instant stays', FULL, async (t, folder) => {
+  put(folder, 'a', 'old')
+  await scan(folder)
+  folder.before(() => put(folder, 'b', 'the users'))
+  t.alike(await applyOne(folder.disk, moveOp('a', 'b', folder.rows.seen('a'))), changed('b'))
+  t.alike([read(folder.root, 'a'), read(folder.root, 'b')], ['old', 'the users'])
+})
+
+test('without hard links a move is refused, and everything stays', async (t) => {
+  const folder = await openFolder(t, { capabilities: { links: false, exchange: true } })
+  put(folder, 'a', 'old')
+  await scan(folder)
+  t.alike(await applyOne(folder.disk, moveOp('a', 'b', folder.rows.seen('a'))), { kind: 'not-staged' })
+  t.alike(tree(folder.root), ['a'])
 })

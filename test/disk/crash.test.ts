@@ -57,7 +57,7 @@ function counted(args: readonly unknown[]): unknown[] {
 }
 
 makeMortal()
-const { apply, directoryOp, fileOp, historyTexts, leftInStaging, openFolder, removeOp, stage, statOf, symlinkOp, tree } = await import('./tree.ts')
+const { apply, directoryOp, fileOp, historyTexts, leftInStaging, moveOp, openFolder, removeOp, stage, statOf, symlinkOp, tree } = await import('./tree.ts')
 type Folder = Awaited<ReturnType<typeof openFolder>>
 
 interface Change {
@@ -89,6 +89,14 @@ const CHANGES: readonly Change[] = [
     ],
     after: ['copy=mine', 'f=theirs'],
     always: ['f']
+  },
+  { name: 'a file moved', before: { f: 'bytes' }, ops: ({ rows }) => [moveOp('f', 'g', rows.seen('f'))], after: ['g=bytes'], always: [] },
+  {
+    name: 'a file moved over another',
+    before: { f: 'bytes', g: 'old' },
+    ops: ({ rows }) => [moveOp('f', 'g', rows.seen('f'), { expect: rows.seen('g') })],
+    after: ['g=bytes'],
+    always: ['g']
   }
 ]
 
@@ -184,7 +192,9 @@ async function finish(t: Assert, folder: Folder, change: Change, calls: number):
   for (const path of tree(folder.root)) folder.rows.put(path, { entry: { kind: 'tombstone', vv: {}, dots: [] }, seen: statOf(folder.root, path) })
   if (change.staged !== undefined) await stage(folder.disk, change.staged)
   const done = new Set(describe(folder.root).map((line) => line.split('=')[0]))
-  const ops = change.ops(folder).filter((op) => op.kind !== 'link' || !done.has(op.to))
+  // What has its new name already is found there, and only the old one is still to go.
+  const left = (op: ApplyOp): readonly ApplyOp[] => (op.kind === 'move' && op.expect === null && done.has(op.path) ? [removeOp(op.from, op.source)] : op.kind === 'link' && done.has(op.to) ? [] : [op])
+  const ops = change.ops(folder).flatMap(left)
   await apply(folder.disk, ...ops)
   if (!same(describe(folder.root), change.after)) t.alike(describe(folder.root), change.after, `finished after ${calls} calls`)
 }

@@ -43,6 +43,7 @@ export async function openFolder(t: Assert, options: Partial<DiskOptions> = {}, 
 
 /** What an index holds after it took every finding. */
 export class Rows implements KnownTree {
+  readonly #lists = new Map<ContentId, ContentList>()
   readonly #rows = new Map<PathKey, Row>()
   /** Called before children are given, to act in the middle of a scan. */
   onChildren: (directory: PathKey) => void = () => undefined
@@ -57,6 +58,16 @@ export class Rows implements KnownTree {
     return new Map(inside.map(([path, row]) => [nameOf(path), row]))
   }
 
+  async content(cid: ContentId): Promise<{ readonly list: ContentList } | null> {
+    const list = this.#lists.get(cid)
+    return list === undefined ? null : { list }
+  }
+
+  /** Held here by some file. */
+  hold(list: ContentList): void {
+    this.#lists.set(list.cid, list)
+  }
+
   put(path: string, row: Row): void {
     this.#rows.set(path as PathKey, row)
   }
@@ -69,6 +80,7 @@ export class Rows implements KnownTree {
 
   take(finding: Finding): void {
     if (finding.kind === 'absent') this.#rows.set(finding.path, { entry: { kind: 'tombstone', vv: {}, dots: [] }, seen: null })
+    if (finding.kind === 'present' && finding.node.kind === 'file') this.hold(finding.node.content)
     if (finding.kind === 'present') this.#rows.set(finding.path, { entry: { ...finding.node, vv: {}, dots: [] } as unknown as Entry, seen: finding.seen })
   }
 }
@@ -119,6 +131,10 @@ export function directoryOp(path: string, more: Part<'directory'> = {}): ApplyOp
 
 export function removeOp(path: string, expect: SeenStat, more: Part<'remove'> = {}): ApplyOp {
   return { kind: 'remove', path: path as PathKey, expect, displace: { to: 'history' }, ...more }
+}
+
+export function moveOp(from: string, path: string, source: SeenStat, more: Part<'move'> = {}): ApplyOp {
+  return { kind: 'move', path: path as PathKey, expect: null, from: from as PathKey, source, mode: null, mtime: null, displace: { to: 'history' }, ...more }
 }
 
 export async function apply(disk: FolderDisk, ...ops: ApplyOp[]): Promise<readonly ApplyResult[]> {

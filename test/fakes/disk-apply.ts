@@ -38,7 +38,7 @@ export class Applier {
     const failure = this.#store.halted?.code ?? this.#store.failing.get(op.path)
     if (failure !== undefined) return { kind: 'problem', problem: { path: op.path, code: failure, message: `cannot change ${op.path}: ${failure}` } }
     const result = await this.#apply(op, ignored)
-    if (result.kind === 'done') this.#store.onChange(op.kind === 'link' ? [op.path, op.to] : [op.path])
+    if (result.kind === 'done') this.#store.onChange(op.kind === 'link' ? [op.path, op.to] : op.kind === 'move' ? [op.path, op.from] : [op.path])
     else if (result.kind === 'changed' && result.stray !== null) this.#store.onChange([op.path, result.stray])
     return result
   }
@@ -57,6 +57,8 @@ export class Applier {
         return this.#attributes(op)
       case 'link':
         return this.#link(op)
+      case 'move':
+        return this.#move(op)
     }
   }
 
@@ -147,6 +149,32 @@ export class Applier {
     const after = statOf(node)
     this.#relinked.set(op.path, { before: op.expect, after })
     return { kind: 'done', seen: after, kept: null }
+  }
+
+  /** Two names for a moment, in which a user or a crash can come. */
+  async #move(op: Op<'move'>): Promise<ApplyResult> {
+    const source = this.#check(op.from, op.source)
+    if (source.kind === 'no') return source.result
+    const moving = source.node
+    if (moving === null || !isLeaf(moving)) return changed(op.from)
+    const target = this.#check(op.path, op.expect)
+    if (target.kind === 'no') return target.result
+    if (target.node?.kind === 'directory') {
+      if (target.node.children.size > 0) return changed(op.path)
+      this.#store.tree.free(this.#store.tree.detach(op.path))
+    }
+    const displaced = target.node !== null && isLeaf(target.node) ? this.#takeOut(op.path, target.node) : null
+    this.#store.tree.attach(op.path, moving)
+    await this.#life.step()
+    const kept = displaced === null ? null : this.#displace(displaced.displaced, op.displace)
+    if (this.#store.tree.node(op.from) !== moving || this.#store.tree.node(op.path) !== moving) return { kind: 'changed', paths: [op.from, op.path], stray: null }
+    this.#store.tree.detach(op.from)
+    await this.#life.step()
+    const seen = this.#store.tree.lstat(op.path)
+    if (seen === null || this.#store.tree.node(op.path) !== moving || !sameButCtime(seen, op.source)) return { kind: 'done', seen: op.source, kept }
+    if (op.mode === null && op.mtime === null) return { kind: 'done', seen, kept }
+    const set = this.#attributes({ kind: 'attributes', path: op.path, expect: seen, mode: op.mode, mtime: op.mtime })
+    return set.kind === 'done' ? { ...set, kept } : set
   }
 
   #check(path: PathKey, expect: SeenStat | null): Checked {

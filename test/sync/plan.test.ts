@@ -18,6 +18,33 @@ function orderOf(statements: Statements, dirty: readonly string[] = Object.keys(
   return stepsOf(statements, dirty).map((step) => step.resolution.path)
 }
 
+test('what another path gives up by ending is moved from there', (t) => {
+  const actions = actionsOf({
+    old: [file('X', 'a1'), tombstone('a1 b1')],
+    new: [null, file('X', 'b2')],
+    'd/one': [file('Y', 'a2'), tombstone('a2 b3')],
+    'd/two': [file('Y', 'a3'), tombstone('a3 b4')],
+    e: [null, directory('b5')],
+    'e/one': [null, file('Y', 'b6', { mode: 0o600 })],
+    'e/two': [file('Z', 'a4'), file('Y', 'a4 b7')],
+    more: [null, file('Y', 'b8')],
+    stays: [file('S', 'a5'), file('S', 'a5')],
+    copied: [null, file('S', 'b9')],
+    lold: [symlink('x', 'a6'), tombstone('a6 b10')],
+    lnew: [null, symlink('x', 'b11')]
+  })
+  t.alike(actions['new'], { kind: 'move', from: path('old') })
+  t.alike([actions['e/one'], actions['e/two'], actions['more']].map((action) => action?.kind).sort(), ['move', 'move', 'write'], 'each gives once')
+  t.alike([actions['e/one'], actions['e/two']], [{ kind: 'move', from: path('d/one') }, { kind: 'move', from: path('d/two') }], 'equal contents keep their names')
+  t.alike([actions['copied'], actions['old'], actions['lnew']], [{ kind: 'write' }, { kind: 'remove' }, { kind: 'move', from: path('lold') }])
+})
+
+test('nothing is moved from below its own new place, nor a content that loses a conflict', (t) => {
+  t.alike(actionsOf({ d: [directory('a1'), file('X', 'a1 b1')], 'd/f': [file('X', 'a2'), tombstone('a2 b2')] })['d'], { kind: 'write' })
+  const actions = actionsOf({ a: [file('X', 'a1'), file('Y', 'b1', { mtime: 9 })], b: [null, file('X', 'b2')] })
+  t.alike(actions['b'], { kind: 'write' })
+})
+
 test('one action per difference', (t) => {
   const actions = actionsOf({
     same: [file('X', 'a1'), file('X', 'a1 b1', { by: 'a1', mdot: 'a1' })],
@@ -33,7 +60,7 @@ test('one action per difference', (t) => {
     mkdir: [null, directory('b1')],
     todir: [file('X', 'a1'), directory('a1 b1')],
     tofile: [directory('a1'), file('X', 'a1 b1')],
-    gone: [file('X', 'a1'), tombstone('a1 b1')],
+    gone: [file('W', 'a1'), tombstone('a1 b1')],
     nothing: [null, tombstone('b1')],
     still: [tombstone('a1'), tombstone('a1 b1')],
     back: [tombstone('a1'), file('X', 'a1 b1')]
