@@ -1,82 +1,127 @@
-/** Which kill points there are, from calls that were counted once, and which of them are tried: as evenly over the calls as it can be. */
+/** Which kill points there are, from calls that were counted once, and in which cycles they are tried. */
 import type { Random } from '../fakes/random.ts'
-import type { Phase, Point, Role } from './rig.ts'
-import { CALLS, type Area, type Call, type Kill, type Traced } from './tracer.ts'
+import { AREAS, CALLS, type Area, type Call, type Counts } from '../shim/shim.ts'
 
-export type Profile = Readonly<Record<Phase, Readonly<Record<Role, readonly Traced[]>>>>
+export type Role = 'sender' | 'receiver'
 
-const PHASES: readonly Phase[] = ['sync', 'start']
-/** Beyond it are counts of calls that are mostly not ours, and one of two victims is dead before. */
-const MAX_PAIR_NTH = 60
-const ROLES: readonly Role[] = ['sender', 'receiver']
+/** `sync`: as it hears of the changes, running. `start`: as it starts on them after a kill. */
+export type Phase = 'sync' | 'start'
+
+/** One daemon is killed as it makes the n-th call of this kind in this kind of place. */
+export interface Point {
+  readonly phase: Phase
+  readonly role: Role
+  readonly call: Call
+  readonly area: Area
+  readonly nth: number
+}
+
+export type Profile = Readonly<Record<Phase, Readonly<Record<Role, Counts>>>>
+
+export const PHASES: readonly Phase[] = ['sync', 'start']
+export const ROLES: readonly Role[] = ['sender', 'receiver']
+
+/** Calls that only look change nothing: a kill at one is a kill before the next that does. */
+const LOOKS: ReadonlySet<Call> = new Set(['open', 'read', 'readdir', 'stat'])
+
+export function pointsOf(profile: Profile): Point[] {
+  const points: Point[] = []
+  for (const phase of PHASES) for (const role of ROLES) points.push(...pointsIn(profile[phase][role], phase, role))
+  return points
+}
+
+function pointsIn(counts: Counts, phase: Phase, role: Role): Point[] {
+  return CALLS.filter((call) => !LOOKS.has(call)).flatMap((call) =>
+    AREAS.flatMap((area) => Array.from({ length: counts.get(`${call} ${area}`) ?? 0 }, (_, i) => ({ phase, role, call, area, nth: i + 1 })))
+  )
+}
+
+/** Every other write is cut in half by the kill. */
+export function isTorn({ call, nth }: Point): boolean {
+  return call === 'write' && nth % 2 === 1
+}
+
+/** `sync receiver link tree 3`, as `--point` takes it; several are joined by commas. */
+export function formatPoint({ phase, role, call, area, nth }: Point): string {
+  return `${phase} ${role} ${call} ${area} ${nth}`
+}
+
+export function parsePoints(text: string): Point[] {
+  return text.split(',').map(parsePoint)
+}
+
+function parsePoint(text: string): Point {
+  const [phase, role, call, area, nth] = text.trim().split(/\s+/)
+  const point = {
+    phase: PHASES.find((known) => known === phase),
+    role: ROLES.find((known) => known === role),
+    call: CALLS.find((known) => known === call),
+    area: AREAS.find((known) => known === area),
+    nth: Number(nth)
+  }
+  if (point.phase === undefined || point.role === undefined || point.call === undefined || point.area === undefined || !(point.nth > 0)) throw new Error(`not "sync|start sender|receiver CALL PLACE N": ${text}`)
+  return point as Point
+}
 
 /**
- * Every call on a file of ours, by phase and role: the places where a first thread comes to a count. The writes of a start are left
- * out: its log has no name yet by which they could be told from what wakes a thread.
+ * The points of one cycle after the other: of one phase, on the sender, on the receiver and on both in turn. Each kind of call and
+ * place comes early, so that a part of all points is a sample of all kinds.
  */
-export function killsOf(phase: Phase, trace: readonly Traced[]): Kill[] {
-  const found = new Map<string, Kill>()
-  for (const { call, area, nth } of trace) if (area !== 'other' && !(phase === 'start' && call === 'write')) found.set(`${call} ${nth}`, { call, nth })
-  return [...found.values()]
-}
+export class Queue {
+  readonly #lanes = new Map<string, Point[]>()
+  readonly #rode = new Set<Point>()
+  readonly #turns: readonly (readonly [Phase, readonly Role[]])[] = [['sync', ROLES], ['start', ROLES], ['sync', ['receiver']], ['sync', ['sender']], ['sync', ROLES], ['start', ['receiver']], ['start', ['sender']]]
+  #turn = 0
+  #left: number
 
-/** Points in the order in which they are tried: one of each call, phase and role in turn, with a pair of victims now and then. */
-export function planPoints(profile: Profile, random: Random): Point[] {
-  const lanes: Point[][] = []
-  for (const call of CALLS) {
-    for (const phase of PHASES) {
-      for (const role of ROLES) {
-        const kills = shuffled(killsOf(phase, profile[phase][role]).filter((kill) => kill.call === call), random)
-        if (kills.length > 0) lanes.push(kills.map((kill) => ({ phase, kills: { [role]: kill } })))
-      }
+  constructor(points: readonly Point[], limit: number, random: Random) {
+    for (const phase of PHASES) for (const role of ROLES) this.#lanes.set(`${phase} ${role}`, spread(points.filter((point) => point.phase === phase && point.role === role), random))
+    this.#left = Math.min(limit, points.length)
+  }
+
+  get left(): number {
+    return this.#left
+  }
+
+  /** Points of a start for where these victims are started again. Those that are not reached so come back (`giveBack`), once. */
+  riders(points: readonly Point[]): Point[] {
+    const riders = points.flatMap(({ role }) => {
+      const lane = this.#lanes.get(`start ${role}`) ?? []
+      const at = lane.findIndex((point) => !this.#rode.has(point))
+      return this.#left > 0 && at !== -1 ? lane.splice(at, 1) : []
+    })
+    this.#left -= riders.length
+    return riders
+  }
+
+  giveBack(riders: readonly Point[]): void {
+    for (const rider of riders) {
+      this.#rode.add(rider)
+      this.#lanes.get(`start ${rider.role}`)?.push(rider)
     }
+    this.#left += riders.length
   }
-  const single = turns(shuffled(lanes, random))
-  return [...single].flatMap((point, i) => (i % 4 === 3 ? [pairOf(profile, random), point] : [point]))
-}
 
-function pairOf(profile: Profile, random: Random): Point {
-  const phase = random.pick(PHASES)
-  const kill = (role: Role): Kill => random.pick(killsOf(phase, profile[phase][role]).filter(({ nth }) => nth <= MAX_PAIR_NTH))
-  return { phase, kills: { sender: kill('sender'), receiver: kill('receiver') } }
-}
-
-/** `sync receiver:renameat2:3 sender:write:12`, as `--point` takes it. */
-export function formatPoint({ phase, kills }: Point): string {
-  return [phase, ...ROLES.flatMap((role) => (kills[role] === undefined ? [] : [`${role}:${kills[role].call}:${kills[role].nth}`]))].join(' ')
-}
-
-export function parsePoint(text: string): Point {
-  const [phase, ...parts] = text.split(' ')
-  if (phase !== 'sync' && phase !== 'start') throw new Error(`a point starts with sync or start: ${text}`)
-  const kills: Partial<Record<Role, Kill>> = {}
-  for (const part of parts) {
-    const [role, name, nth] = part.split(':')
-    const call = CALLS.find((known): known is Call => known === name)
-    if ((role !== 'sender' && role !== 'receiver') || call === undefined || !(Number(nth) > 0)) throw new Error(`not role:call:n: ${part}`)
-    kills[role] = { call, nth: Number(nth) }
-  }
-  return { phase, kills }
-}
-
-/** Counts by what `key` says, most first. */
-export function tally<T>(rows: readonly T[], key: (row: T) => string): [string, number][] {
-  const counts = new Map<string, number>()
-  for (const row of rows) counts.set(key(row), (counts.get(key(row)) ?? 0) + 1)
-  return [...counts].sort(([, a], [, b]) => b - a)
-}
-
-export function areasOf(trace: readonly Traced[]): [Area, number][] {
-  return tally(trace, ({ area }) => area) as [Area, number][]
-}
-
-function* turns<T>(lanes: readonly (readonly T[])[]): Generator<T> {
-  for (let i = 0; lanes.some((lane) => i < lane.length); i++) {
-    for (const lane of lanes) {
-      const row = lane[i]
-      if (row !== undefined) yield row
+  /** Empty: all are taken. */
+  take(): Point[] {
+    for (let tries = 0; tries < this.#turns.length && this.#left > 0; tries++) {
+      const [phase, roles] = this.#turns[this.#turn++ % this.#turns.length] as readonly [Phase, readonly Role[]]
+      const points = roles.slice(0, this.#left).flatMap((role) => this.#lanes.get(`${phase} ${role}`)?.shift() ?? [])
+      this.#left -= points.length
+      if (points.length > 0) return points
     }
+    this.#left = 0
+    return []
   }
+}
+
+/** One of each kind in turn, each kind in random order. */
+function spread(points: readonly Point[], random: Random): Point[] {
+  const kinds = new Map<string, Point[]>()
+  for (const point of points) kinds.set(`${point.call} ${point.area}`, [...(kinds.get(`${point.call} ${point.area}`) ?? []), point])
+  const lanes = shuffled([...kinds.values()].map((kind) => shuffled(kind, random)), random)
+  const longest = Math.max(0, ...lanes.map((lane) => lane.length))
+  return Array.from({ length: longest }, (_, i) => lanes.flatMap((lane) => lane[i] ?? [])).flat()
 }
 
 function shuffled<T>(rows: readonly T[], random: Random): T[] {
