@@ -154,10 +154,10 @@ export class Device {
     return pid
   }
 
-  /** Resolves when the daemon answers. `through`: the head of a command line that runs it as the same process (`strace -D`). */
-  async start(through: readonly string[] = []): Promise<void> {
+  /** Resolves when the daemon answers. */
+  async start(): Promise<void> {
     await mkdir(this.home, { recursive: true })
-    const [program = process.execPath, ...words] = [...through, ...this.#command, daemonMain]
+    const [program = process.execPath, ...words] = [...this.#command, daemonMain]
     const child = spawn(program, words, { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
     child.stderr.setEncoding('utf8').on('data', (text: string) => this.#printed(text))
     running.add(child)
