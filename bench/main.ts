@@ -1,66 +1,129 @@
 /**
- * Two real daemons on loopback: how fast trees and edits get from one to the other. Prints a table and a JSON document. Every
- * workload ends with both trees equal by hash, or the bench fails. Options: --quick (small sizes, to try the bench itself).
+ * Two devices on loopback: how fast trees and edits get from one to the other, and what that takes. The same for Syncthing if there
+ * is one on the PATH, on the same files in the same run. Every workload ends with both trees equal by hash, or the bench fails.
+ *
+ *     npm run bench -- [--full] [--million] [--quick] [--only NAME,…] [--products p2psync,syncthing] [--json FILE]
+ *
+ * `--only` names groups (large, small10, delete, latency, small100, million, limits). Results of several runs of one commit add up
+ * in the JSON file. It runs in a network namespace of its own where it may make one.
  */
-import { rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createPair, type Device, type Scope } from '../test/e2e/harness.ts'
+import { parseArgs } from 'node:util'
 import { projectRoot } from '../test/project-root.ts'
-import { memoryOf, sizeOf } from './measure.ts'
-import { workloads, type Measured, type Sizes } from './workloads.ts'
+import { MIB } from './files.ts'
+import type { Group, Sizes } from './group.ts'
+import { deletion } from './groups/delete.ts'
+import { large } from './groups/large.ts'
+import { latency } from './groups/latency.ts'
+import { million, small10, small100 } from './groups/small.ts'
+import { measureLimits } from './limits.ts'
+import { openP2psync } from './p2psync.ts'
+import type { OpenPair } from './pair.ts'
+import { machine, print, type Report } from './report.ts'
+import type { Value } from './rows.ts'
+import { hasSyncthing, openSyncthing } from './syncthing.ts'
 
-const MIB = 1024 * 1024
-const full: Sizes = { largeBytes: 1024 * MIB, smallFiles: 10_000, editBytes: MIB, latencyRounds: 20, nodeModules: join(projectRoot, 'node_modules') }
-const quick: Sizes = { ...full, largeBytes: 32 * MIB, smallFiles: 500, latencyRounds: 5, nodeModules: join(projectRoot, 'node_modules', 'zod') }
+const FULL: Sizes = {
+  largeBytes: 1024 * MIB, editBytes: MIB, small10: 10_000, small100: 100_000, million: 1_000_000, deleteOf: 30_000, deleted: 10_000,
+  latencyRounds: 25, idleSeconds: 60, settleSeconds: 60
+}
+const QUICK: Sizes = {
+  largeBytes: 32 * MIB, editBytes: MIB / 8, small10: 500, small100: 2000, million: 5000, deleteOf: 600, deleted: 200,
+  latencyRounds: 5, idleSeconds: 5, settleSeconds: 10
+}
+const GROUPS: readonly Group[] = [large, small10, deletion, latency, small100, million]
+const ISOLATED = 'P2PSYNC_BENCH_ISOLATED'
 
-interface Report {
-  readonly schema: 1
-  readonly workloads: readonly Measured[]
-  readonly daemons: Readonly<Record<string, { readonly peakBytes: number; readonly residentBytes: number; readonly storeBytes: number }>>
+const { values: options } = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false },
+    million: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    products: { type: 'string' },
+    json: { type: 'string' }
+  }
+})
+
+if (process.env[ISOLATED] === undefined) process.exit(isolate())
+await main()
+
+/** This command again in a network namespace with nothing but its own loopback, or as it is where that is not allowed. */
+function isolate(): number {
+  const command = [process.execPath, ...process.argv.slice(1)]
+  const allowed = spawnSync('unshare', ['--net', 'ip', 'link', 'set', 'lo', 'up']).status === 0
+  const [program = '', ...args] = allowed ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'bench', ...command] : command
+  return spawnSync(program, args, { stdio: 'inherit', env: { ...process.env, [ISOLATED]: allowed ? 'yes' : 'no' } }).status ?? 1
 }
 
-await main(process.argv.includes('--quick') ? quick : full)
-
-async function main(sizes: Sizes): Promise<void> {
-  const directory = join(projectRoot, '.build', `bench-${process.pid}`)
-  const ends: (() => unknown)[] = []
+async function main(): Promise<void> {
+  const directory = join(projectRoot, '.build', `b${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
-  const scope: Scope = {
-    tmp: async () => {
-      await mkdir(directory, { recursive: true })
-      return directory
-    },
-    teardown: (run) => ends.push(run)
+  const products = chosenProducts()
+  let report = startReport()
+  for (const group of chosenGroups()) {
+    for (const [name, open] of products) report = await runGroup(report, group, name, open, join(directory, name))
+    save(report)
   }
+  if (wants('limits')) report = { ...report, limits: await measureLimits(join(directory, 'limits'), options.quick) }
+  save(report)
+  console.log(`\n${print(report)}`)
+}
+
+async function runGroup(report: Report, group: Group, product: string, open: OpenPair, directory: string): Promise<Report> {
+  mkdirSync(directory, { recursive: true })
+  const pair = await open(directory)
+  const measured: Record<string, Value> = {}
   try {
-    const [a, b] = await createPair(scope)
-    const measured: Measured[] = []
-    for (const workload of workloads) {
-      const row = await workload(a, b, sizes)
-      console.log(line(row))
-      measured.push(row)
+    const record = (row: string, value: number, limit?: number): void => {
+      measured[row] = limit === undefined ? { value } : { value, limit }
+      console.log(`${product.padEnd(9)} ${row.padEnd(24)} ${value.toFixed(3)}`)
     }
-    const report: Report = { schema: 1, workloads: measured, daemons: { sender: await daemon(a), receiver: await daemon(b) } }
-    for (const [name, use] of Object.entries(report.daemons)) {
-      console.log(`${name.padEnd(32)} peak ${mib(use.peakBytes)}, now ${mib(use.residentBytes)}, store ${mib(use.storeBytes)}`)
-    }
-    console.log(JSON.stringify(report))
+    await group.run({ pair, sizes: options.quick ? QUICK : FULL, record })
   } finally {
-    for (const end of ends.reverse()) await end()
+    await pair.close()
+    rmSync(directory, { recursive: true, force: true })
   }
+  const results = { ...report.results }
+  for (const [row, value] of Object.entries(measured)) results[row] = { ...results[row], [product]: value }
+  return { ...report, results, versions: { ...report.versions, [product]: pair.version } }
 }
 
-async function daemon(device: Device): Promise<Report['daemons'][string]> {
-  return { ...(await memoryOf(device.pid)), storeBytes: await sizeOf(join(device.home, 'state')) }
+function chosenProducts(): readonly (readonly [string, OpenPair])[] {
+  const known: readonly (readonly [string, OpenPair])[] = hasSyncthing() ? [['p2psync', openP2psync], ['syncthing', openSyncthing]] : [['p2psync', openP2psync]]
+  const wanted = options.products?.split(',')
+  return known.filter(([name]) => wanted === undefined || wanted.includes(name))
 }
 
-function line(row: Measured): string {
-  const rate = [row.bytesPerSecond === null ? null : `${mib(row.bytesPerSecond)}/s`, row.filesPerSecond === null ? null : `${Math.round(row.filesPerSecond)} files/s`]
-  return `${row.name.padEnd(32)} ${`${row.ms.toFixed(0)} ms`.padStart(10)}  ${rate.filter((part) => part !== null).join(', ')}`
+function chosenGroups(): readonly Group[] {
+  return GROUPS.filter((group) => wants(group.name, group.needs))
 }
 
-function mib(bytes: number): string {
-  return `${(bytes / MIB).toFixed(1)} MiB`
+function wants(name: string, needs?: 'full' | 'million'): boolean {
+  const only = options.only?.split(',')
+  if (only !== undefined) return only.includes(name)
+  return needs === undefined || options[needs]
+}
+
+function startReport(): Report {
+  const fresh: Report = { schema: 2, commit: commit(), machine: machine(), quick: options.quick, isolated: process.env[ISOLATED] === 'yes', versions: {}, results: {}, limits: [] }
+  if (options.json === undefined || !existsSync(options.json)) return fresh
+  const before = JSON.parse(readFileSync(options.json, 'utf8')) as Report
+  const goesOn = before.schema === fresh.schema && before.commit === fresh.commit && before.machine === fresh.machine && before.quick === fresh.quick
+  return goesOn ? { ...before, isolated: before.isolated && fresh.isolated } : fresh
+}
+
+function save(report: Report): void {
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['-C', projectRoot, 'describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
+  } catch {
+    return 'unknown'
+  }
 }
