@@ -61,6 +61,7 @@ function isolate(): number {
 async function main(): Promise<void> {
   const directory = join(projectRoot, '.build', `b${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  process.setMaxListeners(50) // Each process that is started is ended with this one.
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const products = chosenProducts()
   let report = startReport()
