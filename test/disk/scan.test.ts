@@ -74,6 +74,41 @@ test('what changes while it is read is unstable and told once it rests', async (
   t.alike(told(await scan(folder)), ['present f'])
 })
 
+test('a write behind the place that is being read is not taken for read', async (t) => {
+  const folder = await openFolder(t)
+  const file = join(folder.root, 'f')
+  fs.writeFileSync(file, Buffer.alloc(64 * 1024 * 1024))
+  // Old enough that the reading begins at once.
+  while (Date.now() - fs.statSync(file).ctimeMs < 40) await new Promise((resolve) => setImmediate(resolve))
+  const scanning = scan(folder)
+  while (!isOpen(file)) await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setTimeout(resolve, 8))
+  const fd = fs.openSync(file, 'r+')
+  fs.writeSync(fd, 'x', 0)
+  fs.closeSync(fd)
+  await scanning
+  await scan(folder)
+  const known = await contentAt(folder, 'f')
+  await scan(folder, { rehash: true })
+  t.is(await contentAt(folder, 'f'), known)
+})
+
+/** By this process. */
+function isOpen(path: string): boolean {
+  return fs.readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${fd}`) === path
+    } catch {
+      return false // The descriptor with which the directory was read.
+    }
+  })
+}
+
+async function contentAt(folder: Awaited<ReturnType<typeof openFolder>>, path: string): Promise<string> {
+  const entry = (await folder.rows.row(path as PathKey))?.entry as unknown as { readonly content: { readonly cid: string } }
+  return entry.content.cid
+}
+
 test('an edit within the same tick of the clock as the scan is found', async (t) => {
   const folder = await openFolder(t)
   const file = join(folder.root, 'f')

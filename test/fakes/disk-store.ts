@@ -37,6 +37,10 @@ export class DiskStore {
   onChange: (paths: readonly string[]) => void = () => undefined
   /** What an apply displaced stands in history now. */
   onKept: (node: LeafNode) => void = () => undefined
+  /** The port was used as it must not be. */
+  onMisuse: (what: string) => void = (what) => {
+    throw new Error(what)
+  }
   #names = 0
 
   constructor(now: () => number) {

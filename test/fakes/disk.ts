@@ -68,7 +68,7 @@ export class FakeDisk implements Disk {
     if (this.#store.full) throw new FakeFsError('ENOSPC', `staging of ${list.size} bytes`)
     let staged = this.#store.staging.get(list.cid)
     if (staged === undefined) this.#store.staging.set(list.cid, (staged = { list, data: Buffer.alloc(list.size), have: new Set(), sealed: false }))
-    return new FakeStagedFile(staged, this.#life)
+    return new FakeStagedFile(staged, this.#store, this.#life)
   }
 
   isStaged(cid: ContentId): boolean {
@@ -141,9 +141,11 @@ export class FakeDisk implements Disk {
 class FakeStagedFile implements StagedFile {
   readonly cid: ContentId
   readonly #staged: StagedContent
+  readonly #store: DiskStore
   readonly #life: Life
 
-  constructor(staged: StagedContent, life: Life) {
+  constructor(staged: StagedContent, store: DiskStore, life: Life) {
+    this.#store = store
     this.cid = staged.list.cid
     this.#staged = staged
     this.#life = life
@@ -163,14 +165,14 @@ class FakeStagedFile implements StagedFile {
     await this.#life.step()
     const wanted = this.missing().find((row) => row.offset === offset)
     if (wanted === undefined) return
-    if (chunkId(data) !== wanted.chunk.id) throw new Error(`bytes that were not verified were staged at ${offset}`)
+    if (chunkId(data) !== wanted.chunk.id) return this.#store.onMisuse(`bytes that were not verified were staged at ${offset}`)
     this.#staged.data.set(data, offset)
     this.#staged.have.add(offset)
   }
 
   async seal(): Promise<void> {
     await this.#life.step()
-    if (this.missing().length > 0) throw new Error('sealed with chunks missing')
+    if (this.missing().length > 0) return this.#store.onMisuse('sealed with chunks missing')
     this.#staged.sealed = true
   }
 

@@ -3,7 +3,7 @@ import test from 'brittle'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import { newestPerDevice } from '../../daemon/folder/context.ts'
 import type { RemoteRow } from '../../daemon/ports.ts'
-import type { DeviceId, DriveKey } from '../../daemon/sync/ids.ts'
+import type { DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 type Pair = readonly [FolderDevice, FolderDevice]
@@ -30,6 +30,21 @@ test('R10: a directory that only an ignored file keeps is gone for the others, a
   b.user.write('d/new', 'new')
   await world.rest()
   t.is(a.user.read('d/new').toString(), 'new')
+})
+
+test('R31: what becomes ignored leaves the drive without a tombstone, and stays on every disk', async (t) => {
+  const { world, a, b } = await pair()
+  a.user.write('x.local', 'mine')
+  a.user.write('kept', 'kept')
+  await world.rest()
+  b.user.write('.p2psyncignore', '*.local\n')
+  await world.rest()
+  for (const [device, other] of [[a, b], [b, a]] as const) {
+    const log = [...other.replicas.values()].find((replica) => replica.log.device === device.device)?.log
+    t.absent(log?.statements().has('x.local' as PathKey), 'no statement, and no tombstone')
+    t.ok(log?.statements().has('kept' as PathKey))
+    t.is(device.user.read('x.local').toString(), 'mine')
+  }
 })
 
 test('R11: rename here, edit there: both files are kept', async (t) => {

@@ -75,6 +75,7 @@ export class SimDevice implements Node {
     this.#random = new Random(`${world.seed}/${this.name}`)
     this.#skewMs = world.weather.skewMs === 0 ? 0 : this.#random.between(-world.weather.skewMs, world.weather.skewMs)
     this.disk = new DiskStore(() => world.clock.now() + this.#skewMs)
+    this.disk.onMisuse = (what) => world.failed(`${this.name}: ${what}`)
     this.disk.onKept = (node) => world.ledger.displaced(this.name, node)
     this.log = new DriveLog(this.device)
     this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)

@@ -266,3 +266,15 @@ well('a clock that is set back while the first metadata are waited for does not 
   { wait: 20_000, do: 'write', on: 0, path: 'a', text: 't1' },
   { wait: 0, do: 'stop', on: 1 }
 ])
+
+well(
+  'a device that answers with other bytes harms nobody',
+  2,
+  [
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'write', on: 0, path: 'a', text: 'one' },
+    { wait: 0, do: 'write', on: 0, path: 'd/a', text: 'several chunks of a few bytes each' },
+    { wait: 2000, do: 'write', on: 0, path: 'd/b.txt', text: 'two' }
+  ],
+  { weather: { ...CLEAR, lies: 0.9 } }
+)

@@ -1,0 +1,85 @@
+/** The order of fsyncs (invariant 2), seen from outside: what was synced by the time something gets its name, and by the end. */
+import test, { type Assert } from 'brittle'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import type * as Helpers from './tree.ts'
+
+/** Where the descriptors pointed that were synced, in order. */
+const synced: string[] = []
+watchSyncs()
+// After the watch: the module under test takes fsync when it is loaded.
+const { applyOne, directoryOp, fileOp, openFolder, removeOp, scan, stage }: typeof Helpers = await import('./tree.ts')
+
+function watchSyncs(): void {
+  const { fsync, fdatasync } = fs
+  const noting = (sync: typeof fs.fsync) => (fd: number, callback: fs.NoParamCallback) => {
+    synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`))
+    sync(fd, callback)
+  }
+  fs.fsync = noting(fsync) as typeof fs.fsync
+  fs.fdatasync = noting(fdatasync) as typeof fs.fdatasync
+  const { fsyncSync, renameSync } = fs
+  fs.fsyncSync = (fd) => {
+    synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`))
+    fsyncSync(fd)
+  }
+  fs.renameSync = (from, to) => {
+    synced.push(`renamed to ${String(to)}`)
+    renameSync(from, to)
+  }
+  syncBuiltinESMExports()
+}
+
+/** A folder with a file `d/old` that was scanned; `named`: what was synced when the tree was about to change. */
+async function folderWithFile(t: Assert) {
+  const named: string[][] = []
+  const folder = await openFolder(t, { hooks: { beforeMove: () => void named.push([...synced]) } })
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.writeFileSync(join(folder.root, 'd/old'), 'old')
+  await scan(folder)
+  synced.length = 0
+  return { ...folder, named }
+}
+
+test('invariant 2: a new file is synced before it gets its name, its directory after', async (t) => {
+  const { root, disk, named } = await folderWithFile(t)
+  const cid = await stage(disk, 'new')
+  t.is((await applyOne(disk, fileOp('d/new', 'new'))).kind, 'done')
+  t.ok(named[0]?.some((path) => path.includes(cid)), 'the content was synced in staging')
+  t.ok(synced.slice(named[0]?.length ?? 0).includes(join(root, 'd')), 'the directory was synced after the name was given')
+})
+
+test('invariant 2: a replacement is synced before the exchange; both directories and the history after', async (t) => {
+  const { root, disk, rows, named } = await folderWithFile(t)
+  const cid = await stage(disk, 'new')
+  t.is((await applyOne(disk, fileOp('d/old', 'new', { expect: rows.seen('d/old') }))).kind, 'done')
+  t.ok(named[0]?.some((path) => path.includes(cid) || path.includes('.p2psync/staging')), 'the content was synced in staging')
+  const after = synced.slice(named[0]?.length ?? 0)
+  t.ok(after.includes(join(root, 'd')), 'the directory')
+  t.ok(after.some((path) => path.startsWith(join(root, '.p2psync/history'))), 'the history')
+})
+
+test('invariant 2: what is removed is in a synced history by the end', async (t) => {
+  const { root, disk, rows } = await folderWithFile(t)
+  t.is((await applyOne(disk, removeOp('d/old', rows.seen('d/old')))).kind, 'done')
+  t.ok(synced.includes(join(root, 'd')), 'the directory')
+  t.ok(synced.some((path) => path.startsWith(join(root, '.p2psync/history'))), 'the history')
+})
+
+test('invariant 2: the name of a new directory is synced', async (t) => {
+  const { root, disk } = await folderWithFile(t)
+  t.is((await applyOne(disk, directoryOp('d/sub'))).kind, 'done')
+  t.ok(synced.includes(join(root, 'd')))
+})
+
+test('R42, R44: secrets are synced before they get their name, the directory after', async (t) => {
+  const { writeDurably } = await import('../../base/durable-file.ts')
+  const path = join(await t.tmp(), 'keys/secret')
+  synced.length = 0
+  writeDurably(path, 'secret')
+  t.is(synced.length, 3)
+  t.ok(synced[0]?.startsWith(`${path}.`), 'the draft')
+  t.is(synced[1], `renamed to ${path}`)
+  t.is(synced[2], join(path, '..'), 'the directory')
+})

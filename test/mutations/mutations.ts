@@ -1,0 +1,318 @@
+/**
+ * Planted bugs, as data. Each breaks one promise of docs/semantics.md or ARCHITECTURE.md in a way that somebody could write by
+ * mistake, and names the tests that must fail of it. `find` is a text of the *built* file that occurs in it (the first occurrence
+ * is replaced); one that is not found any more is a failure of the check, so that it moves along with the code.
+ */
+
+export interface Mutation {
+  /** What the bug does, in the words of a bug report. */
+  readonly bug: string
+  /** Below the project, as source. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  readonly caughtBy: readonly Catcher[]
+}
+
+export interface Catcher {
+  /** Below test/, without `.test.ts`. */
+  readonly file: string
+  readonly test: string
+}
+
+const by = (file: string, name: string): Catcher => ({ file, test: name })
+
+export const MUTATIONS: readonly Mutation[] = [
+  // ------------------------------------------------------------------------------------------- disk
+  {
+    bug: 'staged data gets its name without an fsync',
+    file: 'daemon/disk/prepare-node.ts',
+    find: 'await fsync(fd);',
+    replace: '',
+    caughtBy: [by('disk/durability', 'invariant 2: a new file is synced before it gets its name, its directory after')]
+  },
+  {
+    bug: 'the directory of a changed name is not fsynced',
+    file: 'daemon/disk/apply.ts',
+    find: 'await syncDirectory(directory.fd)',
+    replace: 'undefined',
+    caughtBy: [by('disk/durability', 'invariant 2: the name of a new directory is synced'), by('disk/durability', 'invariant 2: what is removed is in a synced history by the end')]
+  },
+  {
+    bug: 'what came out of an exchange is not looked at',
+    file: 'daemon/disk/place.ts',
+    find: 'if (!batch.isExpected(stat, op.expect, op.path))',
+    replace: 'if (false)',
+    caughtBy: [by('disk/apply', 'links and exchange: a save in the instant before a file is replaced survives under a conflict name')]
+  },
+  {
+    bug: 'what is removed is not looked at once it is out of the tree',
+    file: 'daemon/disk/remove.ts',
+    find: 'if (!batch.isExpected(stat, op.expect, op.path))',
+    replace: 'if (false)',
+    caughtBy: [by('disk/apply', 'R33: links and exchange: a save in the instant before a file is removed stays')]
+  },
+  {
+    bug: 'a file is changed though it is not what the index saw',
+    file: 'daemon/disk/batch.ts',
+    find: 'return sameSeen(seen, this.#openedExpect(path, expect))',
+    replace: 'return true || sameSeen(seen, this.#openedExpect(path, expect))',
+    caughtBy: [by('contract/disk', 'real disk: nothing is done to what changed since it was seen')]
+  },
+  {
+    bug: 'a new file is renamed over whatever has its name by then',
+    file: 'daemon/disk/atomic.ts',
+    find: 'await link(at(area, prepared.name), at(parent, name))',
+    replace: 'await rename(at(area, prepared.name), at(parent, name)); return { kind: "placed", out: null }',
+    caughtBy: [by('disk/apply', 'links and exchange: a file made in the instant before a new one gets the name stays')]
+  },
+  {
+    bug: 'what an apply displaces is deleted in place of moved to history',
+    file: 'daemon/disk/displaced.ts',
+    find: 'await moveToHistory(roots, swap, name, slot);',
+    replace: 'await unlink(at(swap, name));',
+    caughtBy: [by('contract/disk', 'real disk: a replaced file is kept in history with its bytes')]
+  },
+  {
+    bug: 'an unreadable directory counts as empty',
+    file: 'daemon/disk/listing.ts',
+    find: 'await readNames(self(directory))',
+    replace: 'await readNames(self(directory)).catch(() => [])',
+    caughtBy: [by('disk/scan', 'a path that nobody may read is a problem, nothing below it is absent, and it heals')]
+  },
+  {
+    bug: 'a root without its marker is taken as it is',
+    file: 'daemon/disk/marker.ts',
+    find: 'const wrong = judge(claim, marker);',
+    replace: "if (marker === null) return { kind: 'ready', fd, stat: await fstat(fd), epoch: 0 }; const wrong = judge(claim, marker);",
+    caughtBy: [by('contract/disk', 'real disk: a missing marker halts, and nothing is reported absent'), by('disk/open', "a root is ready, missing, a file, without marker, or another's")]
+  },
+  {
+    bug: 'the walk to a path follows symlinks',
+    file: 'daemon/disk/sys.ts',
+    find: 'O_PATH | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW',
+    replace: 'O_PATH | fs.constants.O_DIRECTORY',
+    caughtBy: [by('contract/disk', 'real disk: nothing is done through a symbolic link')]
+  },
+  {
+    bug: 'a file that is a symlink is read through',
+    file: 'daemon/disk/sys.ts',
+    find: 'fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW |',
+    replace: 'fs.constants.O_RDONLY |',
+    caughtBy: [by('contract/disk', 'real disk: no symbolic link is followed')]
+  },
+  {
+    bug: 'ignored paths that are not there are reported as deleted',
+    file: 'daemon/disk/scan.ts',
+    find: "if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true))",
+    replace: 'if (row === null)',
+    caughtBy: [by('contract/disk', 'real disk: what is ignored is neither present nor absent')]
+  },
+  {
+    bug: 'staging writes into a file that has a name in the tree as well',
+    file: 'daemon/disk/stage.ts',
+    find: 'stat.nlink === 1n &&',
+    replace: '',
+    caughtBy: [by('disk/apply', 'a staged file that also has a name in the tree is never written to')]
+  },
+  {
+    bug: 'a file that changes while it is read is published as it was read',
+    file: 'daemon/disk/stable-read.ts',
+    find: 'sameStat(before, after) &&',
+    replace: '',
+    caughtBy: [by('disk/scan', 'a write behind the place that is being read is not taken for read')]
+  },
+  {
+    bug: 'keys, records and used invites are renamed into place without an fsync (R42, R44)',
+    file: 'base/durable-file.ts',
+    find: 'fsyncSync(fd);',
+    replace: '',
+    caughtBy: [by('disk/durability', 'R42, R44: secrets are synced before they get their name, the directory after')]
+  },
+  {
+    bug: 'an edit right after a file got its name is taken for what was applied',
+    file: 'daemon/disk/batch.ts',
+    find: 'ctimeNs: before.ctimeNs }, before) ? seen : before',
+    replace: 'ctimeNs: before.ctimeNs }, before) ? seen : seen',
+    caughtBy: [by('disk/apply', 'an edit right after a file got its name is seen by the next scan')]
+  },
+  // ------------------------------------------------------------------------------------------- merging
+  {
+    bug: 'the clock decides whether a content survives: one that is much older loses without a copy',
+    file: 'daemon/sync/merge.ts',
+    find: 'losers: losers.map(ownMerge)',
+    replace: "losers: losers.filter(({ top }) => !('mtime' in top) || !('mtime' in merged) || BigInt(merged.mtime) - BigInt(top.mtime) < 10n ** 17n).map(ownMerge)",
+    caughtBy: [by('sync/recount', 'clock: ten years off in either direction decide who keeps the name, never what survives')]
+  },
+  {
+    bug: 'who knows one of two changes that made a content supersedes both',
+    file: 'daemon/sync/merge.ts',
+    find: 'coversAll(by.vv, rival.dots)',
+    replace: 'rival.dots.some((dot) => covers(by.vv, dot))',
+    caughtBy: [by('sync/merge', 'R4: equal content made twice and edited by one who knew only one of them is a conflict')]
+  },
+  {
+    bug: 'the union of dots keeps those of the first version only',
+    file: 'daemon/sync/version.ts',
+    find: 'const sorted = sets.flat()',
+    replace: 'const sorted = [...(sets[0] ?? [])]',
+    caughtBy: [by('sync/merge', 'R2: dots keep of each writer the greatest, sorted')]
+  },
+  {
+    bug: 'a clock goes into the name of a conflict copy',
+    file: 'daemon/sync/conflict.ts',
+    find: '[base, loser.kind, contentOf(loser)]',
+    replace: '[base, loser.kind, contentOf(loser), loser.mtime]',
+    caughtBy: [by('sync/conflict', 'R7: neither version, mode nor mtime goes in; path, kind and content do')]
+  },
+  {
+    bug: 'a conflict copy claims to know what its writer did at the conflict path',
+    file: 'daemon/sync/conflict.ts',
+    find: 'return [copyWriter(writer), n]',
+    replace: 'return [writer, n]',
+    caughtBy: [by('sync/conflict', 'R6: a copy states the changes that made it under copy writers, and nothing else')]
+  },
+  {
+    bug: 'the winner takes its place before the loser has its copy (R8)',
+    file: 'daemon/sync/plan.ts',
+    find: 'if (resolutions.has(copy))',
+    replace: 'if (false)',
+    caughtBy: [by('sync/plan', 'R8: our losing version is given the conflict name before the winner takes its place')]
+  },
+  {
+    bug: 'a deletion of a directory takes along what lives below (R9)',
+    file: 'daemon/sync/closure.ts',
+    find: 'if (isLive(considered.merged))',
+    replace: 'if (false)',
+    caughtBy: [by('sync/reconcile', 'R9: what is live keeps the directories above it, with the vector of their deletion')]
+  },
+  {
+    bug: 'after a rollback the old writer goes on with numbers that stand for other changes (R19)',
+    file: 'daemon/sync/recount.ts',
+    find: '<= cut.counter)',
+    replace: '<= Infinity)',
+    caughtBy: [by('sync/recount', 'R19: a change behind the common length gains a number of the new writer')]
+  },
+  {
+    bug: 'a first file adopts a version that somebody has replaced since (R12)',
+    file: 'daemon/sync/diff.ts',
+    find: 'openVersions(remotes).filter(',
+    replace: 'remotes.filter(',
+    caughtBy: [by('sync/diff', 'R12: a version that somebody has replaced since is not adopted')]
+  },
+  {
+    bug: 'the guard never holds a mass deletion',
+    file: 'daemon/sync/safety.ts',
+    find: 'lost >= limits.minimum &&',
+    replace: 'false &&',
+    caughtBy: [by('sync/safety', 'R27: more than half and at least a thousand is held as a whole'), by('folder/guard', 'R27: more than the share is held at the source, the rest of the folder goes on')]
+  },
+  {
+    bug: 'names that lead out of the folder are paths',
+    file: 'daemon/sync/path.ts',
+    find: "name === '..'",
+    replace: 'false',
+    caughtBy: [by('sync/path', 'whatever could leave the folder, alias or break is none')]
+  },
+  // ------------------------------------------------------------------------------------------- the cycle
+  {
+    bug: 'the index is written before the drive',
+    file: 'daemon/folder/commit.ts',
+    find: 'const published = await own.publish(',
+    replace: 'const early = index.batch(); for (const change of changes) early.putRow(change.path, change.row); await early.flush(); const published = await own.publish(',
+    caughtBy: [by('sim/kills', 'a kill at each of 220 steps of A restarts into the same result')]
+  },
+  {
+    bug: 'a chunk that is not what was asked for is written to staging',
+    file: 'daemon/folder/fetch-small.ts',
+    find: 'chunkId(data) !== job.chunk?.id ||',
+    replace: '',
+    caughtBy: [by('sim/regressions', 'a device that answers with other bytes harms nobody')]
+  },
+  {
+    bug: 'history expires though neither its age nor its size asks for it',
+    file: 'daemon/folder/retention.ts',
+    find: 'file.at >= oldest && left <= maxBytes',
+    replace: 'file.at >= oldest && left <= maxBytes / 2',
+    caughtBy: [by('folder/history', 'retention: what must go')]
+  },
+  {
+    bug: 'index and files of two times are taken for one (R18)',
+    file: 'daemon/folder/epoch.ts',
+    find: 'marker > index ?',
+    replace: 'marker < index ?',
+    caughtBy: [by('folder/epoch', 'R18: a folder from before any raise is older, an index from before it too')]
+  },
+  {
+    bug: 'a newly ignored path is published as deleted (R31)',
+    file: 'daemon/folder/apply-rules.ts',
+    find: 'entry: null,',
+    replace: "entry: { kind: 'tombstone', vv: row.entry.vv, dots: row.entry.dots },",
+    caughtBy: [by('folder/rules', 'R31: what becomes ignored leaves the drive without a tombstone, and stays on every disk')]
+  },
+  {
+    bug: 'a clock that is set back keeps changes from being seen',
+    file: 'daemon/folder.ts',
+    find: 'Math.min(this.#notBefore - this.#options.clock.now(),',
+    replace: 'Math.max(this.#notBefore - this.#options.clock.now(),',
+    caughtBy: [by('sim/regressions', 'a clock that is set back does not keep a change from being seen')]
+  },
+  {
+    bug: 'what the user approved is published as any deletion, and held again elsewhere (R28)',
+    file: 'daemon/folder/local.ts',
+    find: '{ ...decided, approved: true }',
+    replace: 'decided',
+    caughtBy: [by('folder/guard', 'R28: approve publishes what waits, flagged so that a receiver does not hold it')]
+  },
+  {
+    bug: 'a start does not replay what the drive states beyond the index',
+    file: 'daemon/folder/recover.ts',
+    find: 'own.length > checkpoint.length ||',
+    replace: '',
+    caughtBy: [by('sim/kills', 'a kill at each of 220 steps of A restarts into the same result')]
+  },
+  // ------------------------------------------------------------------------------------------- drive, index
+  {
+    bug: 'peers are told of an append before it is on disk (R16)',
+    file: 'daemon/drive/store.ts',
+    find: 'if (appends && flushed &&',
+    replace: 'if (false &&',
+    caughtBy: [by('drive/store', 'R16: an append is on disk before it is told')]
+  },
+  {
+    bug: 'tombstones are not written to the drive',
+    file: 'daemon/drive/own.ts',
+    find: 'await batch.put(encodeKey(keyspace, path), value);',
+    replace: "if (entry.kind !== 'tombstone') await batch.put(encodeKey(keyspace, path), value);",
+    caughtBy: [by('contract/drives', 'real drives: a reader sees every statement as it was made')]
+  },
+  {
+    bug: 'names are not validated when they are read from a drive',
+    file: 'daemon/drive/drive-path.ts',
+    find: 'const path = parsePath(name.slice(1)',
+    replace: 'const path = ((text) => text)(name.slice(1)',
+    caughtBy: [by('drive/remote', 'names and entries that must not be are problems, all others come')]
+  },
+  // ------------------------------------------------------------------------------------------- group, network
+  {
+    bug: 'a device that is no member is heard',
+    file: 'daemon/net/group.ts',
+    find: 'return this.#ledger.state.members.has(device)',
+    replace: 'return true',
+    caughtBy: [by('net/hostile', 'invariant 7: a stranger gets no connection, not one byte, and no ban grows from it')]
+  },
+  {
+    bug: 'a removed key is a member again as soon as somebody adds it (R20)',
+    file: 'daemon/net/derive.ts',
+    find: 'reached.has(device) && !removals.has(device)',
+    replace: 'reached.has(device)',
+    caughtBy: [by('net/records', 'R20: a removed key is dead for ever')]
+  },
+  {
+    bug: 'an invite works twice',
+    file: 'daemon/net/pairing.ts',
+    find: 'this.#invites.markUsed(hex, newcomer.device);',
+    replace: '',
+    caughtBy: [by('net/pairing', 'pairing: a code works once')]
+  }
+]
