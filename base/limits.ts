@@ -12,6 +12,10 @@ export const GATHER_MS = 30
 export const RESCAN_MS = 60 * 60 * 1000
 /** A file that changed while it was read is looked at again after this. */
 export const UNSTABLE_RETRY_MS = 500
+/** A renamed file is stated without being read; it is read after this, when the rename itself is through on the other devices. */
+export const READ_MOVED_MS = 5000
+/** So many of them at once: what others change waits for no more than these. */
+export const READ_MOVED_PATHS = 100
 /** Something that came out of an exchange is looked at again after this (R35). */
 export const DISPLACED_RECHECK_MS = 2000
 /** Orderly stop. */

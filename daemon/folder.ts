@@ -2,7 +2,7 @@
  * One folder's cycle: the only place that acts. Watchers, peers, timers and calls mark work and wake it; it scans, publishes,
  * pulls, reconciles and applies, one step after the other, until nothing is left. It sees ports only.
  */
-import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
+import { GATHER_MS, READ_MOVED_MS, READ_MOVED_PATHS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
@@ -81,6 +81,7 @@ export class Folder extends Resource implements FolderInbox {
   /** Epoch of the folder's marker when the root was last looked at. */
   #marker = 0
   #firstScanDone = false
+  readonly #unread = new Set<PathKey>()
   /** By the clock, which may be set. */
   #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -141,6 +142,7 @@ export class Folder extends Resource implements FolderInbox {
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
+      unread: (paths) => this.#readLater(paths),
       changed: (changes) => {
         this.#standing?.noteChanges(changes)
         this.#options.onChanges?.(changes)
@@ -173,6 +175,19 @@ export class Folder extends Resource implements FolderInbox {
     // A cycle without work would tell others of itself, and each of them us in turn.
     if (this.#work.empty) this.#report()
     else this.wake()
+  }
+
+  /** Files that moved were stated unread; their stat in the index makes any scan that meets them read them. */
+  #readLater(paths: readonly PathKey[]): void {
+    for (const path of paths) this.#unread.add(path)
+    if (this.#unread.size > 0) this.#notices.once('read-moved', READ_MOVED_MS, () => this.#readMoved())
+  }
+
+  #readMoved(): void {
+    const paths = [...this.#unread].slice(0, READ_MOVED_PATHS)
+    for (const path of paths) this.#unread.delete(path)
+    this.#mark(() => this.#work.markScan(paths))
+    this.#readLater([])
   }
 
   #retryBlocked(): void {

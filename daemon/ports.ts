@@ -65,11 +65,8 @@ export type HaltCode = 'root-missing' | 'root-unreadable' | 'root-not-directory'
 
 /** What a scan found on disk at one path, against the index rows it was given. Unchanged paths are not reported. */
 export type Finding =
-  /**
-   * `movedFrom`: the file was not read: it is the one that the row of that path speaks of. `seen` is then as of its last reading: where
-   * that differs from what stands there (by the ctime), it is still to be read, and each scan that meets it does so.
-   */
-  | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat; readonly movedFrom?: PathKey }
+  /** `moved`: the file was not read: it is the one that the row of `from` speaks of. */
+  | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat; readonly moved?: Moved }
   /** The parent was read successfully and this known live path was not in it. Descendants of a directory come as well, deepest first. */
   | { readonly kind: 'absent'; readonly path: PathKey }
   /** Changed while it was read: look again later. */
@@ -77,6 +74,12 @@ export type Finding =
   | { readonly kind: 'problem'; readonly path: PathKey; readonly problem: Problem }
   /** The problem last reported for this path is gone. */
   | { readonly kind: 'healed'; readonly path: PathKey }
+
+export interface Moved {
+  readonly from: PathKey
+  /** It was touched since it was last read (by the rename, at least). `seen` has the ctime of that reading, so that each scan which meets it reads it. */
+  readonly unread: boolean
+}
 
 export type DiskNode =
   | { readonly kind: 'file'; readonly mode: number; readonly size: number; readonly mtime: string; readonly content: ContentList }

@@ -5,6 +5,7 @@
 import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
+import { Departed } from './departed.ts'
 import { eachAtMost } from './each.ts'
 import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
@@ -68,6 +69,9 @@ class Walk {
   /** Hinted paths and the directories above them, each looked at once. */
   readonly #standings = new Map<PathKey, Promise<Standing>>()
   readonly #listed = new Map<PathKey, Depth>()
+  readonly #departed: Departed
+  /** What is new waits until it is known what is gone, so that what moved is known for it. Once that is over: null. */
+  #newcomers: { readonly files: Child[]; readonly directories: Child[] } | null = { files: [], directories: [] }
 
   constructor(parts: ScanParts, { fold, fine }: { readonly fold: Fold; readonly fine: boolean }, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
     this.#fold = fold
@@ -76,6 +80,7 @@ class Walk {
     this.#problems = parts.problems
     this.#request = request
     this.#known = known
+    this.#departed = new Departed(known)
     this.#signal = signal
   }
 
@@ -83,7 +88,17 @@ class Walk {
     const { paths } = this.#request
     if (paths === 'all') this.#addDirectory(ROOT, 'all', null)
     else this.#pool.add(async () => await this.#hinted(paths))
+    this.#pool.addLast(async () => this.#enterNewcomers())
     return this.#pool.batches(this.#signal)
+  }
+
+  #enterNewcomers(): void {
+    const newcomers = this.#newcomers
+    this.#newcomers = null
+    const group = new Group()
+    for (const child of newcomers?.files ?? []) this.#read(child, true, group)
+    this.#flush(group)
+    for (const child of newcomers?.directories ?? []) this.#addDirectory(child.path, 'all', child)
   }
 
   // ------------------------------------------------------------------------------------------- hinted paths
@@ -225,6 +240,7 @@ class Walk {
     const { path, stat } = child
     const kind = kindOf(stat)
     if (this.#request.ignored(path, kind === 'directory')) return 'done'
+    if (row !== null && row.seen?.ino !== String(stat.ino)) this.#departed.note(path, row)
     if (kind === 'special') {
       this.#tellProblem(path, specialProblem(path))
       return 'done'
@@ -233,9 +249,16 @@ class Walk {
     if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) await this.#absentBelow(path)
     if (this.#isUnchanged(stat, row, kind)) this.#heal(path)
     else if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
-    else if (stat.size >= HEAVY_BYTES) this.#pool.addHeavy(async () => await this.#file(child))
-    else if (group.add(child)) this.#flush(group)
+    else if (this.#request.rehash === true || row?.seen?.ino === String(stat.ino)) this.#read(child, false, group)
+    else if (this.#newcomers === null) this.#read(child, true, group)
+    else this.#newcomers.files.push(child)
     return 'done'
+  }
+
+  /** `new`: it may have come from elsewhere. */
+  #read(child: Child, isNew: boolean, group: Group): void {
+    if (child.stat.size >= HEAVY_BYTES) this.#pool.addHeavy(async () => await this.#file(child, isNew))
+    else if (group.add(child, isNew)) this.#flush(group)
   }
 
   #isUnchanged(stat: Stat, row: Row | null, kind: 'file' | 'symlink'): boolean {
@@ -259,7 +282,8 @@ class Walk {
     if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
     // What could not be read before may have changed below meanwhile.
     if (same && !this.#problems.has(path)) return 'directory'
-    this.#addDirectory(path, 'all', child)
+    if (same || this.#newcomers === null) this.#addDirectory(path, 'all', child)
+    else this.#newcomers.directories.push(child)
     return 'done'
   }
 
@@ -271,11 +295,16 @@ class Walk {
     const files = group.take()
     if (files.length === 0) return
     this.#pool.add(async () => {
-      for (const file of files) if (!this.#signal.aborted) await this.#file(file)
+      for (const { child, isNew } of files) if (!this.#signal.aborted) await this.#file(child, isNew)
     })
   }
 
-  async #file({ path, stat }: Child): Promise<void> {
+  async #file({ path, stat }: Child, isNew: boolean): Promise<void> {
+    const moved = isNew ? await this.#departed.find(path, stat) : null
+    if (moved !== null) {
+      this.#pool.found(moved)
+      return this.#heal(path)
+    }
     const read = await readStable(this.#roots, path, stat, this.#fine, this.#signal)
     if (this.#signal.aborted) return
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
@@ -321,7 +350,9 @@ class Walk {
     this.#heal(path)
     if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
     if (row.entry.kind === 'directory' || row.shadow === true) await this.#absentBelow(path)
-    if (isOnDisk(row)) this.#pool.found({ kind: 'absent', path })
+    if (!isOnDisk(row)) return
+    this.#departed.note(path, row)
+    this.#pool.found({ kind: 'absent', path })
   }
 
   async #absentBelow(directory: PathKey): Promise<void> {
@@ -347,19 +378,24 @@ class Walk {
 /** Another directory stands there than the one that was met. */
 class Replaced extends Error {}
 
+interface Reading {
+  readonly child: Child
+  readonly isNew: boolean
+}
+
 /** Files that are read by one task. */
 class Group {
-  #files: Child[] = []
+  #files: Reading[] = []
   #bytes = 0n
 
   /** @returns true when it is full. */
-  add(file: Child): boolean {
-    this.#files.push(file)
-    this.#bytes += file.stat.size
+  add(child: Child, isNew: boolean): boolean {
+    this.#files.push({ child, isNew })
+    this.#bytes += child.stat.size
     return this.#files.length >= GROUP_FILES || this.#bytes >= GROUP_BYTES
   }
 
-  take(): readonly Child[] {
+  take(): readonly Reading[] {
     const files = this.#files
     this.#files = []
     this.#bytes = 0n

@@ -19,6 +19,7 @@ export class TaskPool<Item> {
   readonly #options: TaskPoolOptions
   readonly #light: Task[] = []
   readonly #heavy: Task[] = []
+  readonly #last: Task[] = []
   readonly #running = new Set<Promise<void>>()
   #lightRunning = 0
   #heavyRunning = 0
@@ -40,6 +41,11 @@ export class TaskPool<Item> {
     this.#heavy.push(task)
   }
 
+  /** Starts once all other light work is done, that which it makes for itself included. */
+  addLast(task: Task): void {
+    this.#last.push(task)
+  }
+
   found(item: Item): void {
     if (this.#found.length === 0) this.#oldest = Date.now()
     this.#found.push(item)
@@ -56,6 +62,7 @@ export class TaskPool<Item> {
     } finally {
       this.#light.length = 0
       this.#heavy.length = 0
+      this.#last.length = 0
       await Promise.allSettled(this.#running)
     }
   }
@@ -71,6 +78,10 @@ export class TaskPool<Item> {
     const { lanes, heavyLanes, heavyBacklog } = this.#options
     while (this.#heavyRunning < heavyLanes && this.#heavy.length > 0) this.#run(this.#heavy.shift() as Task, 'heavy')
     while (this.#lightRunning < lanes && this.#light.length > 0 && this.#heavy.length <= heavyBacklog) this.#run(this.#light.pop() as Task, 'light')
+    if (this.#lightRunning === 0 && this.#light.length === 0 && this.#last.length > 0) {
+      this.#light.push(...this.#last.splice(0))
+      return this.#start()
+    }
     return this.#running.size > 0
   }
 

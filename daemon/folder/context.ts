@@ -53,6 +53,8 @@ export interface FolderContext {
   readonly signal: AbortSignal
   readonly counter: Counter
   wake(): void
+  /** Files that moved and are to be read again, soon and beside other work. */
+  unread(paths: readonly PathKey[]): void
   changed(changes: readonly PathChange[]): void
 }
 

@@ -21,6 +21,7 @@ export interface ContextParts {
   /** Marks work and wakes the cycle. */
   mark(mark: () => void): void
   wake(): void
+  unread(paths: readonly PathKey[]): void
   changed(changes: readonly PathChange[]): void
 }
 
@@ -61,6 +62,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     signal,
     counter,
     wake: () => parts.wake(),
+    unread: (paths) => parts.unread(paths),
     changed: (changes) => parts.changed(changes)
   }
 }

@@ -1,4 +1,5 @@
 /** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
+import { BATCH_ENTRIES } from '../../base/limits.ts'
 import type { Finding, Problem, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
@@ -7,11 +8,18 @@ import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
-import { FLAG, type Gone, type Side } from './guard.ts'
+import { FLAG, type Gone as Missed, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
 
 type StateFinding = Extract<Finding, { kind: 'present' | 'absent' }>
+
+/** What is told at the end of a scan. */
+interface Gone {
+  readonly absent: StateFinding[]
+  /** Files that turned up elsewhere: stated in one batch with their end at the old place, so that it can be one move everywhere. */
+  readonly moved: Extract<Finding, { kind: 'present' }>[]
+}
 
 /** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
 export async function scanAndPublish(context: FolderContext, work: ScanWork, signal = context.signal): Promise<{ readonly unstable: readonly PathKey[] }> {
@@ -24,7 +32,7 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
     onDirectory: (directory: PathKey) => watcher.watch([directory])
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
-  const gone: StateFinding[] = []
+  const gone: Gone = { absent: [], moved: [] }
   const { files } = index.totals
   for await (const findings of disk.scan(request, index, signal)) {
     if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') return { unstable }
@@ -36,18 +44,18 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
   return { unstable }
 }
 
-async function publishFindings(context: FolderContext, findings: readonly Finding[], gone: StateFinding[]): Promise<readonly PathKey[]> {
+async function publishFindings(context: FolderContext, findings: readonly Finding[], gone: Gone): Promise<readonly PathKey[]> {
   const unstable: PathKey[] = []
   const states: StateFinding[] = []
   const problems: Problem[] = []
   for (const finding of findings) {
-    if (finding.kind === 'present') states.push(finding)
-    else if (finding.kind === 'absent') gone.push(finding)
+    if (finding.kind === 'present') (finding.moved === undefined ? states : gone.moved).push(finding)
+    else if (finding.kind === 'absent') gone.absent.push(finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
     else if (finding.kind === 'problem') problems.push({ ...finding.problem, path: finding.path })
     else heal(context, finding.path)
   }
-  if (states.length > 0) unstable.push(...(await publishStates(context, states, gone)))
+  if (states.length > 0) unstable.push(...(await publishStates(context, states, gone.absent)))
   // After its state, which ends older problems: a directory may get a mode with which it cannot be read.
   for (const problem of problems) context.problems.set(problem.path, problem)
   return unstable
@@ -96,7 +104,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
 
 function changeOf(context: FolderContext, state: StateFinding, before: Row | null, decided: Entry, seen: SeenStat | null): Change {
   const { guard } = context
-  if (state.kind === 'present' && hasBytes(decided) && !sameContent(before?.entry ?? null, decided)) guard.appearedHere(state.path, contentKey(decided), hasBytes(before?.entry ?? null))
+  if (state.kind === 'present' && state.moved === undefined && hasBytes(decided) && !sameContent(before?.entry ?? null, decided)) guard.appearedHere(state.path, contentKey(decided), hasBytes(before?.entry ?? null))
   const entry: Entry = decided.kind === 'tombstone' && guard.isApproved(state.path, 'here') ? { ...decided, approved: true } : decided
   return { path: state.path, before, entry, row: { entry, seen }, list: listOf(state), kept: null, from: 'local' }
 }
@@ -114,11 +122,12 @@ function replacesDirectory(state: StateFinding, before: Row | null): boolean {
 }
 
 /** The end of a scan: what of it may go is published, the rest waits for the user (R28). */
-async function publishGone(context: FolderContext, gone: readonly StateFinding[], files: number, all: boolean): Promise<readonly PathKey[]> {
+async function publishGone(context: FolderContext, found: Gone, files: number, all: boolean): Promise<readonly PathKey[]> {
   const { guard, ports } = context
-  const rows = await ports.index.rows(gone.map((state) => state.path))
-  const missed: Gone[] = []
-  for (const [i, state] of gone.entries()) {
+  const { absent, moved } = await sortOut(context, found)
+  const rows = await ports.index.rows(absent.map((state) => state.path))
+  const missed: Missed[] = []
+  for (const [i, state] of absent.entries()) {
     const row = rows[i] ?? null
     if (row === null || row.ignored === true || row.entry.kind === 'tombstone') continue
     missed.push({ path: state.path, entry: row.entry, flagged: row.blocked?.code === FLAG.here, replaced: state.kind === 'present' })
@@ -126,8 +135,39 @@ async function publishGone(context: FolderContext, gone: readonly StateFinding[]
   const { waiting, released } = guard.judgeHere(missed, files, ports.clock.now(), all)
   await flag(context, missed.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
   await lookAnew(context, released)
-  const going = gone.filter(({ path }) => !waiting.has(path))
-  return going.length === 0 ? [] : await publishStates(context, going, null)
+  const going = inPairs(moved, absent.filter(({ path }) => !waiting.has(path)))
+  const again: PathKey[] = []
+  for (let start = 0; start < going.length && !context.signal.aborted; start += BATCH_ENTRIES) again.push(...(await publishStates(context, going.slice(start, start + BATCH_ENTRIES), null)))
+  context.unread(moved.filter((state) => state.moved?.unread === true).map(({ path }) => path))
+  return again
+}
+
+/** What moved counts as having appeared before what is gone is judged (R27). What moved to the place of a directory follows what was in it. */
+async function sortOut({ guard, ports }: FolderContext, { absent, moved }: Gone): Promise<Gone> {
+  const rows = await ports.index.rows(moved.map(({ path }) => path))
+  const sorted: Gone = { absent: [...absent], moved: [] }
+  for (const [i, state] of moved.entries()) {
+    const { path, node } = state
+    const before = rows[i] ?? null
+    if (node.kind === 'file' && !(before?.entry.kind === 'file' && before.entry.cid === node.content.cid)) guard.appearedHere(path, `file:${node.content.cid}`, hasBytes(before?.entry ?? null))
+    if (replacesDirectory(state, before)) sorted.absent.push(state)
+    else sorted.moved.push(state)
+  }
+  return sorted
+}
+
+/** Each file that moved, with the end of it at its old place right behind it. */
+function inPairs(moved: Gone['moved'], absent: readonly StateFinding[]): readonly StateFinding[] {
+  const left = new Map(absent.map((state) => [state.path, state]))
+  const states: StateFinding[] = []
+  for (const state of moved) {
+    states.push(state)
+    const end = state.moved === undefined ? undefined : left.get(state.moved.from)
+    if (end?.kind !== 'absent') continue
+    states.push(end)
+    left.delete(end.path)
+  }
+  return [...states, ...left.values()]
 }
 
 /** Whether it is gone is not known for sure any more: also what stands there unchanged is reported by the next scan. */

@@ -1,6 +1,6 @@
 /** The part of the disk's contract that moves must keep. */
-import type { ApplyOp, SeenStat } from '../../daemon/ports.ts'
-import { type Check, HISTORY, MTIME, absorb, apply, create, directory, inMicroseconds, key, scan, seen, stage } from './disk-helpers.ts'
+import type { ApplyOp, Finding, SeenStat } from '../../daemon/ports.ts'
+import { type Bench, type Check, HISTORY, MTIME, absorb, apply, create, directory, entryOf, inMicroseconds, key, paths, scan, seen, stage, summary, tombstone } from './disk-helpers.ts'
 
 type Moving = Extract<ApplyOp, { readonly kind: 'move' }>
 
@@ -114,4 +114,112 @@ export function refusingMoves(check: Check): void {
     t.ok(placed?.kind === 'done' && placed.kept !== null)
     t.is(await bench.user.read('b'), 'two')
   })
+}
+
+export function scanningMoves(check: Check): void {
+  check('a renamed file is told with its known content, and read by a later scan', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    await absorb(bench)
+    await bench.user.rename('a', 'b')
+    const found = await scan(bench)
+    t.alike(summary(found), ['absent a', 'present b file one'])
+    t.alike(movesIn(found), ['b from a, unread'])
+    await take(bench, found)
+    const again = await scan(bench)
+    t.alike([summary(again), movesIn(again)], [['present b file one'], []])
+    await take(bench, again)
+    t.alike(await scan(bench), [])
+  })
+
+  check('hints find a rename too, in whatever order they come', async (t, bench) => {
+    await bench.user.mkdir('d')
+    await bench.user.write('a', 'one')
+    await absorb(bench)
+    await bench.user.rename('a', 'd/b')
+    t.alike(movesIn(await scan(bench, { paths: paths('d/b', 'a') })), ['d/b from a, unread'])
+    t.alike(movesIn(await scan(bench, { paths: paths('a', 'd/b') })), ['d/b from a, unread'])
+    t.alike(summary(await scan(bench, { paths: paths('d/b') })), ['present d/b file one'], 'one alone is read')
+  })
+
+  check('what lies in a renamed directory is known without a doubt', async (t, bench) => {
+    await bench.user.mkdir('d')
+    await bench.user.mkdir('d/e')
+    await bench.user.write('d/e/f', 'one')
+    await bench.user.write('d/g', 'two')
+    await absorb(bench)
+    await bench.user.rename('d', 'x')
+    const found = await scan(bench)
+    t.alike(summary(found), ['absent d', 'absent d/e', 'absent d/e/f', 'absent d/g', 'present x directory 755', 'present x/e directory 755', 'present x/e/f file one', 'present x/g file two'])
+    t.alike(movesIn(found), ['x/e/f from d/e/f', 'x/g from d/g'])
+    await take(bench, found)
+    t.alike(await scan(bench), [])
+  })
+
+  check('names that were swapped, and a file renamed over another, are known', async (t, bench) => {
+    for (const path of ['a', 'b', 'c', 'd']) await bench.user.write(path, path)
+    await absorb(bench)
+    await bench.user.rename('a', 'swap')
+    await bench.user.rename('b', 'a')
+    await bench.user.rename('swap', 'b')
+    await bench.user.rename('c', 'd')
+    const found = await scan(bench)
+    t.alike(summary(found), ['absent c', 'present a file b', 'present b file a', 'present d file c'])
+    t.alike(movesIn(found), ['a from b, unread', 'b from a, unread', 'd from c, unread'])
+  })
+
+  check('a file that was edited on the way is read', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    await absorb(bench)
+    await bench.user.append('a', '!')
+    await bench.user.rename('a', 'b')
+    const found = await scan(bench)
+    t.alike([summary(found), movesIn(found)], [['absent a', 'present b file one!'], []])
+  })
+
+  check('an edit before the rename whose size and mtime betray nothing is found by the next scan', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    await bench.user.utimes('a', 1_700_000_000_000_000)
+    await absorb(bench)
+    await bench.user.write('a', 'two')
+    await bench.user.utimes('a', 1_700_000_000_000_000)
+    await bench.user.rename('a', 'b')
+    await take(bench, await scan(bench))
+    t.alike(summary(await scan(bench)), ['present b file two'])
+  })
+
+  check('a new file is not taken for one that is gone, whatever its inode, size and mtime', async (t, bench) => {
+    for (let i = 0; i < 20; i++) {
+      await bench.user.write(`old${i}`, `old${i}`)
+      await bench.user.utimes(`old${i}`, 1_700_000_000_000_000)
+    }
+    await absorb(bench)
+    for (let i = 0; i < 20; i++) await bench.user.unlink(`old${i}`)
+    for (let i = 0; i < 20; i++) {
+      await bench.user.write(`new${i}`, `new${i}`)
+      await bench.user.utimes(`new${i}`, 1_700_000_000_000_000)
+    }
+    const found = await scan(bench)
+    t.alike(movesIn(found), [])
+    t.alike(summary(found).filter((text) => text.includes('?')), [])
+  })
+
+  check('a rehash reads what moved, and an ignored row is no evidence', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    await bench.user.write('i', 'two')
+    await absorb(bench)
+    bench.known.change('i', (row) => ({ ...row, ignored: true }))
+    await bench.user.rename('a', 'b')
+    await bench.user.rename('i', 'j')
+    t.alike(movesIn(await scan(bench, { rehash: true })), [])
+    t.alike(movesIn(await scan(bench)), ['b from a, unread'])
+  })
+}
+
+function movesIn(found: readonly Finding[]): string[] {
+  return found.flatMap((finding) => (finding.kind === 'present' && finding.moved !== undefined ? [`${finding.path} from ${finding.moved.from}${finding.moved.unread ? ', unread' : ''}`] : [])).sort()
+}
+
+async function take(bench: Bench, found: readonly Finding[]): Promise<void> {
+  for (const finding of found) if (finding.kind === 'absent') bench.known.put(finding.path, { entry: tombstone(), seen: null })
+  for (const finding of found) if (finding.kind === 'present') bench.known.put(finding.path, { entry: entryOf(finding), seen: finding.seen })
 }

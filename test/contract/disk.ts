@@ -3,7 +3,7 @@ import test, { type Assert } from 'brittle'
 import { type Check, MemoryTree, absorb, apply, content, create, haltCode, scan, stage } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
-import { movingFiles, refusingMoves } from './disk-moving.ts'
+import { movingFiles, refusingMoves, scanningMoves } from './disk-moving.ts'
 import { scanning, scanningSome } from './disk-scanning.ts'
 
 export function diskContract(name: string, makeBench: (t: Assert) => Promise<DiskBench>): void {
@@ -20,6 +20,7 @@ export function diskContract(name: string, makeBench: (t: Assert) => Promise<Dis
   refusing(check)
   movingFiles(check)
   refusingMoves(check)
+  scanningMoves(check)
 }
 
 function inspecting(check: Check): void {

@@ -32,6 +32,10 @@ export class ScanWalk {
   readonly #request: ScanRequest
   readonly #known: KnownTree
   readonly #problems: Map<string, Problem>
+  /** Rows of files that do not stand where they stood, by inode. */
+  readonly #departed = new Map<string, { path: PathKey; row: Row }>()
+  /** Told once it is known what departed; then null. */
+  #newcomers: { readonly path: PathKey; readonly kind: FakeNode['kind'] }[] | null = []
 
   constructor(store: DiskStore, life: Life, request: ScanRequest, known: KnownTree, problems: Map<string, Problem>) {
     this.#store = store
@@ -42,6 +46,17 @@ export class ScanWalk {
   }
 
   async *run(): AsyncGenerator<Finding> {
+    yield* this.#walk()
+    const newcomers = this.#newcomers ?? []
+    this.#newcomers = null
+    for (const { path, kind } of newcomers) {
+      if (this.#store.tree.node(path)?.kind !== kind) yield { kind: 'unstable', path }
+      else if (kind === 'directory') yield* this.#directory(path, 'all')
+      else yield* this.#present(path, await this.#known.row(path), 'all')
+    }
+  }
+
+  async *#walk(): AsyncGenerator<Finding> {
     const { paths } = this.#request
     if (paths === 'all') {
       yield* this.#directory('' as PathKey, 'all')
@@ -94,6 +109,7 @@ export class ScanWalk {
     const node = this.#store.tree.node(path)
     if (node === null) return yield { kind: 'unstable', path }
     if (this.#request.ignored(path, node.kind === 'directory')) return
+    if (row !== null && row.seen?.ino !== String(node.ino)) this.#depart(path, row)
     if (node.kind === 'special') return yield this.#problem(path, 'special-file')
     if (node.kind === 'directory') return yield* this.#presentDirectory(path, node, row, depth)
     if (node.kind === 'file' && this.#store.denied.has(path)) return yield this.#problem(path, 'EACCES')
@@ -105,7 +121,8 @@ export class ScanWalk {
     const seen = statOf(node)
     if (this.#directoryIsNews(path, node, row)) yield { kind: 'present', path, node: { kind: 'directory', mode: node.mode & 0o777 }, seen }
     const known = row?.entry.kind === 'directory' && row.ignored !== true
-    if (!known) yield* this.#directory(path, 'all')
+    if (this.#newcomers !== null && !row?.shadow && (!known || row?.seen?.ino !== seen.ino)) this.#newcomers.push({ path, kind: 'directory' })
+    else if (!known) yield* this.#directory(path, 'all')
     else if (depth === 'all' || depth > 0) yield* this.#directory(path, depth)
     else yield* this.#healed(path)
   }
@@ -124,8 +141,27 @@ export class ScanWalk {
       yield { kind: 'present', path, node: { kind: 'symlink', mtime: microseconds(node.mtimeNs), target: node.target }, seen }
       return yield* this.#healed(path)
     }
-    yield* this.#hash(path, node, seen)
+    const isNew = this.#request.rehash !== true && row?.seen?.ino !== seen.ino
+    if (isNew && this.#newcomers !== null) return void this.#newcomers.push({ path, kind: 'file' })
+    const moved = isNew ? await this.#moved(path, node, seen) : null
+    if (moved !== null) yield moved
+    else yield* this.#hash(path, node, seen)
     yield* this.#healed(path)
+  }
+
+  #depart(path: PathKey, row: Row): void {
+    if (row.entry.kind === 'file' && row.seen !== null && row.ignored !== true) this.#departed.set(row.seen.ino, { path, row })
+  }
+
+  async #moved(path: PathKey, node: FileNode, seen: ReturnType<typeof statOf>): Promise<Finding | null> {
+    const from = this.#departed.get(seen.ino)
+    const was = from?.row.seen ?? null
+    if (from === undefined || was === null || from.row.entry.kind !== 'file') return null
+    if (was.size !== seen.size || was.mtimeNs !== seen.mtimeNs || node.bornNs > BigInt(was.ctimeNs)) return null
+    const known = await this.#known.content(from.row.entry.cid)
+    if (known === null) return null
+    const content = { kind: 'file', mode: node.mode & 0o777, size: node.data.length, mtime: microseconds(node.mtimeNs), content: known.list } as const
+    return { kind: 'present', path, node: content, seen: { ...seen, ctimeNs: was.ctimeNs }, moved: { from: from.path, unread: seen.ctimeNs !== was.ctimeNs } }
   }
 
   /** Reads twice: what changes in between is unstable. */
@@ -141,6 +177,7 @@ export class ScanWalk {
     yield* this.#healed(path)
     if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
     if (row.entry.kind === 'directory' || row.shadow) yield* this.#absentBelow(path)
+    this.#depart(path, row)
     if (row.entry.kind !== 'tombstone' || row.seen !== null) yield { kind: 'absent', path }
   }
 

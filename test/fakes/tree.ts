@@ -10,6 +10,8 @@ export interface FileNode {
   mode: number
   mtimeNs: bigint
   ctimeNs: bigint
+  /** Never changes. */
+  readonly bornNs: bigint
   data: Buffer
   links: number
 }
@@ -20,6 +22,8 @@ export interface SymlinkNode {
   mode: number
   mtimeNs: bigint
   ctimeNs: bigint
+  /** Never changes. */
+  readonly bornNs: bigint
   target: string
   links: number
 }
@@ -30,6 +34,8 @@ export interface DirectoryNode {
   mode: number
   mtimeNs: bigint
   ctimeNs: bigint
+  /** Never changes. */
+  readonly bornNs: bigint
   readonly children: Map<string, FakeNode>
   links: number
 }
@@ -41,6 +47,8 @@ export interface SpecialNode {
   mode: number
   mtimeNs: bigint
   ctimeNs: bigint
+  /** Never changes. */
+  readonly bornNs: bigint
   links: number
 }
 
@@ -93,7 +101,7 @@ export class FakeTree {
 
   constructor(now: () => number) {
     this.#now = now
-    this.root = { kind: 'directory', ino: 1, mode: 0o755, mtimeNs: 0n, ctimeNs: 0n, children: new Map(), links: 1 }
+    this.root = { kind: 'directory', ino: 1, mode: 0o755, mtimeNs: 0n, ctimeNs: 0n, bornNs: 0n, children: new Map(), links: 1 }
   }
 
   /** Growing for as long as the clock does, with digits below a microsecond. A clock that is set back takes the stamps along. */
@@ -131,22 +139,22 @@ export class FakeTree {
 
   newFile(data: Buffer, mode: number): FileNode {
     const at = this.stamp()
-    return { kind: 'file', ino: this.#takeIno(), mode, mtimeNs: at, ctimeNs: at, data, links: 0 }
+    return { kind: 'file', ino: this.#takeIno(), mode, mtimeNs: at, ctimeNs: at, bornNs: at, data, links: 0 }
   }
 
   newSymlink(target: string): SymlinkNode {
     const at = this.stamp()
-    return { kind: 'symlink', ino: this.#takeIno(), mode: 0o777, mtimeNs: at, ctimeNs: at, target, links: 0 }
+    return { kind: 'symlink', ino: this.#takeIno(), mode: 0o777, mtimeNs: at, ctimeNs: at, bornNs: at, target, links: 0 }
   }
 
   newDirectory(mode: number): DirectoryNode {
     const at = this.stamp()
-    return { kind: 'directory', ino: this.#takeIno(), mode, mtimeNs: at, ctimeNs: at, children: new Map(), links: 0 }
+    return { kind: 'directory', ino: this.#takeIno(), mode, mtimeNs: at, ctimeNs: at, bornNs: at, children: new Map(), links: 0 }
   }
 
   newSpecial(): SpecialNode {
     const at = this.stamp()
-    return { kind: 'special', ino: this.#takeIno(), mode: 0o644, mtimeNs: at, ctimeNs: at, links: 0 }
+    return { kind: 'special', ino: this.#takeIno(), mode: 0o644, mtimeNs: at, ctimeNs: at, bornNs: at, links: 0 }
   }
 
   /** Fails if the name is taken. */

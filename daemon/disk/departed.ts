@@ -1,0 +1,52 @@
+/**
+ * Files that do not stand any more where the index saw them, by inode: what turns up elsewhere in the same scan may be one of them, and
+ * then its content is known without reading it.
+ *
+ * The evidence (decisions/0008): the same inode *of the same life* (inode numbers are used again, but what was made since was born
+ * after the ctime that the index saw), with the size and mtime that it had when it was read. In a directory that moved the ctime is
+ * the same as well, and nothing was done to the file. A rename of the file itself sets the ctime, which then cannot tell of an edit
+ * before it whose mtime was put back: such a file is told with the ctime of its last reading, so that it is read again later.
+ */
+import type { Finding, KnownTree, Row, SeenStat } from '../ports.ts'
+import type { PathKey } from '../sync/ids.ts'
+import { entryTime, MODE_BITS, toSeen } from './seen.ts'
+import type { Stat } from './sys.ts'
+
+interface Gone {
+  readonly path: PathKey
+  readonly row: Row
+  readonly seen: SeenStat
+}
+
+export class Departed {
+  readonly #known: KnownTree
+  readonly #byInode = new Map<string, Gone>()
+
+  constructor(known: KnownTree) {
+    this.#known = known
+  }
+
+  /** What the row speaks of does not stand at the path any more. */
+  note(path: PathKey, row: Row): void {
+    const { entry, seen } = row
+    if (entry.kind === 'file' && seen !== null && row.ignored !== true) this.#byInode.set(seen.ino, { path, row, seen })
+  }
+
+  /** The finding for a file that was met, if it is one of them. */
+  async find(path: PathKey, stat: Stat): Promise<Finding | null> {
+    const gone = this.#byInode.get(String(stat.ino))
+    if (gone === undefined || !isOfOneLife(gone.seen, stat)) return null
+    const { entry } = gone.row
+    const content = entry.kind === 'file' ? ((await this.#known.content(entry.cid))?.list ?? null) : null
+    if (content === null || BigInt(content.size) !== stat.size) return null
+    const node = { kind: 'file' as const, mode: Number(stat.mode) & MODE_BITS, size: content.size, mtime: entryTime(stat.mtimeNs), content }
+    const seen = toSeen(stat)
+    return { kind: 'present', path, node, seen: { ...seen, ctimeNs: gone.seen.ctimeNs }, moved: { from: gone.path, unread: seen.ctimeNs !== gone.seen.ctimeNs } }
+  }
+}
+
+/** A file system that knows no times of birth gives none, or the ctime: then nothing is sure. */
+function isOfOneLife(seen: SeenStat, stat: Stat): boolean {
+  const born = stat.birthtimeNs
+  return seen.size === Number(stat.size) && seen.mtimeNs === String(stat.mtimeNs) && born > 0n && born <= BigInt(seen.ctimeNs)
+}
