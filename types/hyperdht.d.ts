@@ -24,6 +24,16 @@ declare module 'hyperdht' {
     readonly relayAddresses: readonly NodeAddress[]
     listen(keyPair?: KeyPair): Promise<DhtServer>
     close(): Promise<void>
+    /** Internal; after `listen`. */
+    readonly _announcer?: { readonly _sleeper?: { pause(ms: number): Promise<void> } } | null
+  }
+
+  /** With internals of dht-rpc. */
+  export interface DhtIo {
+    readonly serverSocket: { address(): NodeAddress } | null
+    _drainInterval: NodeJS.Timeout | null
+    _drain(): void
+    readonly congestion?: { _total: number; send(): void }
   }
 
   class HyperDHT extends EventEmitter {
@@ -41,7 +51,7 @@ declare module 'hyperdht' {
     readonly destroyed: boolean
     readonly firewalled: boolean
     readonly online: boolean
-    readonly io: { readonly serverSocket: { address(): NodeAddress } | null }
+    readonly io: DhtIo
     connect(remotePublicKey: Buffer, options?: ConnectOptions): NoiseSecretStream
     createServer(options?: Record<string, unknown>, onConnection?: (stream: NoiseSecretStream) => void): DhtServer
     ping(address: NodeAddress, options?: { retry?: boolean }): Promise<unknown>

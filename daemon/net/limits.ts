@@ -38,7 +38,16 @@ export const NEW_MEMBER_GRACE_MS = 10_000
 /** Members that are not connected are dialled again; Hyperswarm's own backoff ends at ten minutes. */
 export const REDIAL_MS = 60_000
 /** A clock that jumps by three of these means that the machine slept. */
-export const WAKE_CHECK_MS = 5000
+export const WAKE_CHECK_MS = 10_000
+/** A silent connection says so this often: NATs forget UDP after 30 s and more, and a dead one is noticed by it. */
+export const KEEP_ALIVE_MS = 10_000
+/** The rhythm in which the DHT library makes room for requests (its own), and that of a node which has few on the way. */
+export const DRAIN_MS = 750
+export const DRAIN_IDLE_MS = 15_000
+/** Of a window of 80. */
+export const FEW_REQUESTS = 16
+/** Nodes that announce this device are asked every 3 s times this, and the announcement is made anew after a hundred: NATs and the 20 minutes of an announcement leave room. */
+export const ANNOUNCE_CHECK_FACTOR = 3
 
 /** One message of ours; frames of the secret stream end at 16 MiB. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024

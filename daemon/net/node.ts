@@ -5,10 +5,11 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import HyperDHT from 'hyperdht'
-import type { ConnectOptions, NodeAddress } from 'hyperdht'
+import type { ConnectOptions, DhtServer, NodeAddress } from 'hyperdht'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { P2psyncError } from '../../base/errors.ts'
-import { MAX_DIALLED_ADDRESSES, PING_MS } from './limits.ts'
+import { calmAnnouncer, calmRequests } from './calm.ts'
+import { KEEP_ALIVE_MS, MAX_DIALLED_ADDRESSES, PING_MS } from './limits.ts'
 
 /** `none`: no DHT. Null: the public one. */
 export type Bootstrap = 'none' | readonly NodeAddress[] | null
@@ -25,6 +26,7 @@ export interface NodeOptions {
 export class Node extends HyperDHT {
   readonly #addresses: NodeOptions['addresses']
   readonly #loopback: boolean
+  #isCalm = false
   /** False: nobody is asked, only addresses count. */
   readonly hasDht: boolean
 
@@ -37,12 +39,31 @@ export class Node extends HyperDHT {
       ...(bootstrap === null ? {} : { bootstrap: bootstrap === 'none' ? [] : bootstrap, nodes: [] }),
       ...(loopback ? { host: '127.0.0.1' } : {}),
       port: port === 0 ? anyPort() : port,
+      connectionKeepAlive: KEEP_ALIVE_MS,
     })
     // One per invite; the library's own bound warns at ten.
     this.setMaxListeners(0)
     this.#addresses = options.addresses
     this.#loopback = loopback
     this.hasDht = bootstrap !== 'none'
+  }
+
+  override async bind(): Promise<void> {
+    await super.bind()
+    if (this.#isCalm) return
+    this.#isCalm = true
+    calmRequests(this.io)
+  }
+
+  override createServer(options?: Record<string, unknown>, onConnection?: (stream: NoiseSecretStream) => void): DhtServer {
+    const server = super.createServer(options, onConnection)
+    const listen = server.listen.bind(server)
+    server.listen = async (...args) => {
+      const listening = await listen(...args)
+      calmAnnouncer(server)
+      return listening
+    }
+    return server
   }
 
   override connect(remotePublicKey: Buffer, options: ConnectOptions = {}): NoiseSecretStream {
