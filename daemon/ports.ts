@@ -264,6 +264,10 @@ export interface FolderIndex extends KnownTree {
   divergent(): AsyncIterable<readonly { readonly device: DeviceId; readonly path: PathKey }[]>
   /** Every own row, in no stated order, in batches. */
   all(): AsyncIterable<readonly { readonly path: PathKey; readonly row: Row }[]>
+  /** Paths of the live rows whose names are those of conflict copies, in batches, without a walk over all rows. */
+  copies(): AsyncIterable<readonly PathKey[]>
+  /** Digest of the ignore rules that were last applied to all rows; null: never any. */
+  readonly rules: string | null
   /** Every row of one remote drive, in batches. */
   allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]>
   /** The list of a content held here (tree or history), or null. */
@@ -292,6 +296,8 @@ export interface IndexBatch {
   putHistory(row: HistoryRow): void
   delHistory(name: string): void
   setOwn(checkpoint: OwnCheckpoint): void
+  /** 64 hex digits. */
+  setRules(digest: string): void
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void
   readonly size: number
   flush(): Promise<void>

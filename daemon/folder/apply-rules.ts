@@ -3,18 +3,20 @@ import type { Row } from '../ports.ts'
 import { sameEntry } from '../sync/entry-compare.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { IGNORE_FILE } from '../sync/path.ts'
 import { commit, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 import { forgetIgnored } from './divergence.ts'
+import { NO_RULES } from './rules.ts'
 
-/** Reads the rules and, if they are other than before, applies them before any other path of the cycle (R32). */
+/**
+ * Reads the rules and, if they are other than those last applied to all rows, applies them before any other path of the cycle (R32).
+ * Which ones those were stands in the index once all is done: a crash in between begins again, and a start goes through nothing twice.
+ */
 export async function applyRules(context: FolderContext): Promise<void> {
   const { disk, index } = context.ports
-  const first = !context.rules.loaded
-  const changed = await context.rules.reload(disk)
-  // A crash may have come between a change of the file and what it means: where there ever was one, a start goes through it again.
-  if (!changed && !(first && (await index.row(IGNORE_FILE)) !== null)) return
+  await context.rules.reload(disk)
+  const { digest } = context.rules
+  if (digest === (index.rules ?? NO_RULES)) return
   for await (const rows of index.all()) {
     const leaving: Change[] = []
     for (const { path, row } of rows) {
@@ -29,6 +31,9 @@ export async function applyRules(context: FolderContext): Promise<void> {
   }
   // What was ignored when it was made has no row that tells of it: only a scan finds it.
   context.work.markScan('all')
+  const batch = index.batch()
+  batch.setRules(digest)
+  await batch.flush()
 }
 
 /** What others state of paths that were ignored here until now has not been applied. */

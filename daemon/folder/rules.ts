@@ -1,12 +1,14 @@
 /** The folder's ignore rules as they stand, and whether a change of `.p2psyncignore` calls for a look at everything (R31, R32). */
+import { sha256 } from '../../base/sha256.ts'
 import type { Disk } from '../ports.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import { createIgnore, type IgnoreRules } from '../sync/ignore.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 
+export const NO_RULES = digestOf([])
+
 export class Rules {
-  #loaded = false
   #texts: readonly string[] = []
   #rules: IgnoreRules = createIgnore([])
 
@@ -16,20 +18,21 @@ export class Rules {
     return this.#rules
   }
 
-  /** The file was read since the start. */
-  get loaded(): boolean {
-    return this.#loaded
+  /** Of the texts; `NO_RULES` if there are none. */
+  get digest(): string {
+    return digestOf(this.#texts)
   }
 
-  /** @returns true if the rules are other than before. */
-  async reload(disk: Disk): Promise<boolean> {
+  async reload(disk: Disk): Promise<void> {
     const texts = await disk.readIgnoreFiles()
-    this.#loaded = true
-    if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return false
+    if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return
     this.#texts = texts
     this.#rules = createIgnore(texts)
-    return true
   }
+}
+
+function digestOf(texts: readonly string[]): string {
+  return Buffer.from(sha256(Buffer.from(JSON.stringify(texts)))).toString('hex')
 }
 
 /** The ignore file itself, or a conflict copy of it. */

@@ -30,13 +30,13 @@ export class Standing {
     return this.#conflicts
   }
 
-  /** A walk over the index, beside the cycle. */
+  /** Beside the cycle. */
   async loadConflicts(): Promise<void> {
     const { ports, signal } = this.#context
     try {
-      for await (const rows of ports.index.all()) {
+      for await (const paths of ports.index.copies()) {
         if (signal.aborted) return
-        for (const { path, row } of rows) if (row.entry.kind !== 'tombstone' && isConflictPath(path)) this.#conflicts.add(path)
+        for (const path of paths) this.#conflicts.add(path)
       }
     } catch (error) {
       if (!signal.aborted) ports.log.warn({ error: String(error) }, 'conflict copies could not be listed')

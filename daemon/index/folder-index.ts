@@ -6,6 +6,7 @@ import type RocksDB from 'rocksdb-native'
 import type { WriteBatch } from 'rocksdb-native'
 import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
+import { isConflictPath } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../sync/ids.ts'
 import {
@@ -27,7 +28,7 @@ import {
 import { ContentChanges } from './content-changes.ts'
 import { ContentLookup } from './content-lookup.ts'
 import { GatheringBatch, type DriveWish, type Wishes } from './index-batch.ts'
-import { divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
+import { copyOfKey, divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
 import { Table } from './table.ts'
 
 /** Rows of one array of an iteration. */
@@ -41,6 +42,7 @@ export class RocksFolderIndex implements FolderIndex {
   readonly #contents: ContentLookup
   #own: OwnCheckpoint | null = null
   #totals = NO_TOTALS
+  #rules: string | null = null
   #drives: ReadonlyMap<DriveKey, DriveRow> = new Map()
   #last: Promise<unknown> = Promise.resolve()
   #closing = false
@@ -64,6 +66,10 @@ export class RocksFolderIndex implements FolderIndex {
 
   get totals(): Totals {
     return this.#totals
+  }
+
+  get rules(): string | null {
+    return this.#rules
   }
 
   remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null {
@@ -111,6 +117,12 @@ export class RocksFolderIndex implements FolderIndex {
     return this.#batches(this.#keys.rows(), (key, value) => ({ path: pathOfKey(key, false), row: decodeRow(value) }))
   }
 
+  async *copies(): AsyncGenerator<readonly PathKey[]> {
+    this.#table.check()
+    if ((await this.#table.get(this.#keys.copiesKnown)) === null) await this.#exclusive(() => this.#findCopies())
+    for await (const paths of this.#batches(this.#keys.copies(), (key) => copyOfKey(key))) yield paths.filter((path) => path !== '')
+  }
+
   async *allRemote(drive: DriveKey): AsyncGenerator<readonly { readonly path: PathKey; readonly entry: Entry }[]> {
     this.#table.check()
     const row = this.#drives.get(drive)
@@ -156,7 +168,8 @@ export class RocksFolderIndex implements FolderIndex {
   // ---------------------------------------------------------------------------------------------- reads
 
   async #load(): Promise<void> {
-    const [own, totals] = await Promise.all([this.#table.get(this.#keys.own), this.#table.get(this.#keys.totals)])
+    const [own, totals, rules] = await Promise.all([this.#table.get(this.#keys.own), this.#table.get(this.#keys.totals), this.#table.get(this.#keys.rules)])
+    this.#rules = rules?.toString('hex') ?? null
     this.#own = own === null ? null : decodeOwn(own)
     this.#totals = totals === null ? NO_TOTALS : decodeTotals(totals)
     const drives = new Map<DriveKey, DriveRow>()
@@ -208,12 +221,14 @@ export class RocksFolderIndex implements FolderIndex {
       await this.#putHistory(wishes, out)
       await new ContentChanges(this.#table, this.#keys, own?.generation ?? 0, out).apply(wishes.contents)
       if (wishes.own !== null) out.tryPut(this.#keys.own, encodeOwn(wishes.own))
+      if (wishes.rules !== null) out.tryPut(this.#keys.rules, Buffer.from(wishes.rules, 'hex'))
     } catch (error) {
       out.destroy()
       throw error
     }
     await out.flush()
     this.#own = own
+    this.#rules = wishes.rules ?? this.#rules
     this.#totals = totals
     this.#drives = drives
   }
@@ -228,9 +243,28 @@ export class RocksFolderIndex implements FolderIndex {
       totals = add(totals, row, 1)
       if (row === null) out.tryDelete(this.#keys.row(path))
       else out.tryPut(this.#keys.row(path), encodeRow(row))
+      if (isConflictPath(path)) this.#putCopy(path, row, out)
     }
     out.tryPut(this.#keys.totals, encodeTotals(totals))
     return totals
+  }
+
+  #putCopy(path: PathKey, row: Row | null, out: WriteBatch): void {
+    if (row === null || row.entry.kind === 'tombstone') out.tryDelete(this.#keys.copy(path))
+    else out.tryPut(this.#keys.copy(path), EMPTY)
+  }
+
+  /** Once for an index whose rows may be older than this table. */
+  async #findCopies(): Promise<void> {
+    const out = this.#table.db.write({ autoDestroy: true })
+    try {
+      for await (const rows of this.all()) for (const { path, row } of rows) if (isConflictPath(path)) this.#putCopy(path, row, out)
+      out.tryPut(this.#keys.copiesKnown, EMPTY)
+    } catch (error) {
+      out.destroy()
+      throw error
+    }
+    await out.flush()
   }
 
   #putDrives(wishes: Wishes, out: WriteBatch): ReadonlyMap<DriveKey, DriveRow> {

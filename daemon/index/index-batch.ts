@@ -20,11 +20,12 @@ export interface Wishes {
   readonly contents: Map<ContentId, ContentWish>
   readonly history: Map<string, HistoryRow | null>
   own: OwnCheckpoint | null
+  rules: string | null
 }
 
 export class GatheringBatch implements IndexBatch {
   readonly #flush: (wishes: Wishes) => Promise<void>
-  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), own: null }
+  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), own: null, rules: null }
   #size = 0
   #flushed = false
 
@@ -81,6 +82,10 @@ export class GatheringBatch implements IndexBatch {
 
   setOwn(checkpoint: OwnCheckpoint): void {
     this.#count().own = checkpoint
+  }
+
+  setRules(digest: string): void {
+    this.#count().rules = digest
   }
 
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void {

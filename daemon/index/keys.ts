@@ -15,6 +15,8 @@
  *     h  name                                    history row
  *     i  path · NUL · name                       history names by path
  *     d  drive key 32                            drive of another device
+ *     x  path                                    live row with the name of a conflict copy; with no path: all of them stand here
+ *     a                                          digest 32 of the ignore rules that were applied to all rows
  *     o                                          own checkpoint
  *     t                                          totals
  *
@@ -55,18 +57,22 @@ export function folderRange(number: number): Range {
   return { gte: u32(number), lt: u32(number + 1) }
 }
 
-type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't'
+type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'a'
 
 /** The keys of one folder. */
 export class Keys {
   readonly #prefixes = new Map<Table, Buffer>()
   readonly own: Buffer
   readonly totals: Buffer
+  readonly rules: Buffer
+  readonly copiesKnown: Buffer
 
   constructor(number: number) {
-    for (const table of 'rmvclgkKphidot') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
+    for (const table of 'rmvclgkKphidotxa') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
     this.own = this.#prefix('o')
     this.totals = this.#prefix('t')
+    this.rules = this.#prefix('a')
+    this.copiesKnown = this.#prefix('x')
   }
 
   row(path: PathKey): Buffer {
@@ -101,6 +107,15 @@ export class Keys {
 
   divergentRows(): Range {
     return below(this.#prefix('v'))
+  }
+
+  copy(path: PathKey): Buffer {
+    return this.#key('x', path)
+  }
+
+  /** The first key is `copiesKnown`, if it is there. */
+  copies(): Range {
+    return below(this.#prefix('x'))
   }
 
   content(cid: ContentId | ObjectId): Buffer {
@@ -208,6 +223,11 @@ export function pathOfKey(key: Buffer, drive: boolean): PathKey {
 /** What stands after the last NUL: a name of a child, or of a history row. */
 export function nameOfKey(key: Buffer): string {
   return key.toString('utf8', key.lastIndexOf(0) + 1)
+}
+
+/** Empty of `copiesKnown`. */
+export function copyOfKey(key: Buffer): PathKey {
+  return key.toString('utf8', PREFIX_BYTES) as PathKey
 }
 
 export function divergentOfKey(key: Buffer): { device: DeviceId; path: PathKey } {

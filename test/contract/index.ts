@@ -124,6 +124,34 @@ function rows(check: Check): void {
     t.alike((await collect(index.all())).map((item) => item.path as string).sort(), [...names].sort())
   })
 
+  check('the live rows with the name of a conflict copy are listed', async (t, bench) => {
+    const copy = 'd/a.sync-conflict-abcdefghij.txt'
+    const link = 'b.sync-conflict-2345672345'
+    const listed = async (): Promise<string[]> => (await collect(bench.index.copies())).map(String).sort()
+    t.alike(await listed(), [])
+    await put(bench.index, ['a', row(file('a'))], [copy, row(file('x'))], [link, row(symlink('a'))], ['gone.sync-conflict-abcdefghij', row(tombstone())])
+    t.alike(await listed(), [link, copy])
+    await bench.reopen()
+    t.alike(await listed(), [link, copy], 'after a restart')
+    await put(bench.index, [copy, row(tombstone())])
+    t.alike(await listed(), [link])
+    const batch = bench.index.batch()
+    batch.delRow(key(link))
+    await batch.flush()
+    t.alike(await listed(), [])
+  })
+
+  check('which ignore rules were applied outlives the daemon', async (t, bench) => {
+    t.is(bench.index.rules, null)
+    const batch = bench.index.batch()
+    batch.setRules('ab'.repeat(32))
+    t.is(bench.index.rules, null, 'not before the flush')
+    await batch.flush()
+    t.is(bench.index.rules, 'ab'.repeat(32))
+    await bench.reopen()
+    t.is(bench.index.rules, 'ab'.repeat(32))
+  })
+
   check('batches flushed at once are all kept', async (t, { index }) => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => put(index, [`f${i}`, row(file(`${i}`))])))
     t.is((await collect(index.all())).length, 20)

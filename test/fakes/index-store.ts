@@ -12,6 +12,7 @@ export interface StoredContent {
 
 export class IndexStore {
   own: OwnCheckpoint | null = null
+  rules: string | null = null
   readonly rows = new Map<PathKey, Row>()
   readonly rowNames = new Map<string, Set<string>>()
   readonly remotes = new Map<DriveKey, Map<PathKey, RemoteRow>>()

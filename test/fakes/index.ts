@@ -1,6 +1,7 @@
 /** A `FolderIndex` over an `IndexStore`: everything in memory, a batch visible at its flush and not before. */
 import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
 import { encodeHeader, encodePages, pageId, type ContentList } from '../../daemon/sync/content.ts'
+import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../../daemon/sync/ids.ts'
 import type { IndexStore, StoredContent } from './index-store.ts'
@@ -20,6 +21,10 @@ export class FakeIndex implements FolderIndex {
 
   get own(): OwnCheckpoint | null {
     return this.#store.own
+  }
+
+  get rules(): string | null {
+    return this.#store.rules
   }
 
   get totals(): Totals {
@@ -77,6 +82,10 @@ export class FakeIndex implements FolderIndex {
 
   all(): AsyncIterable<readonly { readonly path: PathKey; readonly row: Row }[]> {
     return this.#batches([...this.#store.rows].map(([path, row]) => ({ path, row })))
+  }
+
+  copies(): AsyncIterable<readonly PathKey[]> {
+    return this.#batches([...this.#store.rows].filter(([path, row]) => row.entry.kind !== 'tombstone' && isConflictPath(path)).map(([path]) => path))
   }
 
   allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]> {
@@ -205,6 +214,12 @@ class FakeBatch implements IndexBatch {
 
   delHistory(name: string): void {
     this.#add(() => this.#store.history.delete(name))
+  }
+
+  setRules(digest: string): void {
+    this.#add(() => {
+      this.#store.rules = digest
+    })
   }
 
   setOwn(checkpoint: OwnCheckpoint): void {
