@@ -23,9 +23,14 @@ export interface StoreOptions {
 }
 
 const INDEX_FAMILY = 'p2psync-index'
-const INDEX_WRITE_BUFFER_BYTES = 8 * 1024 * 1024
-/** Hyperbee blocks in memory over all drives; its own default is 65,536 for each drive. */
-const CACHED_BEE_BLOCKS = 16_384
+/**
+ * What is written is held in memory (twice: one buffer fills while one is flushed) and in a log that is preallocated in this size.
+ * The storage's own default is 64 MiB, for each of two families.
+ */
+const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+const BACKGROUND_JOBS = 2
+/** Hyperbee blocks in memory over all drives, some 2 KB each; its own default is 65,536 for each drive. */
+const CACHED_BEE_BLOCKS = 4096
 
 /** One per state directory. Errors of `open`: STORE_LOCKED, STORE_DAMAGED. */
 export class Store extends Resource {
@@ -111,10 +116,10 @@ export class Store extends Resource {
   }
 
   #openDatabase(): Promise<void> {
-    const storage = new BlockStorage(this.path)
+    const storage = new BlockStorage(this.path, { writeBufferSize: WRITE_BUFFER_BYTES, maxBackgroundJobs: BACKGROUND_JOBS })
     this.#storage = storage
     // Column families must be named before the database opens, in this same tick.
-    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: INDEX_WRITE_BUFFER_BYTES }))
+    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: WRITE_BUFFER_BYTES }))
     this.#corestore = new Corestore(storage, { primaryKey: this.#primaryKey, unsafe: true, globalCache: new Rache({ maxSize: CACHED_BEE_BLOCKS }) })
     return this.#corestore.ready()
   }

@@ -8,6 +8,7 @@ import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import createTestnet from 'hyperdht/testnet.js'
+import { daemonEnvironment, daemonNodeFlags } from '../../cli/start-daemon.ts'
 import { createClient } from '../../rpc/client.ts'
 import type { Method, Params, Result } from '../../rpc/schema.ts'
 import { waitFor } from './tree.ts'
@@ -124,7 +125,7 @@ export class Device {
   readonly #command: readonly string[]
 
   /** `command` runs a script of Node: as another user, for example. */
-  constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}, command: readonly string[] = [process.execPath]) {
+  constructor(t: Scope, world: World, name: string, environment: Readonly<Record<string, string>> = {}, command: readonly string[] = [process.execPath, ...daemonNodeFlags()]) {
     this.#command = command
     this.name = name
     this.#root = join(world.root, name)
@@ -217,6 +218,7 @@ export class Device {
   environment(): NodeJS.ProcessEnv {
     return {
       ...process.env,
+      ...daemonEnvironment(),
       HOME: this.#root,
       P2PSYNC_HOME: this.home,
       P2PSYNC_BOOTSTRAP: this.#bootstrap,
