@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { P2psyncError, messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
+import { WorkerPool } from '../base/workers.ts'
 import { EventRing } from '../rpc/events.ts'
 import { startServer, type RpcServer } from '../rpc/server.ts'
 import type { App, AppOptions } from './app.ts'
@@ -47,6 +48,7 @@ export class Daemon extends Resource implements App {
   #group: Group | null = null
   #store: Store | null = null
   #drives: Drives | null = null
+  readonly #workers = new WorkerPool()
   #network: Network | null = null
   #pairing: Pairing | null = null
   #server: RpcServer | null = null
@@ -125,6 +127,7 @@ export class Daemon extends Resource implements App {
     await Promise.all([...this.hosts.values()].map((host) => host.close()))
     await this.#network?.close()
     await this.#drives?.close()
+    await this.#workers.close()
     await this.#store?.close()
     this.#announcer.close()
     this.#lock?.release()
@@ -205,6 +208,7 @@ export class Daemon extends Resource implements App {
       config: () => config.current,
       store: present(this.#store),
       drives: this.drives,
+      workers: this.#workers,
       network: this.network,
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#announcer.folderState(changed),

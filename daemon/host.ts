@@ -3,6 +3,7 @@
  * order, closes in reverse. Knows the group only through what it is handed.
  */
 import { Resource } from '../base/resource.ts'
+import type { Workers } from '../base/workers.ts'
 import { openDisk } from './disk/open.ts'
 import { ChokidarWatcher } from './disk/watch.ts'
 import type { Config } from './config.ts'
@@ -37,6 +38,7 @@ export interface HostOptions {
   readonly config: () => Config
   readonly store: Store
   readonly drives: Drives
+  readonly workers: Workers
   readonly network: Network
   readonly log: Log
   onState(host: FolderHost): void
@@ -104,7 +106,7 @@ export class FolderHost extends Resource {
 
   protected async onOpen(): Promise<void> {
     const { store, drives, log, path, network } = this.#options
-    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log }))
+    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log, workers: this.#options.workers }))
     const index = (this.#index = await openIndex(store, this.id))
     const choice = await this.#options.choose(index.own)
     const own = (this.#own = await drives.openOwn({ ...choice.drive, onConflict: () => this.#conflict(own.key) }))

@@ -3,6 +3,7 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import { errnoOf } from '../../base/errors.ts'
+import type { Workers } from '../../base/workers.ts'
 import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Place, RootState, ScanRequest, StagedFile } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
@@ -35,6 +36,8 @@ export interface DiskOptions {
   readonly folds?: Folds
   readonly fineTimes?: boolean
   readonly hooks?: ApplyHooks
+  /** Absent: large files are read in this thread. */
+  readonly workers?: Workers
   readonly now?: () => Date
 }
 
@@ -79,7 +82,7 @@ export class FolderDisk implements Disk {
    */
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times }, request, known, signal)
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, workers: this.#options.workers ?? null }, request, known, signal)
   }
 
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {

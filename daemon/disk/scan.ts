@@ -2,7 +2,9 @@
  * Disk → findings: what differs from the rows of the index. Says what is there, never what it means. Absence is told only of names
  * that a directory, read successfully, does not hold, while the root stood there with its marker before and after (invariant 4).
  */
+import type { Workers } from '../../base/workers.ts'
 import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
+import type { ContentList } from '../sync/content.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import { Departed } from './departed.ts'
@@ -22,6 +24,7 @@ export interface ScanParts {
   readonly problems: Problems
   readonly folding: Folding
   readonly times: FineTimes
+  readonly workers: Workers | null
 }
 
 const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
@@ -65,6 +68,7 @@ class Walk {
   readonly #request: ScanRequest
   readonly #known: KnownTree
   readonly #signal: AbortSignal
+  readonly #workers: Workers | null
   readonly #pool = new TaskPool<Finding>(POOL)
   /** Hinted paths and the directories above them, each looked at once. */
   readonly #standings = new Map<PathKey, Promise<Standing>>()
@@ -81,6 +85,7 @@ class Walk {
     this.#request = request
     this.#known = known
     this.#departed = new Departed(known)
+    this.#workers = parts.workers
     this.#signal = signal
   }
 
@@ -305,7 +310,8 @@ class Walk {
       this.#pool.found(moved)
       return this.#heal(path)
     }
-    const read = await readStable(this.#roots, path, stat, this.#fine, this.#signal)
+    const known = stat.size < HEAVY_BYTES ? null : await this.#knownList(path)
+    const read = await readStable(this.#roots, path, { listed: stat, fine: this.#fine, workers: this.#workers, known, signal: this.#signal })
     if (this.#signal.aborted) return
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {
@@ -315,6 +321,12 @@ class Walk {
     const node = { kind: 'file' as const, mode: Number(read.stat.mode) & MODE_BITS, size: read.content.size, mtime: entryTime(read.stat.mtimeNs), content: read.content }
     this.#pool.found({ kind: 'present', path, node, seen: toSeen(read.stat) })
     this.#heal(path)
+  }
+
+  /** Of the version that the index has: most of it stands in the new one as well, mostly. */
+  async #knownList(path: PathKey): Promise<ContentList | null> {
+    const entry = (await this.#known.row(path))?.entry
+    return entry?.kind === 'file' ? ((await this.#known.content(entry.cid))?.list ?? null) : null
   }
 
   async #symlink({ path, name }: Child): Promise<void> {

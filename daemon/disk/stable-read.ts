@@ -8,7 +8,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { ContentList } from '../sync/content.ts'
 import { parentOf, nameOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { readContent } from './read-content.ts'
+import { readContent, type ReadOptions } from './read-content.ts'
 import { writesAreDone } from './fine-times.ts'
 import { at, type Roots, WalkError } from './roots.ts'
 import { kindOf, sameStat } from './seen.ts'
@@ -27,12 +27,19 @@ const ATTEMPTS = 4
 /** Reading less than this takes no longer than the check of the name would. */
 const LONG_READ_BYTES = 1024 * 1024
 
-/** `listed` is a recent lstat of the path. `fine`: the times there show each change. */
-export async function readStable(roots: Roots, path: PathKey, listed: Stat, fine: boolean, signal: AbortSignal): Promise<StableRead> {
+export interface StableOptions extends ReadOptions {
+  /** A recent lstat of the path. */
+  readonly listed: Stat
+  /** The times there show each change. */
+  readonly fine: boolean
+  readonly signal: AbortSignal
+}
+
+export async function readStable(roots: Roots, path: PathKey, options: StableOptions): Promise<StableRead> {
   let fd: number | null = null
   try {
     fd = await roots.use(parentOf(path), async (parent) => await open(at(parent, nameOf(path)), READ_FLAGS))
-    return await readOpen(roots, path, fd, listed, fine, signal)
+    return await readOpen(roots, path, fd, options)
   } catch (error) {
     const code = errnoOf(error)
     if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || error instanceof WalkError) return { kind: 'unstable' }
@@ -42,15 +49,16 @@ export async function readStable(roots: Roots, path: PathKey, listed: Stat, fine
   }
 }
 
-async function readOpen(roots: Roots, path: PathKey, fd: number, listed: Stat, fine: boolean, signal: AbortSignal): Promise<StableRead> {
-  let before = listed
+async function readOpen(roots: Roots, path: PathKey, fd: number, options: StableOptions): Promise<StableRead> {
+  const { fine, signal } = options
+  let before = options.listed
   for (let attempt = 0; attempt < ATTEMPTS && !signal.aborted; attempt++) {
     const settled = await settle(fd, before, fine)
     const waited = settled.stat !== before
     before = settled.stat
     if (!settled.quiet) continue
     if (kindOf(before) !== 'file') break
-    const content = await readContent(fd, Number(before.size), signal)
+    const content = await readContent(fd, Number(before.size), options)
     const after = await fstat(fd)
     const sure = attempt === 0 && !waited && before.size < LONG_READ_BYTES
     if (content !== null && sameStat(before, after) && (sure || (await standsAt(roots, path, after)))) return { kind: 'read', content, stat: after }

@@ -85,7 +85,7 @@ test('a small file just renamed into place is read at once where times are fine,
   const age = async (fine: boolean): Promise<number> => {
     fs.writeFileSync(join(root, 'new'), 'content')
     const listed = await lstat(join(root, 'new'))
-    const read = await readStable(roots, 'new' as PathKey, listed, fine, NEVER)
+    const read = await readStable(roots, 'new' as PathKey, { listed, fine, signal: NEVER })
     t.is(read.kind, 'read')
     return Date.now() - Number(listed.ctimeNs / 1_000_000n)
   }
@@ -99,7 +99,7 @@ test('an empty file is left to settle: most are about to be written', async (t) 
   const { root, roots } = await rootsOf(t)
   fs.writeFileSync(join(root, 'new'), '')
   const listed = await lstat(join(root, 'new'))
-  t.is((await readStable(roots, 'new' as PathKey, listed, true, NEVER)).kind, 'read')
+  t.is((await readStable(roots, 'new' as PathKey, { listed, fine: true, signal: NEVER })).kind, 'read')
   t.ok(Date.now() - Number(listed.ctimeNs / 1_000_000n) >= 12)
 })
 
@@ -118,7 +118,7 @@ test('of a file that is overwritten again and again only whole states are read',
   let reads = 0
   let torn = 0
   for (const end = Date.now() + 1000; Date.now() < end; ) {
-    const read = await readStable(roots, 'busy' as PathKey, await lstat(path), true, NEVER)
+    const read = await readStable(roots, 'busy' as PathKey, { listed: await lstat(path), fine: true, signal: NEVER })
     if (read.kind !== 'read') continue
     reads++
     if (!whole.has(read.content.cid)) torn++
