@@ -1,7 +1,9 @@
 /** Small files that must be whole or absent after a power cut: written beside, fsynced, renamed, the directory fsynced. */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const DRAFT = /\.[0-9a-f]{12}\.tmp$/
 
 /**
  * Synchronous on purpose: no interleaving of two writers in this process, and the files are small. Makes the parent directory
@@ -19,6 +21,16 @@ export function writeDurably(path: string, data: string | Uint8Array, mode = 0o6
     throw error
   }
   syncDirectory(directory)
+}
+
+/** Left by a crash in the middle of a write. For directories whose one writer is this process. */
+export function removeDrafts(directory: string): void {
+  if (!existsSync(directory)) return
+  for (const name of readdirSync(directory)) if (isDraft(name)) rmSync(join(directory, name), { force: true })
+}
+
+export function isDraft(name: string): boolean {
+  return DRAFT.test(name)
 }
 
 function writeAndSync(path: string, data: Uint8Array, mode: number): void {

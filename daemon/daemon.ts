@@ -2,8 +2,9 @@
  * The composition root: opens everything in order, wires group, network and folders together, and is what the handlers act on.
  * No rule of merging or membership stands here.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { removeDrafts } from '../base/durable-file.ts'
 import { P2psyncError, messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import { WorkerPool } from '../base/workers.ts'
@@ -97,6 +98,7 @@ export class Daemon extends Resource implements App {
   protected async onOpen(): Promise<void> {
     const { paths, config, log } = this.options
     this.#lock = lockHome(paths.lockFile)
+    for (const directory of [paths.stateDir, dirname(paths.configFile)]) removeDrafts(directory)
     this.#registry = FolderRegistry.load(paths.foldersFile)
     this.#group = await Group.open({ stateDir: paths.stateDir, deviceName: config.current.deviceName, log: log.child({ part: 'group' }) })
     const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log })

@@ -3,13 +3,14 @@
  * everything else is bytes that came out of the tree: back to their place if the crash left it empty, else to history. Nothing is
  * deleted but what is proved to be ours.
  */
+import { isDraft } from '../../base/durable-file.ts'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { Log } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import { historySlot, moveToHistory } from './history.ts'
-import { FETCH_DIR, SWAP_DIR } from './layout.ts'
+import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
 import { readContent } from './read-content.ts'
@@ -33,6 +34,7 @@ const RECOVERED = 'recovered' as PathKey
 export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> {
   const { roots } = parts
   await recoverModes(roots)
+  await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
   return await roots.useOwn(SWAP_DIR, async (swap) => {
     const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
@@ -58,6 +60,12 @@ async function attempt(parts: RecoverParts, work: () => Promise<PathKey | null>)
 
 function isHold(note: string): boolean {
   return parseSwapName(note.slice(0, -NOTE.length))?.kind === 'hold'
+}
+
+async function dropMarkerDrafts(roots: Roots): Promise<void> {
+  await roots.useOwn(OWN_DIR, async (own) => {
+    for (const name of await readNames(self(own))) if (name.startsWith(`${MARKER_NAME}.`) && isDraft(name)) await unlinkIfThere(at(own, name))
+  })
 }
 
 /** A staged file that also has a name in the tree is the tree's: a crash came between link and unlink. */

@@ -4,9 +4,9 @@
  * relies on it. A file that is there but cannot be read as it should stops the daemon: making a new identity would cut the device
  * off from its group.
  */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeDurably } from '../../base/durable-file.ts'
+import { removeDrafts, writeDurably } from '../../base/durable-file.ts'
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import { parseDeviceId, parseFolderId } from '../sync/ids.ts'
 import type { DeviceId, FolderId } from '../sync/ids.ts'
@@ -39,7 +39,7 @@ export class Secrets {
     this.#directory = join(stateDir, 'keys')
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
     chmodSync(this.#directory, 0o700)
-    this.#removeDrafts()
+    removeDrafts(this.#directory)
   }
 
   /** 32 bytes from which the keys of our drives derive; made once. */
@@ -98,13 +98,6 @@ export class Secrets {
   #checked(name: string, seed: Buffer): Buffer {
     if (seed.length !== 32) throw damaged(join(this.#directory, name))
     return seed
-  }
-
-  /** Left by a crash in the middle of a write. */
-  #removeDrafts(): void {
-    for (const name of readdirSync(this.#directory)) {
-      if (name.endsWith('.tmp')) rmSync(join(this.#directory, name), { force: true })
-    }
   }
 }
 

@@ -82,6 +82,14 @@ export function checkStaging(device: Device): string[] {
   })
 }
 
+/** Drafts of small files that a crash left. */
+export function checkDrafts(device: Device): string[] {
+  const own = readNames(device.path('.p2psync')).filter((name) => !['marker.json', 'staging', 'history'].includes(name))
+  const state = readNames(join(device.home, 'state')).filter((name) => name.endsWith('.tmp'))
+  const keys = readNames(join(device.home, 'state', 'keys')).filter((name) => name.endsWith('.tmp'))
+  return [...own, ...state, ...keys].map((name) => `${device.name} has a stray file of ours: ${name}`)
+}
+
 export function checkStatus(device: Device, folder: FolderStatus | undefined, tree: Tree): string[] {
   if (folder === undefined) return [`${device.name} has no folder`]
   const wrong: string[] = []

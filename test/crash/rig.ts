@@ -5,7 +5,7 @@
 import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
+import { checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
 import { sha256 } from '../chaos/ledger.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
 import { differences, treeOf, waitFor } from '../e2e/tree.ts'
@@ -197,7 +197,7 @@ export class Rig {
     wrong.push(...this.#mixtures.splice(0))
     for (const device of devices) {
       wrong.push(...judgeTree(device.path(scenario.name), scenario, history).map((line) => `${device.name}: ${line}`))
-      wrong.push(...checkStaging(device), ...checkLog(device, readFileSync(device.beside('log'), 'utf8')))
+      wrong.push(...checkStaging(device), ...checkDrafts(device), ...checkLog(device, readFileSync(device.beside('log'), 'utf8')))
       wrong.push(...checkStatus(device, (await device.call('status.get', {})).folders[0], await treeOf(device.path(), false)))
       const strays = readdirSync(device.path()).filter((name) => name !== '.p2psync' && !/^p\d+$/.test(name))
       if (strays.length > 0) wrong.push(`${device.name} has strays: ${strays.join(' ')}`)

@@ -134,3 +134,12 @@ test('recovering a root that is not ours is refused', async (t) => {
   await t.exception(folder.disk.recover(), /marker\.json is missing/)
   t.is(fs.existsSync(join(folder.root, '.p2psync')), false, 'and nothing is made there')
 })
+
+test('a marker that was being written goes, other files beside it stay', async (t) => {
+  const { root, again } = await openFolder(t)
+  const own = (name: string): string => join(root, '.p2psync', name)
+  fs.writeFileSync(own('marker.json.0123456789ab.tmp'), '{"vers')
+  fs.writeFileSync(own('marker.json.mine.tmp'), 'a user put it there')
+  await (await again()).recover()
+  t.alike(fs.readdirSync(own('')).filter((name) => name.startsWith('marker')).sort(), ['marker.json', 'marker.json.mine.tmp'])
+})

@@ -1,0 +1,20 @@
+/** Files that are whole or absent, and what a crash leaves beside them. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'brittle'
+import { removeDrafts, writeDurably } from '../../base/durable-file.ts'
+
+test('drafts that a crash left go, nothing else does', async (t) => {
+  const directory = await t.tmp()
+  writeDurably(join(directory, 'state.json'), '{}')
+  writeFileSync(join(directory, 'state.json.0123456789ab.tmp'), '{')
+  writeFileSync(join(directory, 'other.tmp'), '')
+  mkdirSync(join(directory, 'sub'))
+  removeDrafts(directory)
+  t.alike(readdirSync(directory).sort(), ['other.tmp', 'state.json', 'sub'])
+})
+
+test('a directory that is not there has no drafts', async (t) => {
+  removeDrafts(join(await t.tmp(), 'nowhere'))
+  t.pass()
+})
