@@ -38,3 +38,13 @@ export const MAX_PUBLISH_ENTRIES = 5000
 export const DRIVE_STALL_MS = 500
 /** Blocks of another device's drive that are here wait at most this long for those behind them, to be taken in together. */
 export const DRIVE_GATHER_MS = 200
+/** A store that could not be written is tried again after this: soon enough to be no matter, seldom enough for a sick disk. */
+export const STORE_RETRY_MS = 2000
+/** One that fails again soon after it was opened waits twice as long each time, up to this. */
+export const STORE_RETRY_LAST_MS = 60_000
+/** What must fit on the disk before a store that failed is opened again: what its first tables and log take. */
+export const STORE_PROBE_BYTES = 4 * 1024 * 1024
+/** What a path's problem keeps from being done is tried again after this, then after twice as long each time … */
+export const RETRY_FIRST_MS = 1000
+/** … up to this: a cause that lasts for hours costs one look in it. */
+export const RETRY_LAST_MS = 30_000

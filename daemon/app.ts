@@ -15,6 +15,8 @@ export interface AppOptions {
   readonly log: RootLog
   /** Asks the process to end; called once the answer to `daemon.stop` is on its way. */
   readonly stop: () => void
+  /** The store takes no write until the daemon is opened anew; meanwhile all folders are halted, and it still answers. */
+  readonly onStoreFailure?: () => void
 }
 
 export interface App {

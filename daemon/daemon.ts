@@ -19,7 +19,7 @@ import { rebindMarker } from './disk/open.ts'
 import type { TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
-import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS } from './halts.ts'
+import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
@@ -56,6 +56,7 @@ export class Daemon extends Resource implements App {
   #ownDrives: OwnDrives | null = null
   #forks: Forks | null = null
   #cloned = false
+  #storeFailed: FolderStatus['reason'] = null
   #stopCloned: () => void = () => undefined
   /** Folders for which the group named a drive of ours that we did not write, since the start. */
   readonly #strangers = new Set<FolderId>()
@@ -101,7 +102,7 @@ export class Daemon extends Resource implements App {
     for (const directory of [paths.stateDir, dirname(paths.configFile)]) removeDrafts(directory)
     this.#registry = FolderRegistry.load(paths.foldersFile)
     this.#group = await Group.open({ stateDir: paths.stateDir, deviceName: config.current.deviceName, log: log.child({ part: 'group' }) })
-    const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log })
+    const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log, onFailure: (error) => this.#storeBroke(error) })
     this.#store = store
     this.#forks = new Forks(join(paths.stateDir, 'forks.json'))
     this.#drives = new Drives(store)
@@ -372,6 +373,13 @@ export class Daemon extends Resource implements App {
     })
   }
 
+  #storeBroke(error: unknown): void {
+    this.#storeFailed = storeFailed(this.options.paths.storeDir, error)
+    this.options.log.error({ error: messageOf(error) }, this.#storeFailed.message)
+    this.#haltAll()
+    this.options.onStoreFailure?.()
+  }
+
   #haltAll(): void {
     const reason = this.#haltReason
     Promise.all([...this.hosts.values()].map(async (host) => await host.halt(reason))).catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not halt or go on'))
@@ -433,7 +441,7 @@ export class Daemon extends Resource implements App {
 
   get #haltReason(): FolderStatus['reason'] {
     if (this.group.removedSelf) return REMOVED
-    return this.#cloned ? CLONED : null
+    return this.#cloned ? CLONED : this.#storeFailed
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -18,6 +18,7 @@ import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
 import { firstCheckpoint, ROTATING, Times, type RecoveryOptions } from './folder/recover.ts'
 import { Reporter } from './folder/reporter.ts'
+import { Retries } from './folder/retries.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
@@ -49,9 +50,8 @@ export interface FolderOptions extends FolderPorts {
 
 /** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
 const SLICE_PATHS = 1000
-/** The root is looked at again after this when it is not ours, and blocked paths are tried again. */
+/** The root is looked at again after this when it is not ours. */
 const RECHECK_MS = 5_000
-const RETRY_BLOCKED_MS = 30_000
 /** A device that could not settle is asked again after this. */
 const SETTLE_RETRY_MS = 500
 const MAX_REPORTED_BLOCKED = 200
@@ -63,6 +63,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #work = new Work()
   readonly #acts = new Acts()
   readonly #tally = new Tally()
+  readonly #retries = new Retries()
   readonly #rules = new Rules()
   readonly #abort = busyAbortController()
   readonly #notices: Notices
@@ -116,7 +117,6 @@ export class Folder extends Resource implements FolderInbox {
     this.#notices.every('rescan', this.#options.rescanMs ?? RESCAN_MS, () => this.#mark(() => this.#work.markScan('all')))
     this.#notices.once('first-retention', FIRST_RETENTION_MS, () => this.#expire())
     this.#notices.every('retention', RETENTION_MS, () => this.#expire())
-    this.#notices.every('retry', RETRY_BLOCKED_MS, () => this.#mark(() => this.#retryBlocked()))
     this.wake()
   }
 
@@ -171,6 +171,7 @@ export class Folder extends Resource implements FolderInbox {
   #mark(mark: () => void): void {
     if (this.#abort.signal.aborted) return
     mark()
+    this.#planRetry()
     this.#notices.notify()
     // A cycle without work would tell others of itself, and each of them us in turn.
     if (this.#work.empty) this.#report()
@@ -190,12 +191,11 @@ export class Folder extends Resource implements FolderInbox {
     this.#readLater([])
   }
 
-  #retryBlocked(): void {
+  #planRetry(): void {
     const context = this.#context
-    if (context === null) return
-    // A nack may have been for a moment only: a file that was being written.
-    context.fetcher.peersChanged()
-    this.#work.markDirty(context.blocked.keys())
+    if (context === null || this.#notices.isPlanned('retry')) return
+    const ms = this.#retries.next(context)
+    if (ms !== null) this.#notices.once('retry', ms, () => this.#mark(() => this.#retries.markAndSlow(context)))
   }
 
   // ------------------------------------------------------------------------------------------- the cycle
@@ -223,6 +223,7 @@ export class Folder extends Resource implements FolderInbox {
       .then((wait) => {
         this.#running = null
         this.#notBefore = this.#options.clock.now() + wait
+        this.#planRetry()
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
@@ -396,7 +397,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Full scan now; resolves when it and what follows from it is done, or the folder cannot. */
   async scan(rehash: boolean, signal: AbortSignal): Promise<void> {
-    this.#retryBlocked()
+    if (this.#context !== null) this.#retries.mark(this.#context)
     this.#mark(() => this.#work.markScan('all', rehash))
     await this.settled(signal)
   }

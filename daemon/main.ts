@@ -5,11 +5,12 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, P2psyncError } from '../base/errors.ts'
-import { CLOSE_TIMEOUT_MS } from '../base/limits.ts'
-import { createLog } from '../base/log.ts'
+import { CLOSE_TIMEOUT_MS, STORE_RETRY_LAST_MS, STORE_RETRY_MS } from '../base/limits.ts'
+import { createLog, type RootLog } from '../base/log.ts'
 import { resolvePaths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
+import { takesWrites } from './takes-writes.ts'
 
 /** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
 export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
@@ -18,7 +19,15 @@ export async function runDaemon(options: { readonly background: boolean }): Prom
   const paths = resolvePaths()
   const config = ConfigStore.load(paths.configFile)
   const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
-  return await runUntil(new Daemon({ paths, config, log, stop: stopped.stop }), stopped.promise)
+  sayBugs(log)
+  for (let waitMs = STORE_RETRY_MS; ; ) {
+    const begun = Date.now()
+    const ended = await runUntil((onStoreFailure) => new Daemon({ paths, config, log, stop: stopped.stop, onStoreFailure }), stopped.promise, waitMs)
+    if (ended === 'stopped') return 0
+    log.info({}, 'the disk of the store takes writes again; starting anew')
+    // One that fails again and again is sick in a way that a probe does not show.
+    waitMs = Date.now() - begun < STORE_RETRY_LAST_MS * 2 ? Math.min(waitMs * 2, STORE_RETRY_LAST_MS) : STORE_RETRY_MS
+  }
 }
 
 /** One line that the starting command reads: `{"error":{"code","message"}}`. */
@@ -32,13 +41,12 @@ async function main(): Promise<number> {
   }
 }
 
-async function runUntil(daemon: Daemon, stop: Promise<void>): Promise<number> {
-  const { log } = daemon.options
-  process.on('unhandledRejection', (error) => log.error({ error }, 'a bug: an unhandled rejection'))
-  process.on('uncaughtException', (error) => {
-    log.error({ error }, 'a bug: an uncaught exception; the daemon stops')
-    process.exit(1)
-  })
+/** `failed`: the store could not be written, and can again after `waitMs` or later. */
+async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Promise<void>, waitMs: number): Promise<'stopped' | 'failed'> {
+  let fail: () => void = () => undefined
+  const failed = new Promise<void>((resolve) => (fail = resolve))
+  const daemon = make(fail)
+  const { log, paths } = daemon.options
   try {
     await daemon.open()
   } catch (error) {
@@ -46,12 +54,22 @@ async function runUntil(daemon: Daemon, stop: Promise<void>): Promise<number> {
     throw error
   }
   log.info({ pid: process.pid }, 'started')
-  await stop
-  const limit = setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS - 500)
+  const over = new AbortController()
+  const ended = await Promise.race([stop.then(() => 'stopped' as const), failed.then(async () => await takesWrites(paths.stateDir, waitMs, over.signal)).then(() => 'failed' as const)])
+  over.abort()
+  const limit = setTimeout(() => process.exit(ended === 'stopped' ? 0 : 1), CLOSE_TIMEOUT_MS - 500)
   await daemon.close()
   clearTimeout(limit)
   log.info({ pid: process.pid }, 'stopped')
-  return 0
+  return ended
+}
+
+function sayBugs(log: RootLog): void {
+  process.on('unhandledRejection', (error) => log.error({ error }, 'a bug: an unhandled rejection'))
+  process.on('uncaughtException', (error) => {
+    log.error({ error }, 'a bug: an uncaught exception; the daemon stops')
+    process.exit(1)
+  })
 }
 
 function signalled(): { readonly promise: Promise<void>; readonly stop: () => void } {

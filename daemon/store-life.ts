@@ -23,6 +23,8 @@ export interface StoreHome {
   readonly storeDir: string
   readonly primaryKey: Buffer
   readonly log: Log
+  /** As of `Store`. */
+  onFailure?(error: unknown): void
 }
 
 /** Errors: STORE_LOCKED, STORE_DAMAGED. */
@@ -39,8 +41,8 @@ export async function openStore(home: StoreHome): Promise<LivingStore> {
   }
 }
 
-async function open({ stateDir, storeDir, primaryKey }: StoreHome): Promise<LivingStore> {
-  const store = new Store({ path: storeDir, primaryKey })
+async function open({ stateDir, storeDir, primaryKey, onFailure }: StoreHome): Promise<LivingStore> {
+  const store = new Store({ path: storeDir, primaryKey, ...(onFailure === undefined ? {} : { onFailure }) })
   await store.open()
   return { store, life: readLife(stateDir) ?? beginLife({ stateDir }) }
 }

@@ -35,6 +35,7 @@ declare module 'rocksdb-native' {
   }
 
   export default class RocksDB {
+    static readonly prototype: RocksDB
     static ColumnFamily: new (name: string, options?: { enableBlobFiles?: boolean; writeBufferSize?: number }) => ColumnFamily
     readonly closed: boolean
     readonly path: string

@@ -18,9 +18,12 @@ export class LogSync {
   /** The newest log file seen, kept open: nearly every sync needs only this one. */
   #newest: { readonly number: number; readonly handle: FileHandle } | null = null
 
-  /** @param directory of the database (where the `.log` files are). */
-  constructor(directory: string) {
+  readonly #onFailure: (error: unknown) => void
+
+  /** @param directory of the database (where the `.log` files are). @param onFailure that no sync can succeed any more. */
+  constructor(directory: string, onFailure: (error: unknown) => void = () => undefined) {
     this.#directory = directory
+    this.#onFailure = onFailure
   }
 
   /** Resolves when everything written before this call is on disk. */
@@ -42,7 +45,10 @@ export class LogSync {
     this.#next = null
     this.#running = this.#syncLogs()
       .catch((error: unknown) => {
-        if (WRITE_BACK_ERRORS.has(errnoOf(error) ?? '')) this.#failed = error
+        if (WRITE_BACK_ERRORS.has(errnoOf(error) ?? '')) {
+          this.#failed = error
+          this.#onFailure(error)
+        }
         throw error
       })
       .finally(() => {

@@ -14,12 +14,15 @@ import { CLOSE_TIMEOUT_MS } from '../../base/limits.ts'
 import { Resource } from '../../base/resource.ts'
 import { BlockStorage, type VirtualCore } from './blocks.ts'
 import { LogSync } from './log-sync.ts'
+import { watchWrites } from './write-failures.ts'
 
 export interface StoreOptions {
   /** Made if it is missing, mode 0700. */
   readonly path: string
   /** 32 bytes, kept by the caller in a file of its own (R44): the own drives' keys derive from it, so a lost database loses none. */
   readonly primaryKey: Buffer
+  /** Once: the disk did not take a write. Nothing more can be written until the store is opened again. */
+  onFailure?(error: unknown): void
 }
 
 const INDEX_FAMILY = 'p2psync-index'
@@ -40,11 +43,15 @@ export class Store extends Resource {
   #index: RocksDB | null = null
   #corestore: Corestore | null = null
   #log: LogSync | null = null
+  #failed = false
+  #unwatch: () => void = () => undefined
+  readonly #options: StoreOptions
   readonly #durable = new WeakMap<CoreStorage, () => boolean>()
 
   constructor(options: StoreOptions) {
     super()
     if (options.primaryKey.length !== 32) throw new Error('the primary key of a store has 32 bytes')
+    this.#options = options
     this.path = options.path
     this.#primaryKey = options.primaryKey
   }
@@ -103,12 +110,14 @@ export class Store extends Resource {
     } catch (error) {
       throw openError(error, this.path)
     }
-    this.#log = new LogSync(join(this.path, 'db'))
+    this.#log = new LogSync(join(this.path, 'db'), this.#onFailure)
+    this.#unwatch = watchWrites(join(this.path, 'db'), this.#onFailure)
   }
 
   /** Bounded: what is written is in RocksDB's log anyway, so a peer that never answers cannot keep the daemon from stopping. */
   protected async onClose(): Promise<void> {
     const log = this.#log
+    this.#unwatch()
     if (log === null) return this.#release()
     await log.sync().catch(() => undefined)
     await log.close()
@@ -124,11 +133,20 @@ export class Store extends Resource {
     return this.#corestore.ready()
   }
 
+  /** What cannot be flushed any more stands in the log, or was never promised: the database must be let go of in any case. */
   async #closeDatabase(): Promise<void> {
-    await this.#index?.flush()
-    await this.#storage?.db.flush()
-    await this.#index?.close()
-    await this.#corestore?.close()
+    const steps = [async () => await this.#index?.flush(), async () => await this.#storage?.db.flush(), async () => await this.#index?.close(), async () => await this.#corestore?.close()]
+    for (const step of steps) {
+      await step().catch((error: unknown) => {
+        if (!this.#failed) throw error
+      })
+    }
+  }
+
+  readonly #onFailure = (error: unknown): void => {
+    if (this.#failed || this.closing) return
+    this.#failed = true
+    this.#options.onFailure?.(error)
   }
 
   /** After a failed open. */

@@ -39,6 +39,10 @@ export class Notices {
     for (const waiter of [...this.#waiters]) waiter()
   }
 
+  isPlanned(name: string): boolean {
+    return this.#timers.has(name)
+  }
+
   /** A name that is waiting already keeps its time. */
   once(name: string, ms: number, run: () => void): void {
     if (this.#timers.has(name) || this.#end.aborted) return
