@@ -6,18 +6,36 @@ declare module 'hypercore-storage' {
     flush(): Promise<boolean>
     setHead(head: unknown): void
     putBlock(index: number, data: Buffer): void
-    deleteTreeNode(index: number): void
+    putTreeNode(node: TreeNode): void
+    deleteBlock(...values: unknown[]): void
+    deleteBlockRange(...values: unknown[]): void
+    deleteTreeNode(...values: unknown[]): void
+    deleteTreeNodeRange(...values: unknown[]): void
+  }
+
+  export interface TreeNode {
+    readonly index: number
+    readonly size: number
+    readonly hash: Buffer
   }
 
   export interface CoreReader {
     getBlock(index: number): Promise<Buffer | null>
+    getTreeNode(index: number): Promise<TreeNode | null>
+    hasTreeNode(index: number): Promise<boolean>
+    getHead(): Promise<{ readonly length: number } | null>
+    /** RocksDB's read batch; what it was asked so far. */
+    readonly read: { readonly _operations: readonly unknown[] }
     tryFlush(): void
+    destroy(): void
   }
 
   /** The storage of one core, or of an atom, snapshot or named session of it. */
   export interface CoreStorage {
     readonly store: HypercoreStorage
-    readonly core: { readonly corePointer: number }
+    readonly core: { readonly corePointer: number; readonly dataPointer: number; readonly dependencies: readonly unknown[] }
+    readonly atom: object | null
+    readonly snapshotted: boolean
     read(fork?: number): CoreReader
     write(): CoreWriter
   }

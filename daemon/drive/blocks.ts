@@ -7,8 +7,9 @@
  * The seam is `read` and `write` of hypercore-storage's per-core storage, on its prototype: instances come and go with atoms,
  * snapshots and named sessions. It leans on hypercore 11.37.1 and hypercore-storage 3.3.1; the contract test pins what.
  */
-import HypercoreStorage, { type CoreStorage } from 'hypercore-storage'
+import HypercoreStorage, { type CoreReader, type CoreStorage, type CoreWriter } from 'hypercore-storage'
 import type { ChunkId } from '../sync/ids.ts'
+import { CoreMemory, type TreeNode } from './core-memory.ts'
 
 /** What a virtual core needs: which chunk a block is made of when it is appended, and its block again when it is read. */
 export interface VirtualCore {
@@ -26,6 +27,7 @@ let patched = false
 /** A hypercore-storage in which some cores are virtual; register them before their blocks are read. */
 export class BlockStorage extends HypercoreStorage {
   readonly #virtual = new Map<number, VirtualCore>()
+  readonly #memories = new Map<number, CoreMemory>()
 
   setVirtual(pointer: number, core: VirtualCore | null): void {
     if (core === null) this.#virtual.delete(pointer)
@@ -36,12 +38,32 @@ export class BlockStorage extends HypercoreStorage {
     return this.#virtual.get(pointer) ?? null
   }
 
+  /** What was just written to this core; null for what is not the core itself as it stands now (atom, snapshot, named session). */
+  memoryOf({ core, atom, snapshotted }: CoreStorage): CoreMemory | null {
+    return atom !== null || snapshotted || core.dependencies.length > 0 ? null : (this.#memories.get(core.dataPointer) ?? null)
+  }
+
+  /** What an atom or a session of another name writes reaches the core's data by other ways: its memory is worth nothing from now on. */
+  writtenAside({ core }: CoreStorage): void {
+    this.#memories.get(core.dataPointer)?.retire()
+  }
+
   override async resumeCore(discoveryKey: Buffer): Promise<CoreStorage | null> {
-    return patch(await super.resumeCore(discoveryKey))
+    return await this.#remember(patch(await super.resumeCore(discoveryKey)))
   }
 
   override async createCore(data: { discoveryKey: Buffer }): Promise<CoreStorage | null> {
-    return patch(await super.createCore(data))
+    return await this.#remember(patch(await super.createCore(data)))
+  }
+
+  async #remember(storage: CoreStorage | null): Promise<CoreStorage | null> {
+    if (storage === null || this.#memories.has(storage.core.dataPointer)) return storage
+    const reader = storage.read()
+    const reading = reader.getHead()
+    reader.tryFlush()
+    const head = await reading
+    if (!this.#memories.has(storage.core.dataPointer)) this.#memories.set(storage.core.dataPointer, new CoreMemory(head?.length ?? 0))
+    return storage
   }
 }
 
@@ -53,6 +75,7 @@ function patch(storage: CoreStorage | null): CoreStorage | null {
   const write = prototype.write
   prototype.read = function (fork) {
     const reader = read.call(this, fork)
+    rememberingReader(reader, memoryOf(this))
     const getBlock = reader.getBlock.bind(reader)
     const core = virtualCore(this)
     reader.getBlock = async (index) => resolve(await getBlock(index), index, core)
@@ -60,6 +83,9 @@ function patch(storage: CoreStorage | null): CoreStorage | null {
   }
   prototype.write = function () {
     const writer = write.call(this)
+    const memory = memoryOf(this)
+    if (memory !== null) rememberingWriter(writer, memory)
+    else if (this.store instanceof BlockStorage) this.store.writtenAside(this)
     const core = virtualCore(this)
     if (core === null) return writer
     const putBlock = writer.putBlock.bind(writer)
@@ -73,6 +99,59 @@ function patch(storage: CoreStorage | null): CoreStorage | null {
   }
   return storage
 }
+
+function memoryOf(storage: CoreStorage): CoreMemory | null {
+  return storage.store instanceof BlockStorage ? storage.store.memoryOf(storage) : null
+}
+
+/** Also of a core without memory: a read of nothing needs no thread. */
+function rememberingReader(reader: CoreReader, memory: CoreMemory | null): void {
+  const tryFlush = reader.tryFlush.bind(reader)
+  reader.tryFlush = () => (reader.read._operations.length === 0 ? reader.destroy() : tryFlush())
+  if (memory === null) return
+  const getBlock = reader.getBlock.bind(reader)
+  const getTreeNode = reader.getTreeNode.bind(reader)
+  reader.getBlock = async (index) => memory.block(index) ?? (await getBlock(index))
+  reader.getTreeNode = async (index) => {
+    const known = memory.node(index)
+    return known === undefined ? await getTreeNode(index) : known
+  }
+  reader.hasTreeNode = async (index) => memory.hasNode(index) ?? (await getTreeNode(index)) !== null
+}
+
+/** Told when it stands in the database; a deletion at once, and again when it is done: a read in between may have seen either. */
+function rememberingWriter(writer: CoreWriter, memory: CoreMemory): void {
+  const nodes: TreeNode[] = []
+  const blocks: (readonly [number, Buffer])[] = []
+  let deletes = false
+  const putTreeNode = writer.putTreeNode.bind(writer)
+  const putBlock = writer.putBlock.bind(writer)
+  const flush = writer.flush.bind(writer)
+  writer.putTreeNode = (node) => {
+    nodes.push(node)
+    putTreeNode(node)
+  }
+  writer.putBlock = (index, data) => {
+    blocks.push([index, data])
+    putBlock(index, data)
+  }
+  for (const name of DELETIONS) {
+    const original = writer[name].bind(writer) as (...values: unknown[]) => void
+    writer[name] = (...values: unknown[]) => {
+      deletes = true
+      memory.forget()
+      original(...values)
+    }
+  }
+  writer.flush = async () => {
+    const flushed = await flush()
+    if (deletes) memory.forget()
+    if (flushed && !deletes) memory.wrote(nodes, blocks)
+    return flushed
+  }
+}
+
+const DELETIONS = ['deleteBlock', 'deleteBlockRange', 'deleteTreeNode', 'deleteTreeNodeRange'] as const
 
 function virtualCore(storage: CoreStorage): VirtualCore | null {
   return storage.store instanceof BlockStorage ? storage.store.virtualOf(storage.core.corePointer) : null

@@ -1,0 +1,131 @@
+/**
+ * What was just written to a core, kept in memory for a moment. Replication asks the storage for each block by itself, five tree
+ * nodes and a block a time, and each answer from RocksDB is a trip to another thread (20 µs of processor, fifteen of them a file on
+ * both sides together). Most of what is asked was written in this same moment, or is known not to be there yet: a tree node whose
+ * span ends beyond the length at which the core was opened can only have been written since. Knows nothing that is not on its way
+ * from or to the database: whoever deletes anything makes it forget.
+ */
+
+/** A node of a core's Merkle tree, as hypercore-storage gives and takes it. */
+export interface TreeNode {
+  readonly index: number
+  readonly size: number
+  readonly hash: Buffer
+}
+
+/** Of one core: a batch of thousands of entries, and what replication is behind. */
+const MAX_NODES = 16_384
+const MAX_BLOCK_BYTES = 4 * 1024 * 1024
+/** Larger ones are few. */
+const MAX_KEPT_BLOCK_BYTES = 16 * 1024
+/** Without a write for so long, the blocks and nodes go; that they are there stays known. */
+const KEPT_MS = 5_000
+const PAGE_BITS = 8192
+
+export class CoreMemory {
+  /** A node whose span ends here or later was not there when the core was opened. */
+  #unwrittenFrom: number
+  readonly #written = new Map<number, Uint8Array>()
+  readonly #nodes = new Map<number, TreeNode>()
+  readonly #blocks = new Map<number, Buffer>()
+  #blockBytes = 0
+  #retired = false
+  #timer: NodeJS.Timeout | null = null
+
+  /** @param length of the core now; Infinity where it is not known. */
+  constructor(length: number) {
+    this.#unwrittenFrom = 2 * length
+  }
+
+  /** Undefined: the database knows. */
+  block(index: number): Buffer | undefined {
+    return this.#blocks.get(index)
+  }
+
+  /** Null: there is none. Undefined: the database knows. */
+  node(index: number): TreeNode | null | undefined {
+    const node = this.#nodes.get(index)
+    if (node !== undefined) return node
+    return this.hasNode(index) === false ? null : undefined
+  }
+
+  /** Undefined: the database knows. */
+  hasNode(index: number): boolean | undefined {
+    if (this.#isWritten(index)) return true
+    return spanEnd(index) >= this.#unwrittenFrom ? false : undefined
+  }
+
+  /** After it stands in the database. */
+  wrote(nodes: readonly TreeNode[], blocks: readonly (readonly [number, Buffer])[]): void {
+    if (this.#retired) return
+    for (const node of nodes) {
+      this.#mark(node.index)
+      this.#nodes.set(node.index, node)
+    }
+    for (const [index, block] of blocks) {
+      if (block.length > MAX_KEPT_BLOCK_BYTES) continue
+      this.#blockBytes += block.length - (this.#blocks.get(index)?.length ?? 0)
+      this.#blocks.set(index, block)
+    }
+    this.#trim()
+    if (this.#timer === null) this.#timer = setTimeout(() => this.#release(), KEPT_MS).unref()
+    else this.#timer.refresh()
+  }
+
+  /** For good: something writes that it does not see. */
+  retire(): void {
+    this.#retired = true
+    this.forget()
+  }
+
+  /** Something is deleted: from now on only what is written later is known. */
+  forget(): void {
+    this.#unwrittenFrom = Infinity
+    this.#written.clear()
+    this.#drop()
+  }
+
+  #release(): void {
+    this.#timer = null
+    this.#drop()
+  }
+
+  #drop(): void {
+    this.#nodes.clear()
+    this.#blocks.clear()
+    this.#blockBytes = 0
+  }
+
+  /** The oldest first. */
+  #trim(): void {
+    for (const index of this.#nodes.keys()) {
+      if (this.#nodes.size <= MAX_NODES) break
+      this.#nodes.delete(index)
+    }
+    for (const [index, block] of this.#blocks) {
+      if (this.#blockBytes <= MAX_BLOCK_BYTES) break
+      this.#blockBytes -= block.length
+      this.#blocks.delete(index)
+    }
+  }
+
+  #isWritten(index: number): boolean {
+    const bit = index % PAGE_BITS
+    return (((this.#written.get(Math.floor(index / PAGE_BITS))?.[bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1
+  }
+
+  #mark(index: number): void {
+    const number = Math.floor(index / PAGE_BITS)
+    let page = this.#written.get(number)
+    if (page === undefined) this.#written.set(number, (page = new Uint8Array(PAGE_BITS / 8)))
+    const bit = index % PAGE_BITS
+    page[bit >> 3] = (page[bit >> 3] as number) | (1 << (bit & 7))
+  }
+}
+
+/** The greatest leaf below a node of a flat tree: leaves are even, a node of height h ends in h ones. */
+function spanEnd(index: number): number {
+  let width = 1
+  for (let rest = index; rest % 2 === 1; rest = (rest - 1) / 2) width *= 2
+  return index + width - 1
+}
