@@ -160,6 +160,10 @@ export function createProgram(context: Context, done: (code: number) => void): C
     .argument('[folder]', FOLDER)
     .argument('[pattern...]', 'patterns to add')
     .option('--check <path>', 'say whether a path is ignored, and by which rule')
+  declare(program, 'doctor', 'whether what the daemon needs is there; with --check, whether a folder is sound', 'doctor docs --check', async () => (await import('./commands/doctor.ts')).doctor)
+    .argument('[folder]', FOLDER)
+    .option('--check', 'hold files, index, drive and blocks of the folder against each other; reads every byte')
+    .option('--repair', 'with --check: rebuild what can be rebuilt; no file is deleted')
   declare(program, 'events', 'what happens, as it happens', 'events --json', async () => (await import('./commands/events.ts')).events)
 
   declare(program, 'daemon', 'run in the foreground until SIGTERM or SIGINT', 'daemon', async () => (await import('./commands/daemon.ts')).daemon)

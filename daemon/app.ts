@@ -7,7 +7,8 @@ import type { Group } from './net/group.ts'
 import type { Pairing } from './net/pairing.ts'
 import type { Network } from './net/swarm.ts'
 import type { FolderRegistry } from './registry.ts'
-import type { DeviceId, FolderId } from './sync/ids.ts'
+import type { Rotation } from './own-drives.ts'
+import type { DeviceId, DriveKey, FolderId } from './sync/ids.ts'
 
 export interface AppOptions {
   readonly paths: Paths
@@ -23,6 +24,8 @@ export interface App {
   readonly options: AppOptions
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** By a clock that nobody sets. */
+  readonly uptimeMs: number
   /** Folders of this device that are open. */
   readonly hosts: ReadonlyMap<FolderId, FolderHost>
   /** Devices that were connected since the start and are not now. */
@@ -39,6 +42,8 @@ export interface App {
   removeFolder(id: FolderId): Promise<void>
   /** Does what a join asked for with our folders (R24). */
   carryOutBindings(): Promise<void>
+  /** A new drive takes over from `drive` (R14, R19); nothing if another one has already. */
+  rotateFolder(id: FolderId, drive: DriveKey, rotation: Rotation): Promise<void>
   /** Leaves the group for a new one of this device alone. */
   startOver(): Promise<void>
 }

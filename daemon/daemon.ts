@@ -43,6 +43,7 @@ export class Daemon extends Resource implements App {
   /** Devices that were connected since the start and are not now. */
   readonly lastSeen = new Map<DeviceId, { readonly at: number; readonly address: string | null }>()
   readonly startedAt = systemClock.now()
+  readonly #startedTick = performance.now()
   readonly #announcer: Announcer
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
@@ -68,6 +69,10 @@ export class Daemon extends Resource implements App {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
+  }
+
+  get uptimeMs(): number {
+    return performance.now() - this.#startedTick
   }
 
   get group(): Group {

@@ -10,6 +10,7 @@ import { Acts } from './folder/acts.ts'
 import { createContext } from './folder/create-context.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
+import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
@@ -54,6 +55,8 @@ const SLICE_PATHS = 1000
 const RECHECK_MS = 5_000
 /** A device that could not settle is asked again after this. */
 const SETTLE_RETRY_MS = 500
+/** What looks wrong to the checker is looked at again after this: longer than a watcher's hint and a retry take. */
+const CONFIRM_MS = 1_500
 const MAX_REPORTED_BLOCKED = 200
 const FIRST_RETENTION_MS = 15 * 60_000
 const RETENTION_MS = 60 * 60_000
@@ -408,6 +411,24 @@ export class Folder extends Resource implements FolderInbox {
       if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
       await this.nextNotice(signal)
     }
+  }
+
+  /** See folder/check.ts. Rejects with FOLDER_HALTED where nothing may be changed now. */
+  async check(repair: boolean, signal: AbortSignal): Promise<CheckReport> {
+    const { context, end } = this.#checkable(signal)
+    // What a scan notices is no finding.
+    await this.scan(false, end)
+    const rest = async (): Promise<void> => {
+      await this.settled(end)
+      await this.#notices.nextWithin(CONFIRM_MS)
+      await this.settled(end)
+    }
+    return await checkFolder({ context, act: async (run) => await this.act(run), rest, signal: end, checked: nothingChecked() }, repair)
+  }
+
+  #checkable(signal: AbortSignal): { readonly context: FolderContext; readonly end: AbortSignal } {
+    if (this.#context === null || this.#stopped) throw this.#refusal()
+    return { context: this.#context, end: AbortSignal.any([signal, this.#abort.signal]) }
   }
 
   /** Full scan here, then scan and settle on each connected device, until all trees are equal (R38). */

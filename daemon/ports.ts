@@ -180,9 +180,33 @@ export interface Disk {
   history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }>
   /** For retention only: the bytes are gone then. True if nothing has that name (any more). */
   removeHistory(name: string): Promise<boolean>
+  /** What stands at a place at this moment; a file is read to its end. Never rejects for what is wrong with one place. */
+  look(place: Place): Promise<Look>
+  /**
+   * What stands in our own directory though nothing is under way, and modes there that let others in. `clear`: it is put right (what
+   * may be a user's bytes goes to history).
+   */
+  strays(clear: boolean): Promise<readonly Stray[]>
   /** The text of `.p2psyncignore` at the root and of conflict copies of it (R32). */
   readIgnoreFiles(): Promise<readonly string[]>
   close(): Promise<void>
+}
+
+export type Look =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'file'; readonly seen: SeenStat; readonly content: ContentList }
+  | { readonly kind: 'directory'; readonly seen: SeenStat }
+  | { readonly kind: 'symlink'; readonly seen: SeenStat; readonly target: string }
+  /** Changed while it was read. */
+  | { readonly kind: 'unstable' }
+  /** Not one of these, or it cannot be read. */
+  | { readonly kind: 'problem'; readonly problem: Problem }
+
+export interface Stray {
+  /** Below the root, as text for people. */
+  readonly path: string
+  /** left-over: something between staging and a name. open-mode: others may enter. */
+  readonly code: 'left-over' | 'open-mode'
 }
 
 export interface HistoryFile {
@@ -275,6 +299,8 @@ export interface FolderIndex extends KnownTree {
   places(cid: ContentId): Promise<readonly Place[]>
   find(id: ObjectId): Promise<FoundObject | null>
   history(path: PathKey | null): AsyncIterable<readonly HistoryRow[]>
+  /** Every content with its first places, in batches; for the checker. */
+  contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]>
   batch(): IndexBatch
   close(): Promise<void>
 }
@@ -341,7 +367,33 @@ export interface OwnDrive {
   /** Own statements from a length on, in order (crash between publish and index). */
   replay(from: number): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry | null; readonly blob: BlobRange | null; readonly list: ContentList | null }[]>
   head(): Promise<DriveHead>
+  /** What the drive states of these paths now; null: nothing. */
+  stated(paths: readonly PathKey[]): Promise<readonly (Stated | null)[]>
+  /** Every path of which the drive states anything, in batches. */
+  paths(): AsyncIterable<readonly PathKey[]>
+  /** Reads the blocks of a stated file, the pages of its list too, and holds them against what it states. */
+  verify(stated: Stated): Promise<Verified>
+  /** Holds all tree nodes of both cores against each other, the blocks of the db core against them, and the signatures. Changes nothing. */
+  audit(signal: AbortSignal): Promise<Audit>
   close(): Promise<void>
+}
+
+export interface Stated {
+  readonly entry: Entry
+  /** Of a file that is not empty. */
+  readonly blob: BlobRange | null
+}
+
+export interface Verified {
+  readonly blocks: number
+  /** What is wrong with the first bad block; null: nothing. */
+  readonly fault: string | null
+}
+
+export interface Audit {
+  readonly nodes: number
+  /** What is wrong, in words; empty: nothing. At most a few. */
+  readonly faults: readonly string[]
 }
 
 export interface RemoteBatch {

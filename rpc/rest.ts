@@ -26,6 +26,7 @@ export interface Route {
 export const routes: readonly Route[] = [
   { verb: 'get', path: '/v1/daemon', method: 'daemon.status' },
   { verb: 'post', path: '/v1/daemon/stop', method: 'daemon.stop' },
+  { verb: 'get', path: '/v1/doctor', method: 'daemon.doctor' },
   { verb: 'get', path: '/v1/status', method: 'status.get' },
   { verb: 'get', path: '/v1/folders', method: 'folders.list' },
   { verb: 'post', path: '/v1/folders', method: 'folders.add', status: 201 },
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   { verb: 'patch', path: '/v1/folders/:folder', method: 'folders.pause', choose: pauseOrResume, body: { paused: { type: 'boolean' } } },
   { verb: 'post', path: '/v1/folders/:folder/scan', method: 'folders.scan' },
   { verb: 'post', path: '/v1/folders/:folder/sync', method: 'folders.sync' },
+  { verb: 'post', path: '/v1/folders/:folder/check', method: 'folders.check' },
   { verb: 'get', path: '/v1/folders/:folder/conflicts', method: 'folders.conflicts' },
   { verb: 'post', path: '/v1/folders/:folder/resolve', method: 'folders.resolve' },
   { verb: 'get', path: '/v1/folders/:folder/history', method: 'folders.history' },

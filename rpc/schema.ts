@@ -73,6 +73,21 @@ const decided = z.object({
   elsewhere: count,
 })
 
+const checkResult = z.object({
+  folder: folderRef,
+  /** How much was looked at. */
+  checked: z.object({ paths: count, files: count, bytes: count, blocks: count, contents: count, history: count, statements: count, treeNodes: count }),
+  /** At most a thousand; `repaired`: it was wrong and is not any more. */
+  findings: z.array(problem.extend({ repaired: z.boolean() })),
+  /** Findings that are not repaired, those that are not listed too. */
+  left: count,
+  /** Looked wrong, and otherwise at a second look: somebody worked there. */
+  busy: count,
+})
+
+/** unknown: it cannot be told here. */
+const doctorCheck = z.object({ name: z.string(), state: z.enum(['ok', 'warn', 'fail', 'unknown']), message: z.string() })
+
 /** Exit code of `p2psync sync` in parentheses (R38): in-sync (0), blocked (1), timeout and no-peers (4), halted and decision (5). */
 export const syncOutcome = z.enum(['in-sync', 'blocked', 'timeout', 'no-peers', 'halted', 'decision'])
 
@@ -112,6 +127,11 @@ export const methods = {
     result: z.object({ pid: z.int(), version: z.string(), startedAt: time, uptimeMs: count, home: z.string(), logFile: z.string().nullable() }),
   }),
   'daemon.stop': method({ summary: 'Stops the daemon in order; answers before it goes', params: none, result: z.object({ pid: z.int() }) }),
+  'daemon.doctor': method({
+    summary: 'Whether what the daemon needs is there: watches, clock, ports, network, peers, disk space, store',
+    params: none,
+    result: z.object({ checks: z.array(doctorCheck) }),
+  }),
   'status.get': method({ summary: 'Devices, folders and how far they are in sync', params: anyFolder, result: status }),
   'folders.list': method({
     summary: 'Folders of the group, here or only elsewhere',
@@ -146,6 +166,11 @@ export const methods = {
     summary: 'Scans, asks connected devices to scan and settle, and waits until all have the same tree',
     params: z.strictObject({ folder: folderSelector.optional(), timeoutMs: milliseconds.optional() }),
     result: syncResult,
+  }),
+  'folders.check': method({
+    summary: 'Holds disk, index, drive and blocks of a folder against each other; `repair` rebuilds what can be rebuilt and deletes nothing',
+    params: z.strictObject({ folder: folderSelector, repair: z.boolean().optional() }),
+    result: checkResult,
   }),
   'folders.conflicts': method({ summary: 'Conflict copies that wait for a look', params: anyFolder, result: z.object({ conflicts: z.array(conflict) }) }),
   'folders.ignore': method({
@@ -244,6 +269,8 @@ export type LogLevel = z.output<typeof logLevel>
 export type ListedFolder = z.output<typeof listedFolder>
 export type Conflict = z.output<typeof conflict>
 export type FileVersion = z.output<typeof keptVersion>
+export type CheckResult = z.output<typeof checkResult>
+export type DoctorCheck = z.output<typeof doctorCheck>
 export type ConfigValue = z.output<typeof configValue>
 export type { DeviceInfo, DeviceRef, FolderRef, FolderState, FolderStatus, Need, ProblemRow, Reason, StatusDocument } from './shapes.ts'
 export type { DaemonEvent, EventBody, EventType } from './event-shapes.ts'

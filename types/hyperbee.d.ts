@@ -20,6 +20,8 @@ declare module 'hyperbee' {
     readonly version: number
     batch(options: BinaryOptions): Batch
     get(key: Buffer, options: BinaryOptions): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
+    /** Of the tree as it is now, in the order of the keys. */
+    createReadStream(range: { readonly gte: Buffer; readonly lt: Buffer }, options: BinaryOptions): AsyncIterable<{ seq: number; key: Buffer; value: Buffer }>
   }
 }
 

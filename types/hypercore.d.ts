@@ -1,6 +1,6 @@
 declare module 'hypercore' {
   import type { Duplex } from 'node:stream'
-  import type { CoreStorage } from 'hypercore-storage'
+  import type { CoreStorage, TreeNode } from 'hypercore-storage'
 
   export interface KeyPair {
     publicKey: Buffer
@@ -25,6 +25,12 @@ declare module 'hypercore' {
     readonly peers: readonly { readonly protomux: object; readonly channel: { close(): void } }[]
   }
 
+  /** The roots of a core as they were when it was made. */
+  export interface TreeBatch {
+    readonly length: number
+    readonly roots: readonly TreeNode[]
+  }
+
   export default class Hypercore {
     static discoveryKey(key: Buffer): Buffer
     /** Of the roots at a length as they stand in the storage; rejects if they are not there. */
@@ -44,10 +50,18 @@ declare module 'hypercore' {
     readonly closing: Promise<void> | null
     readonly closed: boolean
     readonly peers: readonly unknown[]
-    readonly core: { readonly replicator: Replicator }
+    readonly core: {
+      readonly replicator: Replicator
+      readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean }
+    }
     /** Of the blocks of an encrypted core: in place, over 8 bytes of padding and the data. */
     readonly encryption: { encrypt(index: number, block: Buffer, fork: number, core: object): void } | null
-    readonly state: { readonly storage: CoreStorage }
+    readonly state: {
+      readonly storage: CoreStorage
+      /** Of the roots of this moment. */
+      readonly signature: Buffer | null
+      createTreeBatch(): TreeBatch
+    }
     ready(): Promise<void>
     close(): Promise<void>
     append(blocks: Buffer | readonly Buffer[]): Promise<{ length: number; byteLength: number }>

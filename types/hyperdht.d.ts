@@ -50,6 +50,8 @@ declare module 'hyperdht' {
     static keyPair(seed?: Buffer): KeyPair
     readonly destroyed: boolean
     readonly firewalled: boolean
+    /** Each peer sees another port of this node. */
+    readonly randomized: boolean
     readonly online: boolean
     readonly io: DhtIo
     connect(remotePublicKey: Buffer, options?: ConnectOptions): NoiseSecretStream

@@ -4,7 +4,7 @@
  */
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Place, RootState, ScanRequest, StagedFile } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, Place, RootState, ScanRequest, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
@@ -15,6 +15,7 @@ import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } fro
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
+import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { Problems } from './problems.ts'
 import { recover } from './recover.ts'
@@ -22,6 +23,7 @@ import { Relinked } from './relinked.ts'
 import { at, Roots } from './roots.ts'
 import { scan } from './scan.ts'
 import { Staging } from './stage.ts'
+import { clearStrays, findStrays } from './strays.ts'
 import { close, fstat, open, READ_FLAGS, readFully } from './sys.ts'
 
 export interface DiskOptions {
@@ -137,6 +139,21 @@ export class FolderDisk implements Disk {
 
   async removeHistory(name: string): Promise<boolean> {
     return await this.#inTurn(async () => await removeFromHistory(this.#roots, name))
+  }
+
+  async look(place: Place): Promise<Look> {
+    const target = targetOf(place)
+    return target === null ? { kind: 'nothing' } : await look({ roots: this.#roots, workers: this.#options.workers ?? null }, target, place.path)
+  }
+
+  async strays(clear: boolean): Promise<readonly Stray[]> {
+    return await this.#inTurn(async () => {
+      const found = await findStrays(this.#roots)
+      if (!clear || found.length === 0) return found
+      await clearStrays(this.#roots, found, this.#now())
+      await recover({ roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now })
+      return found
+    })
   }
 
   async readIgnoreFiles(): Promise<readonly string[]> {

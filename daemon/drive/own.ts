@@ -8,10 +8,11 @@ import Hypercore from 'hypercore'
 import { P2psyncError } from '../../base/errors.ts'
 import { BATCH_ENTRIES, MAX_PUBLISH_ENTRIES } from '../../base/limits.ts'
 import { sha256 } from '../../base/sha256.ts'
-import type { BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk } from '../ports.ts'
+import type { Audit, BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, Stated, Verified } from '../ports.ts'
 import { contentList, decodePage, sizeClassOf, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
+import { auditCore, statedPaths, verifyBlocks } from './audit.ts'
 import { appendBlobs, pageCount, type BlobJob, type References } from './blob-writer.ts'
 import { encodeKey } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
@@ -123,6 +124,23 @@ export class Own implements OwnDrive {
     return { key: this.key, length, fork, treeHash: (await Hypercore.treeHashFromStorage(this.db, length)).toString('hex') }
   }
 
+  async stated(paths: readonly PathKey[]): Promise<readonly (Stated | null)[]> {
+    return await Promise.all(paths.map(async (path) => await this.#stated(path)))
+  }
+
+  paths(): AsyncIterable<readonly PathKey[]> {
+    return statedPaths(this.#drive.db)
+  }
+
+  async verify(stated: Stated): Promise<Verified> {
+    return await verifyBlocks(this.#blobs, stated)
+  }
+
+  async audit(signal: AbortSignal): Promise<Audit> {
+    const audits = [await auditCore(this.db, 'the db core', true, signal), await auditCore(this.#blobs, 'the blobs core', false, signal)]
+    return { nodes: audits.reduce((sum, { nodes }) => sum + nodes, 0), faults: audits.flatMap(({ faults }) => faults) }
+  }
+
   /** Waits for a publish under way. */
   close(): Promise<void> {
     this.#closing ??= this.#last.then(async () => {
@@ -178,6 +196,16 @@ export class Own implements OwnDrive {
     const blocks = list.chunks.length
     const end = blob.blockOffset + blocks + pageCount(blocks)
     return blob.blockLength === blocks && blob.byteLength === list.size && end <= this.#blobs.length
+  }
+
+  /** A path must not be in both keyspaces; if it is, that of the bytes is what a stock reader sees. */
+  async #stated(path: PathKey): Promise<Stated | null> {
+    for (const keyspace of ['files', 'p2psync'] as const) {
+      const node = await this.#drive.db.get(encodeKey(keyspace, path), BINARY)
+      const stated = node === null ? null : decodeEntry(keyspace, node.value)
+      if (stated !== null) return stated
+    }
+    return null
   }
 
   /** For a change of attributes that brings no list: the blocks which the drive states for the same content now. */

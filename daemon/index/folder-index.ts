@@ -28,7 +28,7 @@ import {
 import { ContentChanges } from './content-changes.ts'
 import { ContentLookup } from './content-lookup.ts'
 import { GatheringBatch, type DriveWish, type Wishes } from './index-batch.ts'
-import { copyOfKey, divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
+import { contentOfKey, copyOfKey, divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
 import { Table } from './table.ts'
 
 /** Rows of one array of an iteration. */
@@ -150,6 +150,12 @@ export class RocksFolderIndex implements FolderIndex {
     for await (const names of this.#batches(this.#keys.historyNames(path), (key) => nameOfKey(key))) {
       const rows = await Promise.all(names.map((name) => this.#table.get(this.#keys.history(name))))
       yield rows.filter((row) => row !== null).map((row) => decodeHistory(row))
+    }
+  }
+
+  async *contents(): AsyncGenerator<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]> {
+    for await (const cids of this.#batches(this.#keys.contents(), (key) => contentOfKey(key))) {
+      yield await Promise.all(cids.map(async (cid) => ({ cid, places: await this.#contents.places(cid) })))
     }
   }
 

@@ -122,6 +122,10 @@ export class Keys {
     return this.#id('c', cid)
   }
 
+  contents(): Range {
+    return below(this.#prefix('c'))
+  }
+
   page(cid: ContentId, number: number): Buffer {
     return Buffer.concat([this.#id('l', cid), u32(number)])
   }
@@ -242,6 +246,11 @@ export function driveOfKey(key: Buffer): DriveKey {
 export function placeOfKey(key: Buffer): Place {
   const at = PREFIX_BYTES + 32
   return { area: key[at] === 0x74 ? 'tree' : 'history', path: key.toString('utf8', at + 1) }
+}
+
+/** Of a key of table c. */
+export function contentOfKey(key: Buffer): ContentId {
+  return key.toString('base64url', PREFIX_BYTES) as ContentId
 }
 
 /** The second id of a key of table g or K. */

@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
 import type { Handlers, Method, Result } from '../../rpc/schema.ts'
-import { DEVICE_ID, fakeHandlers, FOLDER_ID, folderStatus, refusing, startFake, status } from '../rpc/fake-daemon.ts'
+import { DEVICE_ID, fakeHandlers, folder, FOLDER_ID, folderStatus, refusing, startFake, status } from '../rpc/fake-daemon.ts'
 import { runCli, runHere } from './run-cli.ts'
 
 const JSON_SHAPES: readonly (readonly [args: string, keys: readonly string[]])[] = [
@@ -24,6 +24,8 @@ const JSON_SHAPES: readonly (readonly [args: string, keys: readonly string[]])[]
   ['scan docs', ['folders']],
   ['sync', ['absent', 'blocked', 'ok', 'outcome', 'paused', 'reason']],
   ['conflicts', ['conflicts']],
+  ['doctor', ['checks']],
+  ['doctor docs --check --repair', ['busy', 'checked', 'findings', 'folder', 'left']],
   ['resolve a.txt --keep this', ['copies', 'folder', 'keep', 'path']],
   ['history a.txt', ['folder', 'path', 'silent', 'versions']],
   ['restore a.txt --version abcdef0123', ['folder', 'path', 'to', 'version']],
@@ -184,6 +186,20 @@ for (const [outcome, exit, code] of OUTCOMES) {
   })
 }
 
+test('doctor: findings that are left are exit 1, 5 where the user must decide; what fails alone is exit 1', async (t) => {
+  const { home } = await startFake(t)
+  const left = await runHere(home, ['doctor', 'docs', '--check'])
+  t.is(left.code, 1)
+  t.ok(left.stdout.includes('a\\u001b[2J.txt') && left.stdout.includes('--repair'), left.stdout)
+  for (const args of [['doctor', '--check'], ['doctor', 'docs'], ['doctor', '--repair']]) t.is((await runHere(home, args)).code, 2, args.join(' '))
+  const fake = fakeHandlers()
+  const deciding = { ...fake, 'folders.check': async () => ({ ...(await fake['folders.check']({ folder: 'docs' }, { signal: new AbortController().signal })), folder: { ...folder, state: 'decision' as const } }) }
+  const held = await startFake(t, deciding)
+  t.is((await runHere(held.home, ['doctor', 'docs', '--check'])).code, 5)
+  const failing = await startFake(t, fakeHandlers({ 'daemon.doctor': async () => ({ checks: [{ name: 'disk', state: 'fail', message: 'it is gone' }] }) }))
+  t.is((await runHere(failing.home, ['doctor'])).code, 1)
+})
+
 test('sync passes its time-out on', async (t) => {
   const asked: unknown[] = []
   const { home } = await startFake(t, fakeHandlers({ 'folders.sync': async (params) => (asked.push(params), { ok: true, outcome: 'in-sync', reason: null, blocked: [], absent: [], paused: [] }) }))
@@ -299,7 +315,7 @@ test('status --watch prints again only what changed, one document a line', async
 
 test('every command has help with an example', async (t) => {
   const home = await t.tmp()
-  const commands = ['add', 'remove', 'list', 'status', 'invite', 'join', 'devices', 'devices rename', 'devices address', 'pause', 'resume', 'scan', 'sync', 'conflicts', 'ignore', 'events', 'daemon', 'start', 'stop', 'restart', 'service', 'service install', 'config', 'config set', 'log', 'version', 'completion']
+  const commands = ['add', 'remove', 'list', 'status', 'invite', 'join', 'devices', 'devices rename', 'devices address', 'pause', 'resume', 'scan', 'sync', 'conflicts', 'ignore', 'doctor', 'events', 'daemon', 'start', 'stop', 'restart', 'service', 'service install', 'config', 'config set', 'log', 'version', 'completion']
   for (const line of commands) {
     const ran = await runHere(home, [...line.split(' '), '--help'])
     t.is(ran.code, 0, line)

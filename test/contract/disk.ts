@@ -1,6 +1,6 @@
 /** What every `Disk` must do, by the words of daemon/ports.ts. Runs on the fake and on the real one. */
 import test, { type Assert } from 'brittle'
-import { type Check, MemoryTree, absorb, apply, content, create, haltCode, scan, stage } from './disk-helpers.ts'
+import { type Check, MemoryTree, absorb, apply, content, create, haltCode, key, scan, seen, someTree, stage, wholeContent } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
 import { movingFiles, refusingMoves, scanningMoves } from './disk-moving.ts'
@@ -15,6 +15,7 @@ export function diskContract(name: string, makeBench: (t: Assert) => Promise<Dis
   scanningSome(check)
   reading(check)
   staging(check)
+  looking(check)
   applyingFiles(check)
   applyingOthers(check)
   refusing(check)
@@ -79,6 +80,35 @@ function reading(check: Check): void {
   check('a directory has no bytes', async (t, bench) => {
     await bench.user.mkdir('d')
     t.is(await bench.disk.read({ area: 'tree', path: 'd' }, 0, 1), null)
+  })
+}
+
+function looking(check: Check): void {
+  check('what stands at a place is told with its content, and no symbolic link is followed', async (t, bench) => {
+    const look = async (path: string): Promise<string> => {
+      const found = await bench.disk.look({ area: 'tree', path })
+      if (found.kind === 'file') t.alike(found.seen, await bench.user.stat(path))
+      return found.kind === 'file' ? `file ${await wholeContent(bench.disk, path, found.content)}` : found.kind === 'symlink' ? `symlink ${found.target}` : found.kind
+    }
+    await someTree(bench)
+    await bench.user.symlink('way', 'd')
+    t.alike(await Promise.all(['d', 'd/e/f', 'empty', 'l', 'none', 'none/x', 'd/e/f/x', 'way/e'].map(look)), ['directory', 'file one', 'file ', 'symlink d/e/f', 'nothing', 'nothing', 'nothing', 'nothing'])
+    await bench.user.fifo('p')
+    t.is(await look('p'), 'problem')
+  })
+
+  check('what was displaced can be looked at by its name in history', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    const [result] = await apply(bench, { kind: 'remove', path: key('a'), expect: await seen(bench, 'a'), displace: { to: 'history' } })
+    const name = result?.kind === 'done' ? result.kept : null
+    const found = await bench.disk.look({ area: 'history', path: name ?? '' })
+    t.is(found.kind === 'file' ? found.content.size : found.kind, 3)
+    t.is((await bench.disk.look({ area: 'history', path: '../a' })).kind, 'nothing')
+  })
+
+  check('at rest nothing is left over in our own directory', async (t, bench) => {
+    await stage(bench, 'one')
+    t.alike(await bench.disk.strays(false), [])
   })
 }
 

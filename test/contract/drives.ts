@@ -25,6 +25,7 @@ export function drivesContract(name: string, makeBench: (t: Assert) => Promise<D
     test(`${name} drives: ${what}`, async (t) => await run(t, Object.assign(await makeBench(t), { files: new Files() })))
   }
   publishing(check)
+  stating(check)
   reading(check)
   replaying(check)
 }
@@ -77,6 +78,27 @@ function publishing(check: Check): void {
   check('empty files have no blocks', async (t, { own, files }) => {
     const [result] = await own.publish([files.file('empty', '', 1)], files.read)
     t.alike([result?.kind, blobOf(result)?.blockLength ?? 0, blobOf(result)?.byteLength ?? 0], ['done', 0, 0])
+  })
+}
+
+function stating(check: Check): void {
+  check('what is stated now can be asked, and which paths are', async (t, { own, files }) => {
+    await own.publish([files.file('a', 'one', 1), directory('d', 2), files.file('d/b', 'two chunks of it', 3), tombstone('gone', 4)], files.read)
+    await own.publish([directory('a', 5), { path: key('d/b'), entry: null, content: null }], files.read)
+    const stated = await own.stated([key('a'), key('d'), key('d/b'), key('gone'), key('never')])
+    t.alike(stated.map((each) => each?.entry.kind ?? null), ['directory', 'directory', null, 'tombstone', null])
+    const paths: string[] = []
+    for await (const batch of own.paths()) paths.push(...batch)
+    t.alike(paths.sort(), ['a', 'd', 'gone'])
+  })
+
+  check('a drive that was only written to has no fault', async (t, { own, files }) => {
+    await own.publish([directory('d', 1), files.file('empty', '', 2)], files.read)
+    const { nodes, faults } = await own.audit(new AbortController().signal)
+    t.ok(nodes > 0)
+    t.alike(faults, [])
+    const [empty] = await own.stated([key('empty')])
+    t.alike(await own.verify(empty as NonNullable<typeof empty>), { blocks: 0, fault: null })
   })
 }
 

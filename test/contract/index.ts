@@ -27,6 +27,7 @@ export function indexContract(name: string, makeBench: (t: Assert) => Promise<In
   rows(check)
   remotes(check)
   contents(check)
+  listing(check)
   others(check)
 }
 
@@ -319,6 +320,20 @@ function contents(check: Check): void {
     await batch.flush()
     t.is(await index.content(old.cid), null)
     t.alike((await index.places(fresh.cid)).map(placeLine), ['tree a'])
+  })
+}
+
+function listing(check: Check): void {
+  check('every content is listed with its places', async (t, { index }) => {
+    t.alike(await collect(index.contents()), [])
+    const [one, two] = [list('one'), list('two', 'parts')]
+    const batch = index.batch()
+    batch.putContent(one, { area: 'tree', path: key('a') }, null)
+    batch.putContent(one, { area: 'tree', path: key('b') }, null)
+    batch.putContent(two, { area: 'history', path: '2026-01-01T00/x' }, null)
+    await batch.flush()
+    const found = new Map((await collect(index.contents())).map(({ cid, places }) => [cid, places.map(({ area, path }) => `${area} ${path}`).sort()]))
+    t.alike(found, new Map([[one.cid, ['tree a', 'tree b']], [two.cid, ['history 2026-01-01T00/x']]]))
   })
 }
 

@@ -1,13 +1,13 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Place, Problem, RootState, ScanRequest, StagedFile } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, RootState, ScanRequest, StagedFile, Stray } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import { Applier } from './disk-apply.ts'
-import { ScanWalk } from './disk-scan.ts'
+import { ScanWalk, cut, sameStat } from './disk-scan.ts'
 import type { DiskStore, StagedContent } from './disk-store.ts'
 import type { Life } from './life.ts'
-import { FakeFsError, joinPath, parentOf, nameOf } from './tree.ts'
+import { FakeFsError, joinPath, parentOf, nameOf, statOf, type FakeNode } from './tree.ts'
 
 const IGNORE_FILE = '.p2psyncignore'
 const FINDINGS_BATCH = 4
@@ -113,6 +113,29 @@ export class FakeDisk implements Disk {
     if (node !== undefined) node.links--
     this.#store.history.delete(name)
     return true
+  }
+
+  async look(place: Place): Promise<Look> {
+    await this.#life.step()
+    const { tree, history, denied } = this.#store
+    const find = (): FakeNode | null => (place.area === 'tree' ? tree.node(place.path) : (history.get(place.path) ?? null))
+    const node = find()
+    if (node === null) return { kind: 'nothing' }
+    if (node.kind === 'special' || denied.has(place.path)) return { kind: 'problem', problem: { path: place.path, code: node.kind === 'special' ? 'special-file' : 'EACCES', message: `cannot read ${place.path}` } }
+    const seen = statOf(node)
+    if (node.kind === 'symlink') return { kind: 'symlink', seen, target: node.target }
+    if (node.kind === 'directory') return { kind: 'directory', seen }
+    const content = cut(Buffer.from(node.data))
+    await this.#life.step()
+    const after = find()
+    return after !== null && sameStat(statOf(after), seen) ? { kind: 'file', seen, content } : { kind: 'unstable' }
+  }
+
+  async strays(clear: boolean): Promise<readonly Stray[]> {
+    await this.#life.step()
+    const found = [...this.#store.limbo].map((displaced): Stray => ({ path: displaced.path, code: 'left-over' }))
+    if (clear) await this.recover()
+    return found
   }
 
   async readIgnoreFiles(): Promise<readonly string[]> {

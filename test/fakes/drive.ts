@@ -3,7 +3,7 @@
  * where one `publish` ended.
  */
 import { createHash } from 'node:crypto'
-import type { BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives } from '../../daemon/ports.ts'
+import type { Audit, BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives, Stated, Verified } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { DeviceId, DriveKey, PathKey, WriterId } from '../../daemon/sync/ids.ts'
@@ -27,6 +27,8 @@ export class DriveLog {
   readonly blocks: DriveBlock[] = []
   /** Lengths that were signed, growing. */
   readonly signed: number[] = []
+  /** First blocks of contents that cannot be read. */
+  readonly badBlocks = new Set<number>()
   blobBlocks = 0
   blobBytes = 0
   #onAppend: () => void = () => undefined
@@ -117,6 +119,33 @@ export class FakeOwnDrive implements OwnDrive {
   async head(): Promise<DriveHead> {
     await this.#life.step()
     return this.#log.head()
+  }
+
+  async stated(paths: readonly PathKey[]): Promise<readonly (Stated | null)[]> {
+    await this.#life.step()
+    return paths.map((path) => {
+      const block = this.#log.blocks.findLast((each) => each.path === path)
+      return block === undefined || block.entry === null ? null : { entry: block.entry, blob: block.blob }
+    })
+  }
+
+  async *paths(): AsyncIterable<readonly PathKey[]> {
+    await this.#life.step()
+    for (const path of this.#log.statements().keys()) yield [path]
+  }
+
+  /** A fake has no blocks; what was damaged is named. */
+  async verify({ entry, blob }: Stated): Promise<Verified> {
+    await this.#life.step()
+    if (entry.kind !== 'file' || entry.size === 0) return { blocks: 0, fault: null }
+    if (blob === null) return { blocks: 0, fault: 'it is stated without blocks' }
+    const isBad = this.#log.badBlocks.has(blob.blockOffset)
+    return { blocks: blob.blockLength, fault: isBad ? `block ${blob.blockOffset} cannot be read` : null }
+  }
+
+  async audit(_signal: AbortSignal): Promise<Audit> {
+    await this.#life.step()
+    return { nodes: this.#log.length, faults: [] }
   }
 
   async close(): Promise<void> {

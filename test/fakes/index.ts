@@ -112,6 +112,10 @@ export class FakeIndex implements FolderIndex {
     return this.#batches([...this.#store.history.values()].filter((row) => path === null || row.path === path))
   }
 
+  contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]> {
+    return this.#batches([...this.#store.contents].map(([cid, content]) => ({ cid, places: [...content.places.values()] })))
+  }
+
   batch(): IndexBatch {
     return new FakeBatch(this.#store, this.#life)
   }

@@ -63,8 +63,8 @@ export class FolderDevice implements Node {
   readonly user: FakeUser
   readonly replicas = new Map<DriveKey, Replica>()
   readonly #world: FolderWorld
-  readonly #log: DriveLog
-  readonly #index = new IndexStore()
+  readonly drive: DriveLog
+  readonly index = new IndexStore()
   readonly #options: Options
   #life: Life
   #folder: Folder | null = null
@@ -79,8 +79,8 @@ export class FolderDevice implements Node {
     this.#life = new Life({ clock: world.clock })
     this.disk = new DiskStore(() => world.clock.now())
     this.disk.onChange = (paths) => this.#watcher?.hint(paths)
-    this.#log = new DriveLog(this.device)
-    this.#log.onAppend = () => world.network.grew(this.device)
+    this.drive = new DriveLog(this.device)
+    this.drive.onAppend = () => world.network.grew(this.device)
     this.user = new FakeUser(this.disk.tree, (paths) => this.#watcher?.hint(paths))
   }
 
@@ -99,7 +99,7 @@ export class FolderDevice implements Node {
 
   meet(devices: readonly FolderDevice[]): void {
     for (const other of devices) {
-      const log = other.#log
+      const log = other.drive
       this.replicas.set(log.key, other === this ? { log, get length() { return log.length }, set length(_length) { throw new Error('not ours to write') } } : { log, length: 0 })
     }
   }
@@ -107,9 +107,9 @@ export class FolderDevice implements Node {
   start(): void {
     const life = (this.#life = new Life({ clock: this.#world.clock }))
     const disk = new FakeDisk(this.disk, life)
-    const index = new FakeIndex(this.#index, life)
+    const index = new FakeIndex(this.index, life)
     const peers = (this.#peers = new FakePeers(this.#world.network, this.device, life))
-    const others = [...this.replicas.values()].filter((replica) => replica.log !== this.#log)
+    const others = [...this.replicas.values()].filter((replica) => replica.log !== this.drive)
     const watcher: FakeWatcher = (this.#watcher = new FakeWatcher(life, () => folder, { delay: () => 1 }))
     const folder: Folder = (this.#folder = new Folder({
       id: FOLDER_ID,
@@ -117,7 +117,7 @@ export class FolderDevice implements Node {
       disk,
       watcher,
       index,
-      own: new FakeOwnDrive(this.#log, life),
+      own: new FakeOwnDrive(this.drive, life),
       remotes: new FakeRemoteDrives(others.map((replica) => new FakeRemoteDrive(replica, life))),
       peers,
       clock: life.clock,

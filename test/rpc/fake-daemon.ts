@@ -56,6 +56,7 @@ export function fakeHandlers(overrides: Partial<Handlers> = {}): Handlers {
   return {
     'daemon.status': async () => ({ pid: process.pid, version: '0.0.0', startedAt: TIME, uptimeMs: 1, home: '/home', logFile: null }),
     'daemon.stop': async () => ({ pid: process.pid }),
+    'daemon.doctor': async () => ({ checks: [{ name: 'clock', state: 'ok', message: 'it runs' }, { name: 'disk', state: 'warn', message: 'little is left' }] }),
     'status.get': async (params) => {
       known(params.folder)
       return status
@@ -70,6 +71,10 @@ export function fakeHandlers(overrides: Partial<Handlers> = {}): Handlers {
     'folders.resume': one,
     'folders.scan': one,
     'folders.sync': async () => ({ ok: true, outcome: 'in-sync', reason: null, blocked: [], absent: [], paused: [] }),
+    'folders.check': async (params) => {
+      known(params.folder)
+      return { folder, checked: { paths: 3, files: 2, bytes: 9, blocks: 2, contents: 2, history: 1, statements: 3, treeNodes: 9 }, findings: [{ path: 'a\u001b[2J.txt', code: 'content-differs', message: 'other bytes', repaired: params.repair === true }], left: params.repair === true ? 0 : 1, busy: 1 }
+    },
     'folders.conflicts': async () => ({ conflicts: [{ folder: FOLDER_ID, path: 'a.txt', copy: 'a.sync-conflict-abcdefghij.txt', this: version, other: version }] }),
     'folders.ignore': async (params) => ({ folder, patterns: ['*.tmp', ...(params.add ?? [])] }),
     'folders.ignored': async (params) => ({ folder, path: params.path, ignored: true, rule: '*.tmp' }),
