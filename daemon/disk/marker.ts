@@ -10,7 +10,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { HaltCode, RootState } from '../ports.ts'
 import { parseFolderId, type FolderId } from '../sync/ids.ts'
 import { MARKER_NAME, OWN_DIR, OWN_DIR_MODE } from './layout.ts'
-import { close, fstat, fsync, mkdir, open, readFully, READ_FLAGS, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
+import { close, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 export interface Marker {
   readonly folder: FolderId
@@ -30,6 +30,13 @@ export interface OpenRoot {
   readonly kind: 'ready'
   readonly fd: number
   readonly stat: Stat
+  readonly marker: KnownMarker
+}
+
+/** A marker that was found to be ours, and the file that said so. */
+export interface KnownMarker {
+  /** Device, inode, size and times of the marker and of the directory it is in; null if it is so young that a change could hide. */
+  readonly identity: string | null
   readonly epoch: number
 }
 
@@ -40,8 +47,14 @@ export interface RootClaim {
   readonly owner: string | null
 }
 
-/** Opens the root and reads its marker. The caller closes `fd`. Never throws. */
-export async function openRoot(claim: RootClaim): Promise<OpenRoot | Halted> {
+/** Changes of a file that is older than this show in its times, however coarse they are. */
+const SETTLED_MS = 2000
+
+/**
+ * Opens the root and reads its marker, unless it is the very file that was read before (`known`): this is done before and after
+ * everything, and the reading is most of it. The caller closes `fd`. Never throws.
+ */
+export async function openRoot(claim: RootClaim, known: KnownMarker | null = null): Promise<OpenRoot | Halted> {
   let fd: number
   try {
     fd = await open(claim.root, ROOT_FLAGS)
@@ -49,9 +62,11 @@ export async function openRoot(claim: RootClaim): Promise<OpenRoot | Halted> {
     return halted(rootCode(error), claim.root, errnoOf(error))
   }
   try {
+    const [stat, identity] = await Promise.all([fstat(fd), identityOf(fd)])
+    if (known !== null && identity !== null && identity === known.identity) return { kind: 'ready', fd, stat, marker: known }
     const marker = await readMarker(fd)
     const wrong = judge(claim, marker)
-    if (wrong === null && marker !== null) return { kind: 'ready', fd, stat: await fstat(fd), epoch: marker.epoch }
+    if (wrong === null && marker !== null) return { kind: 'ready', fd, stat, marker: { identity, epoch: marker.epoch } }
     await close(fd)
     return halted(wrong ?? 'marker-missing', claim.root, null)
   } catch (error) {
@@ -60,12 +75,17 @@ export async function openRoot(claim: RootClaim): Promise<OpenRoot | Halted> {
   }
 }
 
-/** What `inspect` tells. */
-export async function inspectRoot(claim: RootClaim): Promise<RootState> {
-  const opened = await openRoot(claim)
-  if (opened.kind === 'halted') return opened
-  await close(opened.fd)
-  return { kind: 'ready', epoch: opened.epoch }
+/** Null unless a directory that is no symlink holds a file that is old enough; a mount in their place has another device. */
+async function identityOf(fd: number): Promise<string | null> {
+  try {
+    const [own, file] = await Promise.all([lstat(`/proc/self/fd/${fd}/${OWN_DIR}`), lstat(`/proc/self/fd/${fd}/${OWN_DIR}/${MARKER_NAME}`)])
+    const age = Date.now() - Number(file.ctimeNs / 1_000_000n)
+    if (!own.isDirectory() || !file.isFile() || age < SETTLED_MS) return null
+    return [own.dev, own.ino, file.dev, file.ino, file.size, file.mtimeNs, file.ctimeNs].join()
+  } catch (error) {
+    if (errnoOf(error) === null) throw error
+    return null // the reading says why
+  }
 }
 
 /** `fd` is the root. Written beside, fsynced, renamed. */

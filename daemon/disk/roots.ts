@@ -12,7 +12,7 @@ import { P2psyncError, errnoOf } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
 import { OWN_DIR_MODE } from './layout.ts'
-import { halted, openRoot, syncDirectory, type Halted, type OpenRoot, type RootClaim } from './marker.ts'
+import { halted, openRoot, syncDirectory, type Halted, type KnownMarker, type OpenRoot, type RootClaim } from './marker.ts'
 import { close, fstat, mkdir, open, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 /** An open directory. Only valid inside the `use` that gave it. */
@@ -51,8 +51,10 @@ export class Roots {
   readonly claim: RootClaim
   /** Device and inode of the root when it was last ours. */
   #known: string | null = null
+  /** As it was last read. */
+  #marker: KnownMarker | null = null
   #session: Session | null = null
-  #opening: Promise<Session> | null = null
+  #opening: Promise<void> | null = null
   readonly #living = new Set<Session>()
   #closed = false
 
@@ -91,18 +93,24 @@ export class Roots {
     this.#retire()
   }
 
-  /** Opens the root anew: what was read since stands below a root that was ours before and is ours now. */
+  /** Opens the root anew, and what starts now below it: what was read since stands below a root that was ours before and is now. */
   async verify(): Promise<void> {
     const state = await this.inspect()
     if (state.kind === 'halted') throw new P2psyncError('FOLDER_HALTED', state.message)
   }
 
+  /** What starts now goes through the root that was looked at. */
   async inspect(): Promise<RootState> {
-    const opened = await openRoot(this.claim)
-    if (opened.kind === 'halted') return opened.code === 'marker-missing' ? await this.#missingMarker(opened) : opened
+    const opened = await openRoot(this.claim, this.#marker)
+    if (opened.kind === 'halted') {
+      this.#retire()
+      return opened.code === 'marker-missing' ? await this.#missingMarker(opened) : opened
+    }
     this.#known = idOf(opened.stat)
-    await close(opened.fd)
-    return { kind: 'ready', epoch: opened.epoch }
+    this.#marker = opened.marker
+    if (this.#closed) await close(opened.fd)
+    else this.#begin(opened)
+    return { kind: 'ready', epoch: opened.marker.epoch }
   }
 
   /** An empty mount point is another directory than the one that was there before. */
@@ -151,13 +159,19 @@ export class Roots {
     }
   }
 
-  async #open(): Promise<Session> {
-    const opened = await openRoot(this.claim)
+  async #open(): Promise<void> {
+    const opened = await openRoot(this.claim, this.#marker)
     if (opened.kind === 'halted') throw new P2psyncError('FOLDER_HALTED', opened.message)
+    this.#marker = opened.marker
+    if (!this.#closed) return this.#begin(opened)
+    await close(opened.fd)
+  }
+
+  #begin(opened: OpenRoot): void {
+    this.#retire()
     const session = new Session(opened, () => this.#living.delete(session))
     this.#living.add(session)
     this.#session = session
-    return session
   }
 
   #retire(): void {

@@ -41,7 +41,6 @@ type Standing = 'directory' | 'done'
 /** Throws P2psyncError FOLDER_HALTED if the root is not ours. Ends early, without more findings, on abort. */
 export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
   await parts.roots.verify()
-  parts.roots.refresh()
   const [fold, fine] = await Promise.all([foldOfDisk(parts.folding), parts.times.fine()])
   const walk = new Walk(parts, { fold, fine }, request, known, signal)
   for await (const findings of walk.run()) {
