@@ -17,10 +17,13 @@ const CALLS = ['open', 'close', 'fsync', 'fchmod', 'chmod', 'futimes', 'lutimes'
 /** Calls until death; null: immortal. */
 let left: number | null = null
 let dead = false
+/** Calls after death. */
+let refused = 0
 /** Calls that the system has not answered. */
 let underWay = 0
 
 function dies(): boolean {
+  if (dead) refused++
   if (dead) return true
   if (left === null) return false
   if (left === 0) dead = true
@@ -35,6 +38,12 @@ function makeMortal(): void {
   for (const name of CALLS) {
     const real = fs[name] as (...args: unknown[]) => unknown
     fs[name] = (...args) => (dies() ? undefined : real.apply(fs, counted(args)))
+    const atOnce = fs[`${name}Sync`] as (...args: unknown[]) => unknown
+    fs[`${name}Sync`] = (...args) => {
+      // It cannot but return; whatever is done about the error dies as well.
+      if (dies()) throw new Error('dead')
+      return atOnce.apply(fs, args)
+    }
   }
   syncBuiltinESMExports()
   const native = require('fs-native-extensions') as { swap: (a: string, b: string) => Promise<void> }
@@ -108,6 +117,7 @@ const MACHINES: readonly { readonly name: string; readonly capabilities: Capabil
   { name: 'neither', capabilities: { links: false, exchange: false }, changes: /new file|replaced/ }
 ]
 const MAX_CALLS = 200
+const QUIET_TURNS = 5
 
 for (const { name: machine, capabilities, changes } of MACHINES) {
   for (const change of CHANGES.filter(({ name }) => changes.test(name))) {
@@ -127,6 +137,7 @@ async function killedAfter(t: Assert, calls: number, change: Change, capabilitie
   const done = await doneOrDead(folder.disk.apply(ops, () => false))
   // What was under way in other threads ends; what would follow it never happens.
   await until(() => underWay === 0)
+  await allRefused()
   left = null
   dead = false
   await look(t, folder, change, capabilities, calls)
@@ -163,7 +174,15 @@ async function doneOrDead(work: Promise<unknown>): Promise<boolean> {
   const finished = (): void => void (done = true)
   work.then(finished, finished)
   await until(() => done || dead)
-  return done
+  return done && !dead
+}
+
+/** What goes on after the error of a call that died has come to its end. */
+async function allRefused(): Promise<void> {
+  for (let quiet = 0, seen = refused; quiet < QUIET_TURNS; quiet = refused === seen ? quiet + 1 : 0) {
+    seen = refused
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 async function until(condition: () => boolean): Promise<void> {

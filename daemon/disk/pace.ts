@@ -1,0 +1,62 @@
+/**
+ * Whether a system call is made at once, on this thread, or through Node's pool. One that the kernel answers from memory takes 3 to
+ * 10 µs, and handing it to another thread and back 20 to 50 µs of processor, so the usual call is made at once. Between slices of
+ * such calls the event loop runs; a disk that lets us wait (spinning, on the network, throttled) is asked through the pool.
+ */
+
+/** Calls in a row before the event loop runs again. */
+const SLICE_MS = 4
+/** A call that waited for the disk, or whose thread lost its processor: that happens to few in a row, the other to most. */
+const SLOW_CALL_MS = 0.5
+/** The share of slow ones among about the last REMEMBERED calls with which the disk counts as slow. */
+const SLOW_SHARE = 0.4
+const REMEMBERED = 16
+/** One call of this length is enough. */
+const STALLED_CALL_MS = 250
+/** Then the pool is used for so long before it is tried again. */
+const POOLED_MS = 1000
+
+export class Pace {
+  readonly #now: () => number
+  #sliceBegan = 0
+  #turn: Promise<void> | null = null
+  #slowShare = 0
+  #pooledUntil = 0
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** `atOnce` and `pooled` do the same. */
+  async run<T>(atOnce: () => T, pooled: () => Promise<T>): Promise<T> {
+    let began = this.#now()
+    while (this.#turn !== null && began - this.#sliceBegan >= SLICE_MS) {
+      await this.#turn
+      began = this.#now()
+    }
+    if (began < this.#pooledUntil) return await pooled()
+    if (this.#turn === null) this.#begin(began)
+    try {
+      return atOnce()
+    } finally {
+      this.#took(this.#now() - began)
+    }
+  }
+
+  #begin(now: number): void {
+    this.#sliceBegan = now
+    this.#turn = new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = null
+        resolve()
+      })
+    })
+  }
+
+  #took(ms: number): void {
+    this.#slowShare += ((ms > SLOW_CALL_MS ? 1 : 0) - this.#slowShare) / REMEMBERED
+    if (this.#slowShare < SLOW_SHARE && ms < STALLED_CALL_MS) return
+    this.#slowShare = 0
+    this.#pooledUntil = this.#now() + POOLED_MS
+  }
+}
