@@ -29,7 +29,7 @@ import { Tally } from './folder/tally.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport } from './ports.ts'
-import type { DeviceId, PathKey } from './sync/ids.ts'
+import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
 import type { GuardLimits } from './sync/safety.ts'
 
 export interface FolderOptions extends FolderPorts {
@@ -57,6 +57,8 @@ const RECHECK_MS = 5_000
 const SETTLE_RETRY_MS = 500
 /** What looks wrong to the checker is looked at again after this: longer than a watcher's hint and a retry take. */
 const CONFIRM_MS = 1_500
+/** What was published is asked for by the others within this, or read from the disk again. */
+const RECENT_MS = 5_000
 const MAX_REPORTED_BLOCKED = 200
 const FIRST_RETENTION_MS = 15 * 60_000
 const RETENTION_MS = 60 * 60_000
@@ -103,6 +105,11 @@ export class Folder extends Resource implements FolderInbox {
 
   get id() {
     return this.#options.id
+  }
+
+  /** The bytes of a chunk that was just read or received. */
+  recentChunk(id: ChunkId): Buffer | null {
+    return this.#context?.recent.get(id) ?? null
   }
 
   // ------------------------------------------------------------------------------------------- lifecycle
@@ -339,6 +346,7 @@ export class Folder extends Resource implements FolderInbox {
   /** Nothing is wanted any more: staged leftovers go. */
   async #tidy(context: FolderContext): Promise<void> {
     context.problems.delete('')
+    if (!context.recent.empty) this.#notices.once('recent', RECENT_MS, () => context.recent.clear())
     if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
     await this.#options.disk.keepStaged(new Set([...context.fetcher.stagedContents(), ...context.asked]))
   }

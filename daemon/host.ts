@@ -24,7 +24,7 @@ import { systemClock } from './system-clock.ts'
 import type { TimeTravel } from './folder/recover.ts'
 import type { DriveChoice } from './own-drives.ts'
 import type { DriveHead, OwnCheckpoint } from './ports.ts'
-import type { DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
+import type { ChunkId, DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
 
 export interface HostOptions {
   readonly folder: GroupFolder
@@ -223,6 +223,6 @@ export class FolderHost extends Resource {
     if (this.#disk === null || this.#index === null || this.#folder === null) return null
     const { activity } = this.#folder
     if (activity === 'paused' || activity === 'halted') return null
-    return await serveObject(this.#disk, this.#index, id)
+    return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, this.#index, id))
   }
 }

@@ -104,6 +104,8 @@ export interface ScanRequest {
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Called with each directory that this scan is about to read (unchanged ones too, the root as ''), so that it can be watched first. */
   onDirectory?(directory: PathKey): void
+  /** May be called with the bytes of a file of one chunk that was read; they stay as they are. */
+  onChunk?(chunk: ChunkId, data: Buffer): void
 }
 
 /** What happens to what an apply displaces. Bytes never just vanish (invariant 1). */

@@ -23,13 +23,15 @@ export interface ReadOptions {
   readonly workers?: Workers | null
   /** Another version of the file. */
   readonly known?: ContentList | null
+  /** Gets the bytes of a content of one chunk. */
+  readonly onChunk?: ((chunk: ChunkId, data: Buffer) => void) | undefined
 }
 
 /** @returns null if there were fewer than `size` bytes, or the signal aborted. */
 export async function readContent(fd: number, size: number, options: ReadOptions = {}): Promise<ContentList | null> {
   const sizeClass = sizeClassOf(size)
   if (size === 0) return contentList(sizeClass, [])
-  if (size <= ONE_CHUNK_BYTES) return await readOneChunk(fd, size)
+  if (size <= ONE_CHUNK_BYTES) return await readOneChunk(fd, size, options)
   const workers = size < THREAD_BYTES ? null : (options.workers ?? null)
   const cut = async (input: Cut): Promise<CutOutput> => {
     if (options.signal?.aborted === true) return null
@@ -43,10 +45,12 @@ export async function readContent(fd: number, size: number, options: ReadOptions
   return chunks === null ? null : contentList(sizeClass, chunks)
 }
 
-async function readOneChunk(fd: number, size: number): Promise<ContentList | null> {
+async function readOneChunk(fd: number, size: number, { onChunk }: ReadOptions): Promise<ContentList | null> {
   const data = Buffer.allocUnsafe(size)
   if ((await readFully(fd, data, 0, size, 0)) < size) return null
-  return contentList(0, [{ id: chunkId(data), length: size }])
+  const id = chunkId(data)
+  onChunk?.(id, data)
+  return contentList(0, [{ id, length: size }])
 }
 
 /** Without threads other work gets a turn in between. */

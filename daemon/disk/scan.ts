@@ -310,7 +310,7 @@ class Walk {
       return this.#heal(path)
     }
     const known = stat.size < HEAVY_BYTES ? null : await this.#knownList(path)
-    const read = await readStable(this.#roots, path, { listed: stat, fine: this.#fine, workers: this.#workers, known, signal: this.#signal })
+    const read = await readStable(this.#roots, path, { listed: stat, fine: this.#fine, workers: this.#workers, known, signal: this.#signal, onChunk: this.#request.onChunk })
     if (this.#signal.aborted) return
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {

@@ -68,9 +68,11 @@ async function knownBlob(context: FolderContext, change: Change): Promise<BlobRa
   return (await context.ports.index.content(change.list.cid))?.blob ?? null
 }
 
-/** The bytes of a chunk as they are in the tree at this moment, or null if they are other bytes. */
+/** The bytes of a chunk: just read or received, or as they are in the tree at this moment; null if they are other bytes. */
 export function readerOf(context: FolderContext): ReadChunk {
   return async (path, chunk, offset) => {
+    const recent = context.recent.get(chunk.id)
+    if (recent !== null) return recent
     const data = await context.ports.disk.read({ area: 'tree', path }, offset, chunk.length)
     return data !== null && chunkId(data) === chunk.id ? data : null
   }

@@ -4,6 +4,7 @@ import type { Dot, Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Guard } from './guard.ts'
+import type { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
 import type { Work } from './work.ts'
@@ -38,6 +39,7 @@ export interface FolderContext {
   readonly rules: Rules
   readonly fetcher: Fetcher
   readonly guard: Guard
+  readonly recent: RecentChunks
   /** Contents staged for a user's request: not to be tidied away. */
   readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */

@@ -5,6 +5,7 @@ import type { GuardLimits } from '../sync/safety.ts'
 import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
 import { Fetcher } from './fetcher.ts'
 import { Guard } from './guard.ts'
+import { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
 import type { Work } from './work.ts'
@@ -36,6 +37,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
       problems.set(path, { ...problem, path })
     }
   }
+  const recent = new RecentChunks()
   const fetcher = new Fetcher({
     disk,
     index,
@@ -43,6 +45,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     log,
     signal,
     held: () => parts.held(),
+    verified: (chunk, data) => recent.put(chunk, data),
     staged: (paths) => mark(() => work.markDirty(paths)),
     failed: (paths, problem) => mark(() => failed(paths, problem))
   })
@@ -53,6 +56,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     rules,
     fetcher,
     guard: new Guard(parts.guard),
+    recent,
     asked: new Set(),
     problems,
     blocked,

@@ -59,6 +59,8 @@ export class SmallLane {
       if (job === undefined || data === null || chunkId(data) !== job.chunk?.id || data.length !== job.size) return
       left.delete(id)
       this.#outcomes.received(data.length)
+      // It is a part of a message, which must not be kept as a whole.
+      this.#sources.ports.verified?.(job.chunk.id, Buffer.from(data))
       hold(finished, this.#stageSmall(job, data))
     }
     await this.#sources.want(device, [...left.keys()], take)

@@ -2,7 +2,7 @@
 import { messageOf } from '../../base/errors.ts'
 import type { Disk, FolderIndex, FolderPeers, Log } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
-import type { ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
+import type { ChunkId, ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
 
 /** A content that is being brought into staging. */
 export interface Job {
@@ -21,6 +21,8 @@ export interface SourcePorts {
   readonly peers: Pick<FolderPeers, 'connected' | 'want'>
   readonly log: Log
   readonly signal: AbortSignal
+  /** Bytes of a content of one chunk that are about to be staged; they stay as they are. */
+  verified?(chunk: ChunkId, data: Buffer): void
 }
 
 /** Where a lane tells what became of its jobs. */

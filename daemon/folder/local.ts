@@ -5,7 +5,7 @@ import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
 import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
-import type { PathKey } from '../sync/ids.ts'
+import type { ChunkId, PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { FLAG, type Gone as Missed, type Side } from './guard.ts'
@@ -29,7 +29,8 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
     paths: work.paths,
     rehash: work.rehash,
     ignored: context.rules.ignored,
-    onDirectory: (directory: PathKey) => watcher.watch([directory])
+    onDirectory: (directory: PathKey) => watcher.watch([directory]),
+    onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data)
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
   const gone: Gone = { absent: [], moved: [] }

@@ -1,6 +1,6 @@
 /** The part of the disk's contract that a scan must keep. */
 import type { Finding } from '../../daemon/ports.ts'
-import { contentList } from '../../daemon/sync/content.ts'
+import { chunkId, contentList } from '../../daemon/sync/content.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { type Check, absorb, never, order, paths, scan, someTree, summary, tombstone, wholeContent } from './disk-helpers.ts'
 
@@ -124,6 +124,14 @@ export function scanning(check: Check): void {
     const met: string[] = []
     await scan(bench, { onDirectory: (directory) => void met.push(directory) })
     t.alike(met.sort(), ['', 'd', 'd/e'])
+  })
+
+  check('the bytes of a file of one chunk are handed on with their id', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    await bench.user.write('empty', '')
+    const handed: string[] = []
+    await scan(bench, { onChunk: (id, data) => void handed.push(`${data.toString()} ${id === chunkId(data)}`) })
+    t.alike(handed, ['one true'])
   })
 
   check('a rehash finds other bytes behind an unchanged stat', async (t, bench) => {

@@ -170,7 +170,10 @@ export class ScanWalk {
     await this.#life.step()
     const after = this.#store.tree.node(path)
     if (after === null || !sameStat(statOf(after), seen)) return yield { kind: 'unstable', path }
-    yield { kind: 'present', path, node: { kind: 'file', mode: node.mode & 0o777, size: data.length, mtime: microseconds(node.mtimeNs), content: cut(data) }, seen }
+    const content = cut(data)
+    const [only] = content.chunks
+    if (only !== undefined && content.chunks.length === 1) this.#request.onChunk?.(only.id, Buffer.from(data))
+    yield { kind: 'present', path, node: { kind: 'file', mode: node.mode & 0o777, size: data.length, mtime: microseconds(node.mtimeNs), content }, seen }
   }
 
   async *#absent(path: PathKey, row: Row | null): AsyncGenerator<Finding> {
