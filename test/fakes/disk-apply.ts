@@ -86,6 +86,7 @@ export class Applier {
     if (there !== null && !isLeaf(there)) return changed(op.path)
     const displaced = there === null ? null : this.#takeOut(op.path, there)
     this.#store.tree.attach(op.path, make())
+    this.#store.onWrite()
     const seen = this.#store.tree.lstat(op.path)
     if (displaced === null) return { kind: 'done', seen, kept: null }
     await this.#life.step()
@@ -110,6 +111,7 @@ export class Applier {
     if (node.kind === 'directory') return before.node?.kind === 'directory' ? this.#removeDirectory(op.path, node, ignored) : changed(op.path)
     if (before.node?.kind === 'directory') return changed(op.path)
     const { displaced, stat } = this.#takeOut(op.path, node)
+    this.#store.onWrite()
     await this.#life.step()
     if (!sameButCtime(stat, op.expect)) return this.#stray(op.path, displaced)
     return { kind: 'done', seen: null, kept: this.#displace(displaced, op.displace) }

@@ -2,7 +2,7 @@
 import type { RootState } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
 import type { ContentId } from '../../daemon/sync/ids.ts'
-import { FakeTree, type LeafNode } from './tree.ts'
+import { copyNode, FakeTree, type Copies, type DirectoryNode, type LeafNode } from './tree.ts'
 
 export interface StagedContent {
   readonly list: ContentList
@@ -16,6 +16,14 @@ export interface StagedContent {
 export interface Displaced {
   readonly node: LeafNode
   readonly path: string
+}
+
+export interface DiskImage {
+  readonly root: DirectoryNode
+  readonly history: ReadonlyMap<string, LeafNode>
+  readonly limbo: readonly Displaced[]
+  readonly staging: ReadonlyMap<ContentId, StagedContent>
+  readonly epoch: number
 }
 
 export class DiskStore {
@@ -37,6 +45,9 @@ export class DiskStore {
   onChange: (paths: readonly string[]) => void = () => undefined
   /** What an apply displaced stands in history now. */
   onKept: (node: LeafNode) => void = () => undefined
+  /** Something changed here, and is on disk for sure only after the next `onSync`. */
+  onWrite: () => void = () => undefined
+  onSync: () => void = () => undefined
   /** The port was used as it must not be. */
   onMisuse: (what: string) => void = (what) => {
     throw new Error(what)
@@ -45,6 +56,30 @@ export class DiskStore {
 
   constructor(now: () => number) {
     this.tree = new FakeTree(now)
+  }
+
+  /** All that stands on the disk of the folder now. */
+  snapshot(): DiskImage {
+    const copies: Copies = new Map()
+    return {
+      root: this.tree.snapshot(copies),
+      history: new Map([...this.history].map(([name, node]) => [name, copyNode(node, copies)])),
+      limbo: [...this.limbo].map(({ node, path }) => ({ node: copyNode(node, copies), path })),
+      staging: new Map([...this.staging].map(([cid, staged]) => [cid, { ...staged, data: Buffer.from(staged.data), have: new Set(staged.have) }])),
+      epoch: this.epoch
+    }
+  }
+
+  /** The image is used up. */
+  reset(image: DiskImage): void {
+    this.tree.reset(image.root)
+    this.history.clear()
+    for (const [name, node] of image.history) this.history.set(name, node)
+    this.limbo.clear()
+    for (const displaced of image.limbo) this.limbo.add(displaced)
+    this.staging.clear()
+    for (const [cid, staged] of image.staging) this.staging.set(cid, staged)
+    this.epoch = image.epoch
   }
 
   newHistoryName(path: string): string {

@@ -34,6 +34,7 @@ export class FakeDisk implements Disk {
   async setEpoch(epoch: number): Promise<void> {
     await this.#life.step()
     this.#store.epoch = epoch
+    this.#store.onSync()
   }
 
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]> {
@@ -86,7 +87,9 @@ export class FakeDisk implements Disk {
       const result = await this.#applier.apply(op, ignored)
       this.#applied(op, result)
       results.push(result)
+      this.#store.onWrite()
     }
+    this.#store.onSync()
     return results
   }
 

@@ -31,13 +31,28 @@ export class DriveLog {
   readonly badBlocks = new Set<number>()
   blobBlocks = 0
   blobBytes = 0
+  readonly #salt: string
+  /** Of the first blocks, by their number. */
+  readonly #hashes: string[] = []
   #onAppend: () => void = () => undefined
 
-  constructor(device: DeviceId, generation = 1) {
+  /** `salt`: as in own-drives.ts, so that a generation that was lost count of is another drive. */
+  constructor(device: DeviceId, generation = 1, salt = '') {
     this.device = device
     this.generation = generation
-    this.key = digest(`drive/${device}/${generation}`) as DriveKey
+    this.#salt = salt
+    this.key = digest(`drive/${device}/${generation}${salt === '' ? '' : `/${salt}`}`) as DriveKey
     this.writer = createHash('sha256').update(Buffer.from(this.key, 'hex')).digest('hex').slice(0, 16) as WriterId
+  }
+
+  /** The same drive as it was when it had this length: what a state directory put back from a backup, or a power cut, leaves of it. */
+  branch(length = this.length): DriveLog {
+    const log = new DriveLog(this.device, this.generation, this.#salt)
+    log.blocks.push(...this.blocks.slice(0, Math.max(0, length - 1)))
+    log.signed.push(...this.signed.filter((signed) => signed <= log.length))
+    log.blobBlocks = this.blobBlocks
+    log.blobBytes = this.blobBytes
+    return log
   }
 
   get length(): number {
@@ -52,6 +67,10 @@ export class DriveLog {
     if (blocks.length === 0) return
     this.blocks.push(...blocks)
     this.signed.push(this.length)
+  }
+
+  /** Peers are told how long it is. */
+  announce(): void {
     this.#onAppend()
   }
 
@@ -66,17 +85,42 @@ export class DriveLog {
   }
 
   head(length = this.length): DriveHead {
-    return { key: this.key, length, fork: 0, treeHash: digest(`${this.key}/${length}`) }
+    return { key: this.key, length, fork: 0, treeHash: this.#hashAt(length) }
+  }
+
+  /** How far two copies of one drive say the same. */
+  commonLength(other: DriveLog, limit: number): number {
+    if (other === this) return limit
+    let length = limit
+    while (length > 1 && this.#hashAt(length) !== other.#hashAt(length)) length--
+    return length
+  }
+
+  #hashAt(length: number): string {
+    const count = Math.max(0, length - 1)
+    for (let i = this.#hashes.length; i < count; i++) this.#hashes.push(digest(`${this.#hashes[i - 1] ?? this.key}/${JSON.stringify(this.blocks[i])}`))
+    return count === 0 ? digest(this.key) : (this.#hashes[count - 1] as string)
   }
 }
+
+/** What a power cut leaves of a store: all that was written before some moment at or after the last `sync`. */
+export interface Durability {
+  /** Something was written. */
+  wrote(): void
+  sync(): void
+}
+
+const ALWAYS_DURABLE: Durability = { wrote: () => undefined, sync: () => undefined }
 
 export class FakeOwnDrive implements OwnDrive {
   readonly #log: DriveLog
   readonly #life: Life
+  readonly #store: Durability
 
-  constructor(log: DriveLog, life: Life) {
+  constructor(log: DriveLog, life: Life, store: Durability = ALWAYS_DURABLE) {
     this.#log = log
     this.#life = life
+    this.#store = store
   }
 
   get key(): DriveKey {
@@ -106,6 +150,11 @@ export class FakeOwnDrive implements OwnDrive {
     }
     await this.#life.step()
     this.#log.append(blocks)
+    this.#store.wrote()
+    await this.#life.step()
+    // R16: durable before anybody is told.
+    this.#store.sync()
+    if (blocks.length > 0) this.#log.announce()
     await this.#life.step()
     return results
   }
@@ -174,7 +223,8 @@ export class FakeOwnDrive implements OwnDrive {
 
 /** How much of another device's log has reached this device; outlives daemons. */
 export interface Replica {
-  readonly log: DriveLog
+  /** One of the copies of the drive of which it holds the beginning. */
+  log: DriveLog
   length: number
 }
 
@@ -229,14 +279,14 @@ export class FakeRemoteDrive implements RemoteDrive {
 }
 
 export class FakeRemoteDrives implements RemoteDrives {
-  readonly #drives: readonly RemoteDrive[]
+  readonly #drives: () => readonly RemoteDrive[]
 
-  constructor(drives: readonly RemoteDrive[]) {
-    this.#drives = drives
+  constructor(drives: readonly RemoteDrive[] | (() => readonly RemoteDrive[])) {
+    this.#drives = typeof drives === 'function' ? drives : () => drives
   }
 
   list(): readonly RemoteDrive[] {
-    return this.#drives
+    return this.#drives()
   }
 }
 

@@ -22,6 +22,19 @@ export class IndexStore {
   readonly chunks = new Map<ChunkId, Set<ContentId>>()
   readonly history = new Map<string, HistoryRow>()
 
+  /** As it is now, for a state directory that is put back later. */
+  clone(): IndexStore {
+    const copy = new IndexStore()
+    copy.own = this.own
+    for (const [path, row] of this.rows) copy.putRow(path, row)
+    for (const rows of this.remotes.values()) for (const [path, row] of rows) copy.putRemote(path, row)
+    for (const [drive, checkpoint] of this.checkpoints) copy.checkpoints.set(drive, checkpoint)
+    for (const [key, mark] of this.divergent) copy.divergent.set(key, mark)
+    for (const { list, blob, places } of this.contents.values()) for (const place of places.values()) copy.putContent(list, place, blob)
+    for (const [name, row] of this.history) copy.history.set(name, row)
+    return copy
+  }
+
   putRow(path: PathKey, row: Row): void {
     this.rows.set(path, deepFreeze(row))
     const parent = parentOf(path)

@@ -13,10 +13,13 @@ const BATCH_ROWS = 3
 export class FakeIndex implements FolderIndex {
   readonly #store: IndexStore
   readonly #life: Life
+  readonly #wrote: () => void
 
-  constructor(store: IndexStore, life: Life) {
+  /** `wrote`: after each batch. */
+  constructor(store: IndexStore, life: Life, wrote: () => void = () => undefined) {
     this.#store = store
     this.#life = life
+    this.#wrote = wrote
   }
 
   get own(): OwnCheckpoint | null {
@@ -117,7 +120,7 @@ export class FakeIndex implements FolderIndex {
   }
 
   batch(): IndexBatch {
-    return new FakeBatch(this.#store, this.#life)
+    return new FakeBatch(this.#store, this.#life, this.#wrote)
   }
 
   async close(): Promise<void> {
@@ -169,11 +172,13 @@ export class FakeIndex implements FolderIndex {
 class FakeBatch implements IndexBatch {
   readonly #store: IndexStore
   readonly #life: Life
+  readonly #wrote: () => void
   #changes: (() => void)[] | null = []
 
-  constructor(store: IndexStore, life: Life) {
+  constructor(store: IndexStore, life: Life, wrote: () => void) {
     this.#store = store
     this.#life = life
+    this.#wrote = wrote
   }
 
   get size(): number {
@@ -242,6 +247,7 @@ class FakeBatch implements IndexBatch {
     this.#changes = null
     await this.#life.step()
     for (const change of changes) change()
+    this.#wrote()
     await this.#life.step()
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock, FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
-import type { Replica } from './drive.ts'
+import type { DriveLog, Replica } from './drive.ts'
 import type { Random } from './random.ts'
 
 /** What a device answers with while its daemon runs. */
@@ -22,6 +22,22 @@ export interface Node {
   unlinked(device: DeviceId): void
   reported(device: DeviceId, report: FolderReport): void
   replicated(drive: DriveKey): void
+  /** The drives of the folder that this device knows of, for the others to learn. */
+  records?(): readonly DriveRecord[]
+  learn?(records: readonly DriveRecord[]): void
+  /** R17: somebody holds this drive longer (if it is our own) or otherwise than we do; up to `common` they agree. */
+  forked?(drive: DriveKey, common: number): void
+  /** It has two histories: compared still, so that its owner hears of it, but not replicated (R19). */
+  isForked?(drive: DriveKey): boolean
+}
+
+/** A group's record of one drive. */
+export interface DriveRecord {
+  readonly device: DeviceId
+  readonly key: DriveKey
+  readonly generation: number
+  /** To begin a replica with. */
+  readonly log: DriveLog
 }
 
 export interface NetworkOptions {
@@ -100,6 +116,19 @@ export class FakeNetwork {
 
   report(from: DeviceId, report: FolderReport): void {
     for (const to of this.peersOf(from)) this.#send(from, to, (node) => node.reported(from, report))
+  }
+
+  /** A device has made a drive, or heard of one. */
+  told(device: DeviceId): void {
+    for (const other of this.peersOf(device)) this.#tellRecords(device, other)
+  }
+
+  #tellRecords(from: DeviceId, to: DeviceId): void {
+    const records = this.#nodes.get(from)?.records?.() ?? []
+    if (records.length > 0) this.#send(from, to, (node) => {
+      node.learn?.(records)
+      this.#offerDrives(from, to)
+    })
   }
 
   /** A device's own drive, or what it holds of another, grew. */
@@ -218,6 +247,7 @@ export class FakeNetwork {
     b.linked(a.device)
     for (const [from, to] of [[a, b], [b, a]] as const) {
       const { report } = from
+      this.#tellRecords(from.device, to.device)
       if (report !== null) this.#send(from.device, to.device, (node) => node.reported(from.device, report))
       this.#offerDrives(from.device, to.device)
     }
@@ -237,14 +267,31 @@ export class FakeNetwork {
   #offerDrives(from: DeviceId, to: DeviceId): void {
     for (const [key, replica] of this.#nodes.get(from)?.replicas ?? []) {
       const theirs = this.#nodes.get(to)?.replicas.get(key)
+      if (theirs !== undefined && !this.#isOneHistory(to, key, replica, theirs)) continue
+      if (this.#isForked(from, key) || this.#isForked(to, key)) continue
       if (theirs !== undefined && theirs.log.device !== to && theirs.length < replica.length) this.#send(from, to, () => this.#deliver(from, to, key), true)
     }
+  }
+
+  /** R17: both ends compare what they hold before any of it travels. */
+  #isOneHistory(to: DeviceId, key: DriveKey, replica: Replica, theirs: Replica): boolean {
+    const limit = Math.min(replica.length, theirs.length)
+    const common = replica.log.commonLength(theirs.log, limit)
+    const own = theirs.log.device === to
+    if (common === limit && !(own && replica.length > theirs.length)) return true
+    this.#nodes.get(to)?.forked?.(key, common)
+    return false
+  }
+
+  #isForked(device: DeviceId, key: DriveKey): boolean {
+    return this.#nodes.get(device)?.isForked?.(key) === true
   }
 
   /** Some signed length of what the other has; the rest comes with a later message. */
   #deliver(from: DeviceId, to: DeviceId, key: DriveKey): void {
     const [source, target] = [this.#nodes.get(from)?.replicas.get(key), this.#nodes.get(to)?.replicas.get(key)]
-    if (source === undefined || target === undefined || source.length <= target.length) return
+    if (source === undefined || target === undefined || source.length <= target.length || this.#isForked(from, key) || this.#isForked(to, key) || !this.#isOneHistory(to, key, source, target)) return
+    target.log = source.log
     const lengths = source.log.signed.filter((length) => length > target.length && length <= source.length)
     target.length = this.#options.random.chance(0.3) ? this.#options.random.pick(lengths) : source.length
     this.#options.trace?.(`drive ${short(source.log.device)} ${short(from)}>${short(to)} ${target.length}`)

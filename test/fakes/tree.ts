@@ -92,8 +92,26 @@ export function joinPath(directory: string, name: string): string {
   return directory === '' ? name : `${directory}/${name}`
 }
 
+export type Copies = Map<FakeNode, FakeNode>
+
+/** Deep; one node with two names stays one. */
+export function copyNode<T extends FakeNode>(node: T, copies: Copies): T {
+  const known = copies.get(node)
+  if (known !== undefined) return known as T
+  if (node.kind !== 'directory') {
+    const copy = { ...node }
+    copies.set(node, copy)
+    return copy
+  }
+  const children = new Map<string, FakeNode>()
+  const copy: DirectoryNode = { ...node, children }
+  copies.set(node, copy)
+  for (const [name, child] of node.children) children.set(name, copyNode(child, copies))
+  return copy as T
+}
+
 export class FakeTree {
-  readonly root: DirectoryNode
+  #root: DirectoryNode
   readonly #now: () => number
   #lastNs = 0n
   #nextIno = 2
@@ -101,7 +119,22 @@ export class FakeTree {
 
   constructor(now: () => number) {
     this.#now = now
-    this.root = { kind: 'directory', ino: 1, mode: 0o755, mtimeNs: 0n, ctimeNs: 0n, bornNs: 0n, children: new Map(), links: 1 }
+    this.#root = { kind: 'directory', ino: 1, mode: 0o755, mtimeNs: 0n, ctimeNs: 0n, bornNs: 0n, children: new Map(), links: 1 }
+  }
+
+  get root(): DirectoryNode {
+    return this.#root
+  }
+
+  /** `copies`: nodes that were copied already, for those that have names outside of the tree as well. */
+  snapshot(copies: Copies): DirectoryNode {
+    return copyNode(this.#root, copies)
+  }
+
+  /** Inodes go on from where they are, so that what is put back is never taken for what it was. */
+  reset(root: DirectoryNode): void {
+    this.#root = root
+    this.#freeInos.length = 0
   }
 
   /** Growing for as long as the clock does, with digits below a microsecond. A clock that is set back takes the stamps along. */

@@ -4,10 +4,14 @@ import type { SeenStat } from '../../daemon/ports.ts'
 
 const DEFAULT_FILE_MODE = 0o644
 const DEFAULT_DIRECTORY_MODE = 0o755
+const WRITE_BACK_NS = 35_000_000_000n
 
 export class FakeUser {
   readonly tree: FakeTree
   readonly #hint: (paths: readonly string[]) => void
+
+  /** Inodes with data that a program wrote, and when: kernels write them back after half a minute. */
+  readonly #written = new Map<number, bigint>()
 
   constructor(tree: FakeTree, hint: (paths: readonly string[]) => void = () => undefined) {
     this.tree = tree
@@ -24,7 +28,15 @@ export class FakeUser {
       node.data = bytes
       node.mtimeNs = node.ctimeNs = this.tree.stamp()
     }
+    const written = this.tree.node(path)
+    if (written !== null) this.#written.set(written.ino, written.mtimeNs)
     this.#hint([path])
+  }
+
+  /** A power cut may take what was written into it last. */
+  isUnsynced(node: FakeNode): boolean {
+    const at = this.#written.get(node.ino)
+    return at !== undefined && at === node.mtimeNs && this.tree.stamp() - at < WRITE_BACK_NS
   }
 
   /** As editors do: a new file beside it, renamed over it. */

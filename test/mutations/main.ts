@@ -14,7 +14,7 @@ import { MUTATIONS, type Catcher, type Mutation } from './mutations.ts'
 
 /** As many as a small machine has cores; each has a copy of its own. */
 const WORKERS = 2
-const TEST_TIMEOUT_MS = 60_000
+const TEST_TIMEOUT_MS = 120_000
 
 type Verdict = { readonly kind: 'caught'; readonly by: string } | { readonly kind: 'survived' } | { readonly kind: 'lost' }
 

@@ -244,6 +244,34 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/epoch', 'R18: a folder from before any raise is older, an index from before it too')]
   },
   {
+    bug: 'an index or files that were put back are not noticed (R18)',
+    file: 'daemon/folder/recover.ts',
+    find: "if (verdict === 'same')",
+    replace: 'if (true)',
+    caughtBy: [by('sim/travel', 'R17, R18, R19: files put back, edits on both sides, then they meet')]
+  },
+  {
+    bug: 'after a fork changes keep the numbers that stand for others elsewhere (R19)',
+    file: 'daemon/folder/move.ts',
+    find: 'cuts.reduce((known, cut) => recount(known, cut, take), entry)',
+    replace: 'entry',
+    caughtBy: [by('sim/travel', 'R17, R18, R19: both put back, edits on both sides, then they meet')]
+  },
+  {
+    bug: 'files that are missing after a backup was put back count as deleted (R18)',
+    file: 'daemon/folder/doubt.ts',
+    find: 'batch.delRow(path);',
+    replace: "batch.putRow(path, { entry: { kind: 'tombstone', vv: { ...row.entry.vv, [context.ports.own.writer]: 1 }, dots: [[context.ports.own.writer, 1]] }, seen: null });",
+    caughtBy: [by('sim/restored', 'R18: a kill at any moment after files were put back from a backup: what is missing comes back')]
+  },
+  {
+    bug: 'after a crash nothing tells of a path whose row was given up',
+    file: 'daemon/folder/doubt.ts',
+    find: 'batch.setDivergent(device, path, true);',
+    replace: '',
+    caughtBy: [by('sim/restored', 'R18: a kill at any moment after files were put back from a backup: what is missing comes back')]
+  },
+  {
     bug: 'a newly ignored path is published as deleted (R31)',
     file: 'daemon/folder/apply-rules.ts',
     find: 'entry: null,',

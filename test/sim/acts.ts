@@ -82,6 +82,8 @@ class Actor {
 
   #write(how: 'write' | 'replace' | 'append', path: string, text: string): void {
     this.#makeParents(path)
+    // A power cut may leave the draft of an atomic save behind.
+    if (how === 'replace') this.#ledger.named(joinPath(parentOf(path), `.${nameOf(path)}.tmp`))
     const before = this.#user.tree.node(path)
     const old = before === null || before.kind === 'directory' ? null : { ...before }
     this.#user[how](path, text)

@@ -77,12 +77,12 @@ export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   return strays
 }
 
-/** A change has one meaning everywhere: kind and content. */
-export function checkDots(devices: readonly SimDevice[]): string[] {
+/** A change has one meaning everywhere: kind and content. `now`: only what is stated now counts; earlier statements were renumbered (R19). */
+export function checkDots(devices: readonly SimDevice[], now: boolean): string[] {
   const meanings = new Map<string, string>()
   const wrong: string[] = []
   for (const device of devices) {
-    for (const { path, entry } of device.log.blocks) {
+    for (const { path, entry } of now ? statementsOf(device) : device.log.blocks) {
       // A directory that only its descendants call for has the dots of what dominated there (R9).
       if (entry === null || entry.kind === 'directory') continue
       const meaning = `${entry.kind} ${entry.kind === 'file' ? entry.cid : entry.kind === 'symlink' ? entry.target : ''}`
@@ -94,6 +94,10 @@ export function checkDots(devices: readonly SimDevice[]): string[] {
     }
   }
   return wrong
+}
+
+function statementsOf(device: SimDevice): { path: string; entry: Entry | null }[] {
+  return [...device.log.statements()].map(([path, entry]) => ({ path, entry }))
 }
 
 /** For calm scripts: exactly what one user on one device would have. */

@@ -1,24 +1,25 @@
 /** One simulated device: what outlives its daemon, and the daemon while one runs. */
 import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
+import type { Recovery } from '../../daemon/folder/recover.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import type { FakeClock } from '../fakes/clock.ts'
-import { DiskStore } from '../fakes/disk-store.ts'
+import { DiskStore, type DiskImage } from '../fakes/disk-store.ts'
 import { FakeDisk } from '../fakes/disk.ts'
-import { DriveLog, FakeOwnDrive, FakeRemoteDrive, FakeRemoteDrives, type Replica } from '../fakes/drive.ts'
-import { IndexStore } from '../fakes/index-store.ts'
+import { FakeOwnDrive, FakeRemoteDrive, FakeRemoteDrives, type DriveLog, type Durability, type Replica } from '../fakes/drive.ts'
 import { FakeIndex } from '../fakes/index.ts'
 import { Life } from '../fakes/life.ts'
 import { FakeLog, type LogLine } from '../fakes/log.ts'
-import type { FakeNetwork, Node } from '../fakes/network.ts'
+import type { DriveRecord, FakeNetwork, Node } from '../fakes/network.ts'
 import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
-import type { Ledger } from './ledger.ts'
+import { contentOf, type Ledger } from './ledger.ts'
 import type { Weather } from './script.ts'
+import { DeviceState } from './state.ts'
 
 export const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderId
 
@@ -29,6 +30,8 @@ export interface World {
   readonly seed: string
   /** R27's minimum; null: no deletion is held. */
   readonly guard: number | null
+  /** Whether what was synced and what only written is kept apart: it costs a copy at each write. */
+  readonly powerCuts: boolean
   readonly ledger: Ledger
   /** `idle`: it may go on for ever although nothing happens, such as another try at what cannot be done. */
   trace(line: string, idle?: boolean): void
@@ -54,12 +57,22 @@ const RESCAN_MS = 365 * 24 * 3600 * 1000
 
 export class SimDevice implements Node {
   readonly name: string
-  readonly device: DeviceId
+  device: DeviceId
   readonly disk: DiskStore
-  readonly log: DriveLog
   readonly user: FakeUser
+  /** The drive that is written, and those of the others. */
   readonly replicas = new Map<DriveKey, Replica>()
-  index = new IndexStore()
+  #state = new DeviceState()
+  #log: DriveLog
+  /** What `restore` puts back. */
+  #saved: { readonly device: DeviceId; readonly state: DeviceState; readonly disk: DiskImage } | null = null
+  /** What a power cut can leave of the store, and of the disk: as it was at the last sync, and after each write since. */
+  #states: DeviceState[] = []
+  #images: DiskImage[] = []
+  #lives = 1
+  #salts = 0
+  /** After the daemon has stopped: a new drive, and a start. */
+  #next: { readonly recovery: Recovery | null } | null = null
   readonly #world: World
   readonly #random: Random
   #skewMs: number
@@ -77,15 +90,25 @@ export class SimDevice implements Node {
     this.disk = new DiskStore(() => world.clock.now() + this.#skewMs)
     this.disk.onMisuse = (what) => world.failed(`${this.name}: ${what}`)
     this.disk.onKept = (node) => world.ledger.displaced(this.name, node)
-    this.log = new DriveLog(this.device)
+    // The first has no salt, so that it is the same in every script.
+    this.#log = this.#state.choose(this.device, () => '').log
     this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)
-    this.log.onAppend = () => this.#appended()
-    this.user = new FakeUser(this.disk.tree, (paths) => this.#daemon?.watcher.hint(paths))
+    this.disk.onWrite = () => this.#diskWritten()
+    this.disk.onSync = () => this.#diskSynced()
+    this.user = new FakeUser(this.disk.tree, (paths) => {
+      this.#diskWritten()
+      this.#daemon?.watcher.hint(paths)
+    })
   }
 
   /** Must be called once all devices are made. */
   meet(devices: readonly SimDevice[]): void {
-    for (const other of devices) this.replicas.set(other.log.key, other === this ? this.#ownReplica() : { log: other.log, length: 0 })
+    for (const other of devices) this.#learnAll(other.records())
+  }
+
+  /** The drive that is written. */
+  get log(): DriveLog {
+    return this.#log
   }
 
   get running(): boolean {
@@ -133,12 +156,29 @@ export class SimDevice implements Node {
     )
   }
 
+  /** The folder is closed and opened with the next drive: that of `recovery`, or the one that is due by then. */
+  #renew(recovery: Recovery | null): void {
+    if (this.#next !== null || this.#daemon === null || this.#stopping !== null) return
+    this.#next = { recovery }
+    // Not out of the middle of its own step.
+    this.#world.clock.after(0, () => (this.#daemon === null ? undefined : this.stop()))
+  }
+
   #ended(daemon: Daemon): void {
     if (this.#daemon !== daemon) return
     this.#world.trace(`${this.name} stopped`)
     daemon.life.kill()
     this.#daemon = null
     this.#stopping = null
+    if (this.#next === null) return
+    const { recovery } = this.#next
+    this.#next = null
+    if (recovery !== null) this.#state.rotate(this.device, recovery, this.#salt())
+    this.start()
+  }
+
+  #salt(): string {
+    return `${this.name}${++this.#salts}`
   }
 
   /** kill -9 */
@@ -149,6 +189,7 @@ export class SimDevice implements Node {
     daemon.life.kill()
     this.#daemon = null
     this.#stopping = null
+    this.#next = null
     this.#world.network.remove(this.device)
   }
 
@@ -231,7 +272,127 @@ export class SimDevice implements Node {
   forget(): void {
     this.kill()
     this.#world.trace(`${this.name} loses its index`)
-    this.index = new IndexStore()
+    this.#state.forgetIndex()
+  }
+
+  // ------------------------------------------------------------------------------------------- time travel
+
+  /** A backup of files and state. */
+  save(): void {
+    this.#saved = { device: this.device, state: this.#state.clone(), disk: this.disk.snapshot() }
+  }
+
+  /** The daemon ends, the backup is put back, and it starts again. */
+  restore(what: 'state' | 'files' | 'both'): void {
+    const saved = this.#saved
+    if (saved === null) return
+    this.kill()
+    this.#world.trace(`${this.name} has its ${what} put back`)
+    if (what !== 'files') this.#putBack(saved.device, saved.state.clone())
+    // The key of a former life is dead for ever (R20).
+    if (what !== 'files' && saved.device !== this.device) this.#takeNewKey()
+    if (what !== 'state') this.#replaceDisk(saved.disk)
+    this.#saved = { ...saved, disk: what === 'state' ? saved.disk : this.disk.snapshot() }
+    this.start()
+  }
+
+  /** Of devices that were removed since it learns from the first it meets; here at once. */
+  #putBack(self: DeviceId, state: DeviceState): void {
+    this.#state = state
+    const present = new Set(this.#world.devices().map(({ device }) => device))
+    for (const { device } of this.records()) if (!present.has(device)) state.forgetDevice(device, device === self)
+    this.#refresh()
+  }
+
+  /** The database is lost, as with a new disk for the state directory. */
+  wipe(): void {
+    this.kill()
+    this.#world.trace(`${this.name} loses its store`)
+    this.#state.wipe()
+    this.start()
+  }
+
+  /** It was removed from the group, and joins with a new key; its files and its index are of its former life (R20). */
+  rejoin(): void {
+    this.kill()
+    this.#takeNewKey()
+    this.start()
+  }
+
+  #takeNewKey(): void {
+    const former = this.device
+    this.device = createHash('sha256').update(`device ${this.name}/${++this.#lives}`).digest('hex') as DeviceId
+    this.#world.trace(`${this.name} joins anew`)
+    for (const device of this.#world.devices()) device.#forgetDevice(former, device === this)
+  }
+
+  #forgetDevice(device: DeviceId, isSelf: boolean): void {
+    this.#state.forgetDevice(device, isSelf)
+    this.#refresh()
+    this.#daemon?.folder.remoteChanged()
+  }
+
+  /** A power cut: the daemon dies, and of store and disk only what was synced is sure to be there. */
+  power(): void {
+    this.kill()
+    this.#world.trace(`${this.name} loses power`)
+    if (this.#states.length > 0) this.#state.cutBack(this.#random.pick(this.#states))
+    if (this.#images.length > 0) this.#replaceDisk(this.#random.pick(this.#images), () => this.#tear())
+    this.#images = [this.disk.snapshot()]
+    for (const other of this.#world.devices()) this.#checkTold(other)
+    this.start()
+  }
+
+  /** R16: nobody may have been told of what a power cut can take. */
+  #checkTold(other: SimDevice): void {
+    const told = other === this ? undefined : other.replicas.get(this.#log.key)
+    const kept = this.#states.length === 0 ? null : this.#state.lengthOf(this.#log.key)
+    if (told?.log === this.#log && kept !== null && told.length > kept) this.#world.failed(`${other.name} was told of ${told.length} blocks of ${this.name}, of which a power cut left ${kept}`)
+  }
+
+  /** What was there and is nowhere else any more went with the disk's former state: no deed of ours. */
+  #replaceDisk(image: DiskImage, damage: () => void = () => undefined): void {
+    const before = this.#contents()
+    this.disk.reset(image)
+    damage()
+    const there = new Set(this.#world.devices().flatMap((device) => [...device.#contents()]))
+    for (const content of before) if (!there.has(content)) this.#world.ledger.excuse(content)
+  }
+
+  /** Data that a user wrote and the kernel had not brought to the disk: the size was to follow the data. */
+  #tear(): void {
+    const nodes = new Set([...this.disk.tree.walk()].map(([, node]) => node).concat([...this.disk.history.values()]))
+    for (const node of nodes) {
+      if (node.kind !== 'file' || !this.user.isUnsynced(node) || !this.#random.chance(0.4)) continue
+      node.data = node.data.subarray(0, this.#random.below(node.data.length))
+    }
+  }
+
+  #contents(): Set<string> {
+    const nodes = [...this.disk.tree.walk()].map(([, node]) => node)
+    for (const node of this.disk.history.values()) nodes.push(node)
+    for (const { node } of this.disk.limbo) nodes.push(node)
+    return new Set(nodes.flatMap((node) => contentOf(node) ?? []))
+  }
+
+  get #durability(): Durability {
+    if (!this.#world.powerCuts) return { wrote: () => undefined, sync: () => undefined }
+    return {
+      wrote: () => void this.#states.push(this.#state.clone()),
+      sync: () => {
+        this.#states = [this.#state.clone()]
+      }
+    }
+  }
+
+  /** Something on the disk changed, by us or by a user. */
+  #diskWritten(): void {
+    if (this.#world.powerCuts) this.#images.push(this.disk.snapshot())
+  }
+
+  /** An apply has returned. */
+  #diskSynced(): void {
+    if (this.#world.powerCuts) this.#images = [this.disk.snapshot()]
   }
 
   /** For a new allowance of steps. */
@@ -243,17 +404,31 @@ export class SimDevice implements Node {
     const { clock, network } = this.#world
     const life = new Life({ clock, skewMs: () => this.#skewMs, pace: () => this.#pace(life) })
     const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'))
-    const index = new FakeIndex(this.index, life)
+    const { log, recovery, former } = this.#state.choose(this.device, () => this.#salt())
+    this.#write(log)
+    const durability = this.#durability
+    durability.sync()
+    const index = new FakeIndex(this.#state.index, life, () => durability.wrote())
     const peers = new FakePeers(network, this.device, life)
     const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => (this.#random.chance(this.#world.weather.lostHints) ? null : this.#random.below(5)) })
-    const others = [...this.replicas.values()].filter((replica) => replica.log !== this.log)
+    const remotes = new Map<DriveKey, FakeRemoteDrive>()
     const folder: Folder = new Folder({
       id: FOLDER_ID,
       disk,
       watcher,
       index,
-      own: new FakeOwnDrive(this.log, life),
-      remotes: new FakeRemoteDrives(others.map((replica) => new FakeRemoteDrive(replica, life))),
+      own: new FakeOwnDrive(log, life, durability),
+      remotes: new FakeRemoteDrives(() => this.#remotes(remotes, life)),
+      recovery: {
+        recovery,
+        former: former === null ? null : new FakeOwnDrive(former, life),
+        onTimeTravel: (travel) => this.#renew({ files: travel === 'restored' ? 'doubted' : 'trusted', cuts: [] }),
+        sync: async () => {
+          await life.step()
+          durability.sync()
+        },
+        onReady: () => this.#state.settle(log.key)
+      },
       peers,
       clock: life.clock,
       log: new FakeLog((line) => this.#logged(life, line)),
@@ -282,8 +457,74 @@ export class SimDevice implements Node {
     if (line.level === 'error') this.#world.failed(`${this.name} logged an error: ${line.message} ${JSON.stringify(line.fields)}`)
   }
 
+  #write(log: DriveLog): void {
+    this.#log = log
+    log.onAppend = () => this.#appended()
+    this.#refresh()
+  }
+
+  #refresh(): void {
+    this.replicas.clear()
+    this.replicas.set(this.#log.key, this.#ownReplica())
+    for (const [key, replica] of this.#state.replicas) this.replicas.set(key, replica)
+  }
+
+  /** Of each other device its two newest generations (R14, R23); the same objects for the life of a daemon. */
+  #remotes(opened: Map<DriveKey, FakeRemoteDrive>, life: Life): FakeRemoteDrive[] {
+    const newest = (record: DriveRecord): boolean => [...this.#state.records.values()].filter((other) => other.device === record.device && other.generation > record.generation).length < 2
+    const wanted = [...this.#state.records.values()].filter((record) => record.device !== this.device && newest(record))
+    return wanted.flatMap(({ key }) => {
+      const replica = this.#state.replicas.get(key)
+      if (replica === undefined) return []
+      const drive = opened.get(key) ?? new FakeRemoteDrive(replica, life)
+      opened.set(key, drive)
+      return [drive]
+    })
+  }
+
+  records(): readonly DriveRecord[] {
+    return [...this.#state.records.values()]
+  }
+
+  learn(records: readonly DriveRecord[]): void {
+    if (!this.#learnAll(records)) return
+    this.#refresh()
+    if (this.#state.due(this.device) !== null) this.#renew(null)
+    this.#daemon?.folder.remoteChanged()
+    this.#world.network.told(this.device)
+  }
+
+  /** Records of devices that were removed are void. @returns whether any was news. */
+  #learnAll(records: readonly DriveRecord[]): boolean {
+    const news = records.filter(({ key, device }) => !this.#state.records.has(key) && this.#world.devices().some((other) => other.device === device))
+    for (const record of news) {
+      this.#state.records.set(record.key, record)
+      if (record.device !== this.device) this.#state.replicas.set(record.key, { log: record.log, length: 0 })
+    }
+    if (news.length > 0) this.#refresh()
+    return news.length > 0
+  }
+
+  /** R19 */
+  forked(drive: DriveKey, common: number): void {
+    if (drive !== this.#log.key) {
+      if (!this.#state.replicas.has(drive) || this.#state.forks.has(drive)) return
+      this.#world.trace(`${this.name} finds two histories of ${drive.slice(0, 4)}`)
+      this.#state.forks.add(drive)
+      return
+    }
+    if (this.#next !== null) return
+    this.#world.trace(`${this.name} hears of another history of its drive, from ${common} on`)
+    const counters = this.#log.blocks.slice(0, Math.max(0, common - 1)).map(({ entry }) => entry?.vv[this.#log.writer] ?? 0)
+    this.#renew({ files: 'trusted', cuts: [{ writer: this.#log.writer, counter: Math.max(0, ...counters) }] })
+  }
+
+  isForked(drive: DriveKey): boolean {
+    return this.#state.forks.has(drive)
+  }
+
   #ownReplica(): Replica {
-    const { log } = this
+    const log = this.#log
     return {
       log,
       get length() {

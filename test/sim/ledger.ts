@@ -37,6 +37,12 @@ export class Ledger {
     if (content !== null) this.#displaced.delete(content)
   }
 
+  /** It was lost by what no program can help: the only disk that had it was put back to an earlier state, or had not synced it. */
+  excuse(content: string): void {
+    this.#given.add(content)
+    this.#displaced.delete(content)
+  }
+
   /** Contents that came into a history, with the device of the last one. */
   get histories(): ReadonlyMap<string, string> {
     return this.#displaced

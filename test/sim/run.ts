@@ -8,8 +8,8 @@ import { FakeUser } from '../fakes/user.ts'
 import { act, type UserAction } from './acts.ts'
 import { checkDots, checkDrive, checkEqual, checkHistories, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
 import { SimDevice } from './device.ts'
-import { Ledger } from './ledger.ts'
-import type { Script, Step } from './script.ts'
+import { contentOf, Ledger } from './ledger.ts'
+import { TRAVELS, type Script, type Step } from './script.ts'
 
 /** Which promise a failure breaks; shrinking keeps to the first one. */
 type Check = 'lost' | 'equal' | 'drive' | 'stray' | 'dots' | 'truth' | 'model' | 'statements' | 'fixpoint' | 'rest' | 'daemon'
@@ -20,6 +20,8 @@ export interface Outcome {
   readonly trace: readonly string[]
   /** SHA-256 of the trace, hex. */
   readonly hash: string
+  /** Of the first device at the end: path and content of what has one. */
+  readonly live: ReadonlyMap<string, string>
   /** Steps of users that did not apply when their turn came. */
   readonly skipped: number
 }
@@ -83,6 +85,7 @@ class Simulation {
       weather,
       seed: String(script.seed),
       guard: script.guard ?? null,
+      powerCuts: script.steps.some((step) => step.do === 'power'),
       ledger: this.#ledger,
       trace,
       failed: (what: string) => this.#failed('daemon', what),
@@ -108,7 +111,14 @@ class Simulation {
     }
     if (this.#failures.length === 0 && !this.#isPointless) await this.#end()
     const hash = createHash('sha256').update(this.#trace.join('\n')).digest('hex')
-    return { failures: this.#failures, trace: this.#trace, hash, skipped: this.#skipped }
+    return { failures: this.#failures, trace: this.#trace, hash, live: this.#live(), skipped: this.#skipped }
+  }
+
+  #live(): ReadonlyMap<string, string> {
+    return new Map([...(this.#devices[0]?.disk.tree.walk() ?? [])].flatMap(([path, node]) => {
+      const content = contentOf(node)
+      return content === null ? [] : [[path, content]]
+    }))
   }
 
   get #isPointless(): boolean {
@@ -138,6 +148,13 @@ class Simulation {
       case 'approve':
       case 'reject':
         return device?.[action.do]()
+      case 'save':
+      case 'wipe':
+      case 'rejoin':
+      case 'power':
+        return device?.[action.do]()
+      case 'restore':
+        return device?.restore(action.what)
       case 'clock':
         return device?.setClock(action.by)
       case 'deny':
@@ -238,15 +255,19 @@ class Simulation {
   #judge(when: string): void {
     const devices = this.#devices
     const fail = (check: Check, lines: readonly string[]): void => lines.forEach((line) => this.#failed(check, `${when}: ${line}`))
-    fail('lost', checkNothingLost(devices, this.#ledger, this.#script.steps.some((step) => step.do === 'ignore')))
+    fail('lost', checkNothingLost(devices, this.#ledger, this.#travels || this.#script.steps.some((step) => step.do === 'ignore')))
     fail('lost', checkHistories(devices, this.#ledger))
     fail('equal', checkEqual(devices))
     fail('drive', devices.flatMap((device) => checkDrive(device, devices)))
     fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))
-    fail('dots', checkDots(devices))
+    fail('dots', checkDots(devices, this.#travels))
     fail('truth', devices.flatMap((device) => this.#truthful(device)))
     if (this.#script.calm && devices[0] !== undefined) fail('model', checkModel(devices[0], this.#model.tree))
     if (this.#failures.length === 0) fail('statements', checkStatements(devices))
+  }
+
+  get #travels(): boolean {
+    return this.#script.steps.some((step) => TRAVELS.has(step.do))
   }
 
   /** R37: what is said of the state must be so. */

@@ -32,6 +32,11 @@ export type Action =
   | { readonly do: 'unmount' | 'mount' | 'pause' | 'resume'; readonly on: number }
   /** What the user says to a held mass deletion, if one waits. */
   | { readonly do: 'approve' | 'reject'; readonly on: number }
+  /** A backup of files and state; one of them, or both, put back. */
+  | { readonly do: 'save'; readonly on: number }
+  | { readonly do: 'restore'; readonly on: number; readonly what: 'state' | 'files' | 'both' }
+  /** Its store is lost; it is removed and joins anew with its files; it loses power, and with it what was not synced. */
+  | { readonly do: 'wipe' | 'rejoin' | 'power'; readonly on: number }
   /** The device's clock is set, by so many milliseconds. */
   | { readonly do: 'clock'; readonly on: number; readonly by: number }
   /** p2psync sync. */
@@ -40,6 +45,9 @@ export type Action =
   | { readonly do: 'rest' }
 
 /** `during`: not now but right before the device's so manieth next step, between any two system calls of a scan or an apply. */
+/** After these, what a device said before may count no more. */
+export const TRAVELS: ReadonlySet<Action['do']> = new Set(['restore', 'wipe', 'rejoin', 'power'])
+
 export type Step = Action & { readonly wait: number; readonly during?: number }
 
 export interface Script {
@@ -82,9 +90,10 @@ const CLOCK_STEPS = [-315_576_000_000, -3_600_000, -40, 40, 3_600_000, 315_576_0
 /** The guard's minimum where mass deletions are part of the play. */
 const FEW_DELETIONS = 3
 
-type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time'
+type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time' | 'travel'
 
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
+const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, power: 5 } as const
 const NETWORK = { cut: 5, mend: 5 } as const
 const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, sync: 1, rest: 4 } as const
 const CALM_USER = { write: 26, replace: 8, append: 8, rename: 16, remove: 12, chmod: 8, touch: 6, mkdir: 8, symlink: 6 } as const
@@ -94,7 +103,7 @@ export function makeScript(seed: number): Script {
   const random = new Random(`script/${seed}`)
   const devices = random.pick([2, 2, 2, 2, 3, 3, 3, 4])
   const calm = random.chance(0.15)
-  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 34, few: 14, odd: 7, ignore: 13, trouble: 15, long: 4, mass: 7, time: 6 })
+  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 30, few: 13, odd: 6, ignore: 11, trouble: 13, long: 4, mass: 6, time: 5, travel: 12 })
   const maker = new Maker(random, devices, calm, flavour)
   const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
   const steps = maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30))
@@ -135,7 +144,11 @@ class Maker {
 
   steps(count: number): Step[] {
     const steps: Step[] = []
-    while (steps.length < count) steps.push(...this.#next())
+    while (steps.length < count) {
+      // What is put back later is of some moment before.
+      if (this.#flavour === 'travel' && steps.length === Math.floor(count / 4)) for (let on = 0; on < this.#devices; on++) steps.push({ wait: 0, do: 'save', on })
+      steps.push(...this.#next())
+    }
     return steps
   }
 
@@ -144,6 +157,7 @@ class Maker {
     if (this.#flavour === 'ignore' && this.#random.chance(0.15)) return [{ wait: this.#wait(), do: 'ignore', on: this.#device(), text: this.#random.pick(PATTERNS) }]
     if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
     if (this.#flavour === 'mass' && this.#random.chance(0.35)) return this.#mass()
+    if (this.#flavour === 'travel' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#travel(this.#random.weighted(TRAVEL)) }]
     if (this.#flavour === 'time' && this.#random.chance(0.25)) return [{ wait: this.#wait(), do: 'clock', on: this.#device(), by: this.#random.pick(CLOCK_STEPS) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
     const during = kind in USER && this.#random.chance(0.15) ? { during: this.#random.between(1, 60) } : {}
@@ -163,6 +177,11 @@ class Maker {
     const on = this.#device()
     if (kind === 'deny' || kind === 'fail') return { do: kind, on, path: this.#random.pick(this.#names) }
     return { do: kind, on }
+  }
+
+  #travel(kind: keyof typeof TRAVEL): Action {
+    const on = this.#device()
+    return kind === 'restore' ? { do: kind, on, what: this.#random.pick(['state', 'files', 'both'] as const) } : { do: kind, on }
   }
 
   #action(kind: keyof typeof USER | keyof typeof NETWORK | keyof typeof DAEMON): Action {

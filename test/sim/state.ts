@@ -1,0 +1,142 @@
+/**
+ * A device's state directory, as data: its index, the drives it wrote, what it holds of the others' drives and knows of them. It can
+ * be copied (a backup), put back, and cut short (a power cut). Which drive is written, and when a new one takes over, is decided as
+ * daemon/own-drives.ts does.
+ */
+import type { Recovery } from '../../daemon/folder/recover.ts'
+import type { DeviceId, DriveKey } from '../../daemon/sync/ids.ts'
+import { DriveLog, type Replica } from '../fakes/drive.ts'
+import { IndexStore } from '../fakes/index-store.ts'
+import type { DriveRecord } from '../fakes/network.ts'
+
+/** A drive of ours, with what its folder must know of the one before. */
+interface OwnRow {
+  readonly log: DriveLog
+  readonly recovery: Recovery
+  /** The index has named it: one that names another is older. */
+  settled: boolean
+}
+
+export interface Choice {
+  readonly log: DriveLog
+  readonly recovery: Recovery
+  readonly former: DriveLog | null
+}
+
+const TRUSTED: Recovery = { files: 'trusted', cuts: [] }
+
+export class DeviceState {
+  index = new IndexStore()
+  #rows: OwnRow[] = []
+  readonly records = new Map<DriveKey, DriveRecord>()
+  /** Of other devices' drives. */
+  readonly replicas = new Map<DriveKey, Replica>()
+  /** Drives of others that have two histories (R19). */
+  readonly forks = new Set<DriveKey>()
+
+  clone(): DeviceState {
+    const copy = new DeviceState()
+    copy.index = this.index.clone()
+    copy.#rows = this.#rows.map((row) => ({ ...row, log: row.log.branch() }))
+    for (const [key, record] of this.records) copy.records.set(key, record)
+    for (const [key, { log, length }] of this.replicas) copy.replicas.set(key, { log, length })
+    for (const key of this.forks) copy.forks.add(key)
+    return copy
+  }
+
+  /** What lies in the database becomes that of `image`; keys and records are files of their own, fsynced when they were written (R42). */
+  cutBack(image: DeviceState): void {
+    this.index = image.index.clone()
+    this.#rows = this.#rows.map((row) => {
+      const then = image.#rows.find((other) => other.log.key === row.log.key)
+      return { ...row, log: row.log.branch(then?.log.length ?? 0) }
+    })
+    for (const [key, replica] of this.replicas) replica.length = Math.min(replica.length, image.replicas.get(key)?.length ?? 0)
+  }
+
+  /** The database is gone, the drives with it; what stands in files of its own is not. */
+  wipe(): void {
+    this.index = new IndexStore()
+    for (const replica of this.replicas.values()) replica.length = 0
+    this.#rows = []
+  }
+
+  /** The index alone is gone. */
+  forgetIndex(): void {
+    this.index = new IndexStore()
+    for (const row of this.#rows) row.settled = false
+  }
+
+  /** A device was removed: what it said counts no more (R20). Of ourselves: a new life begins, in which none of our drives is known. */
+  forgetDevice(device: DeviceId, isSelf: boolean): void {
+    if (isSelf) this.#rows = []
+    for (const [key, record] of this.records) {
+      if (record.device !== device) continue
+      this.records.delete(key)
+      this.replicas.delete(key)
+    }
+  }
+
+  /** Of a drive of ours. */
+  lengthOf(key: DriveKey): number | null {
+    return this.#rows.find(({ log }) => log.key === key)?.log.length ?? null
+  }
+
+  settle(key: DriveKey): void {
+    for (const row of this.#rows) if (row.log.key === key) row.settled = true
+  }
+
+  choose(device: DeviceId, salt: () => string): Choice {
+    const rotation = this.due(device)
+    if (rotation !== null) return this.rotate(device, rotation, salt())
+    const row = this.#newestRow(device) as OwnRow
+    return { log: row.log, recovery: row.recovery, former: this.#former(row.log.key) }
+  }
+
+  /** Why the newest drive cannot be gone on with, or null. */
+  due(device: DeviceId): Recovery | null {
+    const newest = this.#newest(device)
+    if (newest === null) return { files: 'doubted', cuts: [] }
+    const row = this.#rows.find(({ log }) => log.key === newest.key)
+    const checkpoint = this.index.own
+    const hasRival = [...this.records.values()].some((other) => other.device === device && other.generation === newest.generation && other.key !== newest.key)
+    const isOther = row === undefined || hasRival || (row.settled && checkpoint?.drive !== row.log.key) || (checkpoint !== null && checkpoint.generation > newest.generation)
+    return isOther ? TRUSTED : null
+  }
+
+  rotate(device: DeviceId, recovery: Recovery, salt: string): Choice {
+    const checkpoint = this.index.own
+    const generation = Math.max(this.#newest(device)?.generation ?? 0, checkpoint?.generation ?? 0) + 1
+    const whole = this.#pendingToo(device, recovery)
+    const log = new DriveLog(device, generation, salt)
+    this.#rows.push({ log, recovery: whole, settled: false })
+    this.records.set(log.key, { device, key: log.key, generation, log })
+    return { log, recovery: whole, former: this.#former(log.key) }
+  }
+
+  /** What an unfinished move had to heed stays to be heeded. */
+  #pendingToo(device: DeviceId, recovery: Recovery): Recovery {
+    const row = this.#newestRow(device)
+    const checkpoint = this.index.own
+    if (row === null || checkpoint === null || checkpoint.drive === row.log.key) return recovery
+    return { files: row.recovery.files === 'doubted' ? 'doubted' : recovery.files, cuts: [...row.recovery.cuts, ...recovery.cuts] }
+  }
+
+  #former(current: DriveKey): DriveLog | null {
+    const { own } = this.index
+    return own === null || own.drive === current ? null : (this.#rows.find(({ log }) => log.key === own.drive)?.log ?? null)
+  }
+
+  /** Of this device, the greatest generation; of several with one number the one that is known here. */
+  #newest(device: DeviceId): DriveRecord | null {
+    const own = [...this.records.values()].filter((record) => record.device === device)
+    const best = own.reduce((highest, { generation }) => Math.max(highest, generation), 0)
+    const newest = own.filter(({ generation }) => generation === best)
+    return newest.find(({ key }) => this.#rows.some(({ log }) => log.key === key)) ?? newest[0] ?? null
+  }
+
+  #newestRow(device: DeviceId): OwnRow | null {
+    const newest = this.#newest(device)
+    return this.#rows.find(({ log }) => log.key === newest?.key) ?? null
+  }
+}
