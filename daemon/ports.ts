@@ -299,7 +299,8 @@ export interface FolderIndex extends KnownTree {
   /** The list of a content held here (tree or history), or null. */
   content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null>
   places(cid: ContentId): Promise<readonly Place[]>
-  find(id: ObjectId): Promise<FoundObject | null>
+  /** `only`: nothing but a chunk is looked for. */
+  find(id: ObjectId, only?: 'chunk'): Promise<FoundObject | null>
   history(path: PathKey | null): AsyncIterable<readonly HistoryRow[]>
   /** Every content with its first places, in batches; for the checker. */
   contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]>

@@ -15,6 +15,7 @@ import { close, fdatasync, fstat, open, readFully, readNames, unlinkIfThere, wri
 /** From here on the data is brought to the disk when it is complete, so that the fsync of the apply is short. */
 const SYNC_AT_SEAL_BYTES = 4 * 1024 * 1024
 const FILE_MODE = 0o600
+const NEW_FILE_FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
 
 export class Staging {
   readonly #roots: Roots
@@ -162,10 +163,22 @@ class Staged implements StagedFile {
  */
 async function openStaged(directory: Directory, list: ContentList): Promise<{ fd: number; fresh: boolean }> {
   const path = at(directory, list.cid)
+  const made = await make(path)
+  if (made !== null) return { fd: made, fresh: true }
   const reused = await openExisting(path, list.size)
   if (reused !== null) return { fd: reused, fresh: false }
   await unlinkIfThere(path)
-  return { fd: await open(path, fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, FILE_MODE), fresh: true }
+  return { fd: await open(path, NEW_FILE_FLAGS, FILE_MODE), fresh: true }
+}
+
+/** Null if the name is taken. */
+async function make(path: string): Promise<number | null> {
+  try {
+    return await open(path, NEW_FILE_FLAGS, FILE_MODE)
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return null
+    throw error
+  }
 }
 
 async function openExisting(path: string, size: number): Promise<number | null> {

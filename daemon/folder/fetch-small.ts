@@ -35,8 +35,10 @@ export class SmallLane {
   async fetch(jobs: readonly Job[]): Promise<void> {
     const left = new Map<ObjectId, Job>()
     const finished: Promise<void>[] = []
-    for (const job of jobs) {
-      const local = await this.#localSmall(job)
+    // All at once: the lookups go into one read of the index.
+    const here = await Promise.all(jobs.map(async (job) => await this.#localSmall(job)))
+    for (const [i, job] of jobs.entries()) {
+      const local = here[i] ?? null
       if (local !== null) hold(finished, this.#stageSmall(job, local))
       else left.set((job.chunk as Chunk).id as string as ObjectId, job)
     }

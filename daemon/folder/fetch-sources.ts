@@ -43,7 +43,7 @@ export class Sources {
 
   /** A verified copy of a chunk from the files of this device, or null. */
   async localChunk(chunk: Chunk): Promise<Buffer | null> {
-    const found = await this.ports.index.find(chunk.id as string as ObjectId)
+    const found = await this.ports.index.find(chunk.id as string as ObjectId, 'chunk')
     if (found === null || found.kind !== 'chunk') return null
     for (const { place, offset } of found.at) {
       const data = await this.ports.disk.read(place, offset, chunk.length)

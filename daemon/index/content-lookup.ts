@@ -31,9 +31,10 @@ export class ContentLookup {
     return row === null ? [] : this.#places(cid, row)
   }
 
-  async find(id: ObjectId): Promise<FoundObject | null> {
+  async find(id: ObjectId, only?: 'chunk'): Promise<FoundObject | null> {
     const chunk = await this.#table.get(this.#keys.chunk(id))
     if (chunk !== null) return this.#findChunk(id, decodeChunk(chunk))
+    if (only === 'chunk') return null
     const row = await this.#content(id)
     if (row !== null) return { kind: 'bytes', data: encodeHeader(headerOf(row)) }
     for await (const { key, value } of this.#table.range(this.#keys.pageHolders(id), { limit: 1 })) {

@@ -138,8 +138,8 @@ export class RocksFolderIndex implements FolderIndex {
     return this.#contents.places(cid)
   }
 
-  find(id: ObjectId): Promise<FoundObject | null> {
-    return this.#contents.find(id)
+  find(id: ObjectId, only?: 'chunk'): Promise<FoundObject | null> {
+    return this.#contents.find(id, only)
   }
 
   async *history(path: PathKey | null): AsyncGenerator<readonly HistoryRow[]> {

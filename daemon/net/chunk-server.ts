@@ -105,7 +105,8 @@ export class ChunkServer {
     let isFirst = true
     while (!this.#isOver(job)) {
       const ahead = Math.min(MAX_READ_AHEAD, Math.max(2, Math.floor(READ_AHEAD_BYTES / largest)))
-      for (const id of ids.splice(0, ahead - reads.length)) reads.push(this.#read(job.want.folder, id))
+      // In groups: what is looked up at one moment is one read of the index.
+      if (reads.length <= ahead / 2) for (const id of ids.splice(0, ahead - reads.length)) reads.push(this.#read(job.want.folder, id))
       const answer = await reads.shift()
       if (answer === undefined) return
       if (answer[1] !== null) largest = Math.max(isFirst ? 1 : largest, answer[1].length)

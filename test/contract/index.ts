@@ -278,6 +278,14 @@ function contents(check: Check): void {
     t.alike(chunks, content.chunks)
   })
 
+  check('where only a chunk is asked for, a header and a page are not found', async (t, { index }) => {
+    const content = list('one', 'two')
+    await hold(index, content, tree('a'), null)
+    t.is(await index.find(object(content.cid), 'chunk'), null)
+    for (const page of encodePages(content.chunks)) t.is(await index.find(pageId(page), 'chunk'), null)
+    t.is((await index.find(object(content.chunks[0]?.id), 'chunk'))?.kind, 'chunk')
+  })
+
   check('an empty content has a header and no pages', async (t, { index }) => {
     const content = list()
     await hold(index, content, tree('empty'), null)

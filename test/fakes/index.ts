@@ -106,8 +106,9 @@ export class FakeIndex implements FolderIndex {
     return [...(this.#store.contents.get(cid)?.places.values() ?? [])]
   }
 
-  async find(id: ObjectId): Promise<FoundObject | null> {
+  async find(id: ObjectId, only?: 'chunk'): Promise<FoundObject | null> {
     await this.#life.step()
+    if (only === 'chunk') return this.#findChunk(id)
     return this.#findHeader(id) ?? this.#findChunk(id) ?? this.#findPage(id)
   }
 
