@@ -110,7 +110,7 @@ export class Daemon extends Resource implements App {
     const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log, onFailure: (error) => this.#storeBroke(error) })
     this.#store = store
     this.#forks = new Forks(join(paths.stateDir, 'forks.json'))
-    this.#drives = new Drives(store)
+    this.#drives = new Drives(store, this.#workers)
     await this.#drives.open()
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
     await this.#openNetwork()

@@ -168,6 +168,8 @@ export interface Disk {
   scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]>
   /** Exactly `length` bytes at `offset`, or null if they cannot be had there now. Bytes are not verified. */
   read(place: Place, offset: number, length: number): Promise<Buffer | null>
+  /** Null where a place is not, to the letter, what `seen` says, or cannot be held open: then it must be read piece by piece. */
+  hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null>
   /** Throws P2psyncError-free system errors (ENOSPC …) as they are. */
   stage(list: ContentList): Promise<StagedFile>
   /** True if the content stands sealed in staging. */
@@ -234,6 +236,8 @@ export interface BlobRange {
   readonly blockLength: number
   readonly byteOffset: number
   readonly byteLength: number
+  /** The range is that of a block map, which names the blocks of the content. */
+  readonly blockMap?: true
 }
 
 export interface OwnCheckpoint {
@@ -340,6 +344,8 @@ export interface Publication {
   readonly entry: Entry | null
   /** For files: the list, and where the blocks already are in this drive, if anywhere. */
   readonly content: { readonly list: ContentList; readonly blob: BlobRange | null } | null
+  /** What the drive stated at this path before: a large file that changed shares most of its blocks with it. */
+  readonly base?: { readonly list: ContentList; readonly blob: BlobRange } | null
 }
 
 export type Published =
@@ -358,6 +364,20 @@ export interface DriveHead {
 /** Reads the bytes of one chunk of a path that is being published; null if they are not what the list says. */
 export type ReadChunk = (path: PathKey, chunk: Chunk, offset: number) => Promise<Buffer | null>
 
+/** A file that is held open as what the index knows it as. */
+export interface OpenFile {
+  /** For reading; the worker threads of this process may use it too. */
+  readonly fd: number
+  /** Its bytes were verified when they were written, and its stat says that nothing touched them since. */
+  readonly verified: boolean
+  /** Nothing wrote to it since it was opened, and it has its name still. */
+  isUnchanged(): Promise<boolean>
+  close(): Promise<void>
+}
+
+/** Holds a path that is being published open; null if it cannot be, or is not what was seen of it. */
+export type OpenContent = (path: PathKey) => Promise<OpenFile | null>
+
 /** Our own drive of one folder: single writer. */
 export interface OwnDrive {
   readonly key: DriveKey
@@ -366,7 +386,7 @@ export interface OwnDrive {
   /** Length of the db core. */
   readonly length: number
   /** Blobs are appended first, then all entries in one Hyperbee batch. Results in the order given. At most 5,000 at once. */
-  publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]>
+  publish(changes: readonly Publication[], read: ReadChunk, open?: OpenContent): Promise<readonly Published[]>
   /** Own statements from a length on, in order (crash between publish and index). */
   replay(from: number): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry | null; readonly blob: BlobRange | null; readonly list: ContentList | null }[]>
   head(): Promise<DriveHead>

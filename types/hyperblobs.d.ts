@@ -7,9 +7,23 @@ declare module 'hyperblobs' {
     blockLength: number
     byteOffset: number
     byteLength: number
+    /** The range is that of a block map. */
+    blockMap?: true
   }
 
   export default class Hyperblobs {
     readonly core: Hypercore
   }
+}
+
+declare module 'hyperblobs/lib/block-map.js' {
+  interface BlockMap {
+    readonly blocks: readonly { readonly index: number; readonly byteLength: number }[]
+  }
+
+  const blockMaps: {
+    encode(map: BlockMap): Buffer[]
+    decode(blocks: readonly Buffer[]): BlockMap | null
+  }
+  export default blockMaps
 }

@@ -55,12 +55,19 @@ declare module 'hypercore' {
       readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean }
     }
     /** Of the blocks of an encrypted core: in place, over 8 bytes of padding and the data. */
-    readonly encryption: { encrypt(index: number, block: Buffer, fork: number, core: object): void } | null
+    readonly encryption: {
+      encrypt(index: number, block: Buffer, fork: number, core: object): void
+      readonly blockKey: Buffer
+      readonly blindingKey: Buffer
+    } | null
+    readonly keyPair: KeyPair | null
     readonly state: {
       readonly storage: CoreStorage
       /** Of the roots of this moment. */
       readonly signature: Buffer | null
       createTreeBatch(): TreeBatch
+      /** Blocks as they are stored; of those that are stored elsewhere only their length is needed. */
+      append(blocks: readonly { readonly byteLength: number }[], options: { keyPair: KeyPair | null }): Promise<unknown>
     }
     ready(): Promise<void>
     close(): Promise<void>
@@ -78,4 +85,12 @@ declare module 'hypercore' {
     on(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
     off(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
   }
+}
+
+declare module 'hypercore/lib/default-encryption.js' {
+  const DefaultEncryption: {
+    /** In place: 8 bytes of padding, then the data. */
+    encrypt(index: number, block: Buffer, fork: number, blockKey: Uint8Array, blindingKey: Uint8Array): void
+  }
+  export default DefaultEncryption
 }

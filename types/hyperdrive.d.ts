@@ -26,7 +26,7 @@ declare module 'hyperdrive' {
     get(path: string): Promise<Buffer | null>
     entry(path: string): Promise<StockEntry | null>
     list(folder?: string): AsyncIterable<StockEntry>
-    createReadStream(path: string): Readable
+    createReadStream(path: string, options?: { start?: number; end?: number }): Readable
     replicate(isInitiator: boolean | object): Duplex
   }
 }

@@ -4,7 +4,7 @@
  */
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, Place, RootState, ScanRequest, StagedFile, Stray } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, OpenFile, Place, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
@@ -14,6 +14,7 @@ import { Displaced } from './displaced.ts'
 import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } from './history.ts'
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
+import { hold } from './hold.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -98,6 +99,11 @@ export class FolderDisk implements Disk {
       if (errnoOf(error) === null) throw error
       return null
     }
+  }
+
+  async hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null> {
+    const target = targetOf(place)
+    return target === null ? null : await hold(this.#roots, target.directory, target.file, seen)
   }
 
   async stage(list: ContentList): Promise<StagedFile> {

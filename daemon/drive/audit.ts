@@ -11,7 +11,8 @@ import type { Audit, Stated, Verified } from '../ports.ts'
 import { chunkId, contentList, decodePage, sizeClassOf, type Chunk } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { pageCount } from './blob-writer.ts'
+import { readMap } from './append-large.ts'
+import { pageCount } from './blob-job.ts'
 import { decodeKey } from './drive-path.ts'
 
 /** Node pairs, or blocks, read at once. */
@@ -37,7 +38,9 @@ export async function* statedPaths(db: Hyperbee): AsyncGenerator<readonly PathKe
 export async function verifyBlocks(blobs: Hypercore, { entry, blob }: Stated): Promise<Verified> {
   if (entry.kind !== 'file' || entry.size === 0) return { blocks: 0, fault: null }
   if (blob === null) return { blocks: 0, fault: 'it is stated without blocks' }
-  const data = Array.from({ length: blob.blockLength }, (_, i) => blob.blockOffset + i)
+  const map = blob.blockMap === true ? await readMap(blobs, blob) : null
+  if (blob.blockMap === true && map === null) return { blocks: 0, fault: 'its block map cannot be read' }
+  const data = map?.map(({ index }) => index) ?? Array.from({ length: blob.blockLength }, (_, i) => blob.blockOffset + i)
   const pages = Array.from({ length: pageCount(data.length) }, (_, i) => blob.blockOffset + blob.blockLength + i)
   const chunks: Chunk[] = []
   for (const index of data) {

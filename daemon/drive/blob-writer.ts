@@ -5,22 +5,17 @@
  */
 import type Hypercore from 'hypercore'
 import type { BlobRange, ReadChunk } from '../ports.ts'
-import { PAGE_CHUNKS, encodePages, type Chunk, type ContentList } from '../sync/content.ts'
-import type { ChunkId, PathKey } from '../sync/ids.ts'
+import { appendLarge } from './append-large.ts'
+import { pageCount, type BlobJob, type References } from './blob-job.ts'
+import { SEAL_BYTES, type Sealer } from './seal.ts'
+import { encodePages, type Chunk } from '../sync/content.ts'
+import type { ChunkId } from '../sync/ids.ts'
 
 /** One append of this size costs no more a byte than a larger one. */
 const APPEND_BYTES = 8 * 1024 * 1024
 const APPEND_BLOCKS = 8192
 const READ_AHEAD_BYTES = 8 * 1024 * 1024
 const READ_AHEAD_CHUNKS = 64
-
-/** Which chunk each block that is about to be appended is made of, by index (drive/blocks.ts). */
-export type References = Map<number, ChunkId>
-
-export interface BlobJob {
-  readonly path: PathKey
-  readonly list: ContentList
-}
 
 interface PendingRead {
   readonly job: number
@@ -29,13 +24,19 @@ interface PendingRead {
   readonly data: Promise<Buffer | null>
 }
 
-/** How many blocks hold the list of a content of `chunks` chunks. */
-export function pageCount(chunks: number): number {
-  return chunks < 2 ? 0 : Math.ceil(chunks / PAGE_CHUNKS)
+/** @returns for each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
+export async function appendBlobs(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk, sealer: Sealer | null = null): Promise<(BlobRange | null)[]> {
+  const large = new Map<BlobJob, BlobRange | null>()
+  for (const job of sealer === null ? [] : jobs) {
+    const range = job.list.size < SEAL_BYTES ? null : await appendLarge(core, references, job, sealer as Sealer)
+    if (range !== null) large.set(job, range === 'changed' ? null : range)
+  }
+  const others = jobs.filter((job) => !large.has(job))
+  const ranges = await appendSmall(core, references, others, read)
+  return jobs.map((job) => large.get(job) ?? (large.has(job) ? null : (ranges.shift() ?? null)))
 }
 
-/** @returns for each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
-export async function appendBlobs(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
+async function appendSmall(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
   const writer = new BlobWriter(core, references)
   const failed = new Set<number>()
   for await (const { job, index, chunk, data } of readAhead(jobs, read, failed)) {

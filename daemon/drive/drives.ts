@@ -6,11 +6,12 @@ import type { Duplex } from 'node:stream'
 import Hypercore from 'hypercore'
 import Hyperdrive from 'hyperdrive'
 import { Resource } from '../../base/resource.ts'
+import type { Workers } from '../../base/workers.ts'
 import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
 import { Remote } from './remote.ts'
-import type { References } from './blob-writer.ts'
+import type { References } from './blob-job.ts'
 import type { Store } from './store.ts'
 import { VirtualBlobs, type ReadSource } from './virtual-blobs.ts'
 
@@ -55,14 +56,17 @@ interface OpenOwn {
 
 export class Drives extends Resource {
   readonly #store: Store
+  readonly #workers: Workers | null
   readonly #own = new Map<DriveKey, OpenOwn>()
   readonly #remote = new Map<DriveKey, { readonly drive: Remote; readonly folder: FolderId }>()
   readonly #offers = new Set<Duplex>()
   #lock: Promise<unknown> = Promise.resolve()
 
-  constructor(store: Store) {
+  /** `workers`: for the blocks of large contents; without them this thread does it. */
+  constructor(store: Store, workers: Workers | null = null) {
     super()
     this.#store = store
+    this.#workers = workers
   }
 
   /** Idempotent for one folder, device, generation and salt. */
@@ -185,7 +189,7 @@ export class Drives extends Resource {
     const references: References = new Map()
     const virtual = new VirtualBlobs(blobs, references)
     this.#store.makeVirtual(blobs, virtual)
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references }), virtual, folder, namespace, offered: false }
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, folder, namespace, offered: false }
     if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)

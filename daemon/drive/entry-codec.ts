@@ -4,7 +4,8 @@
  * is replicated to every device; what can be derived is left out.
  *
  *     files    { executable, linkname, blob, metadata }        stock; `linkname` is a symlink's text
- *     blob     { blockOffset, blockLength, byteOffset, byteLength } of the data blocks alone; all 0 for an empty file
+ *     blob     { blockOffset, blockLength, byteOffset, byteLength, blockMap? } of the data blocks alone; all 0 for an empty file; with
+ *              blockMap: true those of a block map of hyperblobs, which names the data blocks
  *     metadata file      { v, s, p, m, k|c?, w, d?, x? }
  *              symlink   { v, m, w, d? }
  *     p2psync  directory { v, t: 'd', p, w, d?, x? }
@@ -74,7 +75,7 @@ export function decodeEntry(keyspace: Keyspace, value: Buffer): DecodedEntry | n
 // ------------------------------------------------------------------------------------------------ encoding
 
 function stock(executable: boolean, linkname: string | null, blob: BlobRange | null, metadata: Record<string, unknown>): EncodedEntry {
-  const range = blob === null ? null : { blockOffset: blob.blockOffset, blockLength: blob.blockLength, byteOffset: blob.byteOffset, byteLength: blob.byteLength }
+  const range = blob === null ? null : { blockOffset: blob.blockOffset, blockLength: blob.blockLength, byteOffset: blob.byteOffset, byteLength: blob.byteLength, ...(blob.blockMap === true ? { blockMap: true } : {}) }
   return { keyspace: 'files', value: Buffer.from(JSON.stringify({ executable, linkname, blob: range, metadata })) }
 }
 
@@ -184,7 +185,7 @@ function decodeBlob(value: unknown): BlobRange | null {
   if (fields === null) return null
   const { blockOffset, blockLength, byteOffset, byteLength } = fields
   if (!isSize(blockOffset) || !isSize(blockLength) || !isSize(byteOffset) || !isSize(byteLength)) return null
-  return { blockOffset, blockLength, byteOffset, byteLength }
+  return { blockOffset, blockLength, byteOffset, byteLength, ...(fields['blockMap'] === true ? { blockMap: true as const } : {}) }
 }
 
 interface Versions {

@@ -8,14 +8,18 @@ import Hypercore from 'hypercore'
 import { P2psyncError } from '../../base/errors.ts'
 import { BATCH_ENTRIES, MAX_PUBLISH_ENTRIES } from '../../base/limits.ts'
 import { sha256 } from '../../base/sha256.ts'
-import type { Audit, BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, Stated, Verified } from '../ports.ts'
+import type { Workers } from '../../base/workers.ts'
+import type { Audit, BlobRange, DriveHead, OpenContent, OwnDrive, Publication, Published, ReadChunk, Stated, Verified } from '../ports.ts'
 import { contentList, decodePage, sizeClassOf, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
+import { mapLength, readMap } from './append-large.ts'
 import { auditCore, statedPaths, verifyBlocks } from './audit.ts'
-import { appendBlobs, pageCount, type BlobJob, type References } from './blob-writer.ts'
+import { pageCount, type BlobJob, type References } from './blob-job.ts'
+import { appendBlobs } from './blob-writer.ts'
 import { encodeKey } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
+import type { Sealer } from './seal.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
 
 const BINARY = { keyEncoding: 'binary', valueEncoding: 'binary' } as const
@@ -40,6 +44,14 @@ export interface OwnOptions {
   readonly writer: WriterId
   /** Shared with the store's view of the blobs core. */
   readonly references: References
+  /** Null: large contents are read and hashed in this thread. */
+  readonly workers: Workers | null
+}
+
+/** Where the bytes of what is published come from. */
+interface Source {
+  readonly read: ReadChunk
+  readonly sealer: Sealer | null
 }
 
 export class Own implements OwnDrive {
@@ -49,18 +61,20 @@ export class Own implements OwnDrive {
   readonly #drive: Hyperdrive
   readonly #blobs: Hypercore
   readonly #references: References
+  readonly #workers: Workers | null
   #length = 0
   #last: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   /** The drive is open. See Drives.openOwn. */
-  constructor({ drive, blobs, generation, writer, references }: OwnOptions) {
+  constructor({ drive, blobs, generation, writer, references, workers }: OwnOptions) {
     this.key = drive.key.toString('hex') as DriveKey
     this.generation = generation
     this.writer = writer
     this.#drive = drive
     this.#blobs = blobs
     this.#references = references
+    this.#workers = workers
   }
 
   /** Stays what it was when the drive is closed. */
@@ -77,10 +91,10 @@ export class Own implements OwnDrive {
     return this.#blobs
   }
 
-  publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]> {
+  publish(changes: readonly Publication[], read: ReadChunk, open: OpenContent | null = null): Promise<readonly Published[]> {
     if (this.#closing !== null) return Promise.reject(closedError())
     if (changes.length > MAX_PUBLISH_ENTRIES) return Promise.reject(new Error(`at most ${MAX_PUBLISH_ENTRIES} changes are published at once`))
-    const result = this.#last.then(() => this.#publish(changes, read))
+    const result = this.#last.then(() => this.#publish(changes, { read, sealer: open === null || this.#workers === null ? null : { workers: this.#workers, open } }))
     this.#last = result.catch(() => undefined)
     return result
   }
@@ -150,8 +164,8 @@ export class Own implements OwnDrive {
     return this.#closing
   }
 
-  async #publish(changes: readonly Publication[], read: ReadChunk): Promise<readonly Published[]> {
-    const ranges = await this.#store(changes, read)
+  async #publish(changes: readonly Publication[], source: Source): Promise<readonly Published[]> {
+    const ranges = await this.#store(changes, source)
     const batch = this.#drive.db.batch(BINARY)
     try {
       for (const [i, change] of changes.entries()) await state(batch, change, ranges[i] as BlobRange | null | 'unreadable')
@@ -164,22 +178,22 @@ export class Own implements OwnDrive {
   }
 
   /** Sees to it that the blocks of every content are in the blobs core. Equal contents of one call are appended once. */
-  async #store(changes: readonly Publication[], read: ReadChunk): Promise<(BlobRange | null | 'unreadable')[]> {
+  async #store(changes: readonly Publication[], { read, sealer }: Source): Promise<(BlobRange | null | 'unreadable')[]> {
     const known = await Promise.all(changes.map((change) => this.#known(change)))
     const jobs: BlobJob[] = []
     const jobOf = new Map<ContentId, number>()
-    for (const [i, { path, content }] of changes.entries()) {
+    for (const [i, { path, content, base }] of changes.entries()) {
       if (known[i] !== undefined || content === null || jobOf.has(content.list.cid)) continue
-      jobOf.set(content.list.cid, jobs.push({ path, list: content.list }) - 1)
+      jobOf.set(content.list.cid, jobs.push({ path, list: content.list, base: base ?? null }) - 1)
     }
-    const ranges = await appendBlobs(this.#blobs, this.#references, jobs, read)
+    const ranges = await appendBlobs(this.#blobs, this.#references, jobs, read, sealer)
     const results: (BlobRange | null | 'unreadable')[] = []
     for (const [i, { path, content }] of changes.entries()) {
       const job = content === null ? undefined : jobOf.get(content.list.cid)
       if (known[i] !== undefined) results.push(known[i] as BlobRange | null)
       else if (content === null || job === undefined) results.push('unreadable')
       else if (ranges[job] !== null || jobs[job]?.path === path) results.push(ranges[job] ?? 'unreadable')
-      else results.push((await appendBlobs(this.#blobs, this.#references, [{ path, list: content.list }], read))[0] ?? 'unreadable')
+      else results.push((await appendBlobs(this.#blobs, this.#references, [{ path, list: content.list }], read, sealer))[0] ?? 'unreadable')
     }
     return results
   }
@@ -194,8 +208,9 @@ export class Own implements OwnDrive {
 
   #holds(blob: BlobRange, list: ContentList): boolean {
     const blocks = list.chunks.length
-    const end = blob.blockOffset + blocks + pageCount(blocks)
-    return blob.blockLength === blocks && blob.byteLength === list.size && end <= this.#blobs.length
+    const end = blob.blockOffset + blob.blockLength + pageCount(blocks)
+    const fits = blob.blockMap === true ? blob.blockLength === mapLength(blocks) : blob.blockLength === blocks && blob.byteLength === list.size
+    return fits && end <= this.#blobs.length
   }
 
   /** A path must not be in both keyspaces; if it is, that of the bytes is what a stock reader sees. */
@@ -222,7 +237,8 @@ export class Own implements OwnDrive {
     if (blob === null) return null
     if (entry.chunk !== undefined) return contentList(sizeClassOf(entry.size), [{ id: entry.chunk, length: entry.size }])
     const from = blob.blockOffset + blob.blockLength
-    return readList(await readAll(this.#blobs, from, from + pageCount(blob.blockLength)), sizeClassOf(entry.size), entry.cid)
+    const blocks = blob.blockMap === true ? ((await readMap(this.#blobs, blob))?.length ?? 0) : blob.blockLength
+    return readList(await readAll(this.#blobs, from, from + pageCount(blocks)), sizeClassOf(entry.size), entry.cid)
   }
 
   #damaged(what: string): P2psyncError {

@@ -1,7 +1,7 @@
 /** The blobs core of our own drive as a virtual core: references while it is appended to, blocks made again when it is read. */
 import type Hypercore from 'hypercore'
 import type { ChunkId } from '../sync/ids.ts'
-import type { References } from './blob-writer.ts'
+import type { References } from './blob-job.ts'
 import type { VirtualCore } from './blocks.ts'
 
 /** The verified bytes of a chunk from the files of this device, or null. */

@@ -3,7 +3,7 @@
  * drive first, then the index with the drive's length; a drive that is longer than the checkpoint is replayed at the next start.
  */
 import { BATCH_ENTRIES } from '../../base/limits.ts'
-import type { BlobRange, HistoryRow, IndexBatch, Publication, Published, ReadChunk, Row } from '../ports.ts'
+import type { BlobRange, HistoryRow, IndexBatch, OpenContent, Publication, Published, ReadChunk, Row } from '../ports.ts'
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
@@ -36,9 +36,11 @@ export async function commit(context: FolderContext, changes: readonly Change[])
 async function commitBatch(context: FolderContext, changes: readonly Change[]): Promise<PathKey[]> {
   const { own, index, clock } = context.ports
   const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
+  const bases = await Promise.all(changes.map((change, i) => baseOf(context, change, blobs[i] ?? null)))
   const published = await own.publish(
-    changes.map((change, i) => publication(change, blobs[i] ?? null)),
-    readerOf(context)
+    changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null)),
+    readerOf(context),
+    openerOf(context, changes)
   )
   const batch = index.batch()
   const done: Change[] = []
@@ -59,8 +61,27 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   return unreadable
 }
 
-function publication(change: Change, blob: BlobRange | null): Publication {
-  return { path: change.path, entry: change.entry, content: change.list === null ? null : { list: change.list, blob } }
+function publication(change: Change, blob: BlobRange | null, base: Publication['base']): Publication {
+  return { path: change.path, entry: change.entry, content: change.list === null ? null : { list: change.list, blob }, base: base ?? null }
+}
+
+/** The content that stood here before, if the new one must be appended. */
+async function baseOf(context: FolderContext, change: Change, blob: BlobRange | null): Promise<Publication['base']> {
+  const old = cidOf(change.before)
+  if (change.list === null || blob !== null || old === null || old === change.list.cid) return null
+  const content = await context.ports.index.content(old)
+  return content === null || content.blob === null ? null : { list: content.list, blob: content.blob }
+}
+
+/** What an apply put there was verified on its way in. */
+function openerOf(context: FolderContext, changes: readonly Change[]): OpenContent {
+  const byPath = new Map(changes.map((change) => [change.path, change]))
+  return async (path) => {
+    const change = byPath.get(path)
+    const seen = change?.row.seen ?? null
+    const file = seen === null ? null : await context.ports.disk.hold({ area: 'tree', path }, seen)
+    return file === null ? null : { ...file, verified: change?.from === 'remote' }
+  }
 }
 
 async function knownBlob(context: FolderContext, change: Change): Promise<BlobRange | null> {

@@ -7,7 +7,7 @@
  *     row        1 · flags (1 seen, 2 shadow, 4 ignored, 8 blocked) · entry
  *                · seen: ino u64, size, mtime i64, ctime i64, mode · blocked: code, message
  *     remote     1 · entry
- *     content    1 · flags (1 blob, 2 more places) · size class · size · place
+ *     content    1 · flags (1 blob, 2 more places, 4 the blob is a block map) · size class · size · place
  *                · blob: generation, block offset and length, byte offset and length
  *                · chunk count · one chunk: its id 32; more: page ids 32…
  *     chunk      1 · flags (1 in more contents) · cid 32 · offset · length
@@ -203,7 +203,7 @@ function readDot(from: ByteReader): Dot {
 
 export function encodeContent(row: ContentRow): Buffer {
   return encode((out) => {
-    out.byte((row.blob === null ? 0 : 1) | (row.more ? 2 : 0)).byte(row.sizeClass).uint(row.size)
+    out.byte((row.blob === null ? 0 : 1) | (row.more ? 2 : 0) | (row.blob?.blockMap === true ? 4 : 0)).byte(row.sizeClass).uint(row.size)
     writePlace(out, row.place)
     if (row.blob !== null) {
       const { generation, blockOffset, blockLength, byteOffset, byteLength } = row.blob
@@ -222,7 +222,7 @@ export function decodeContent(bytes: Buffer, pageChunks: number): ContentRow {
     if (sizeClass !== 0 && sizeClass !== 1) throw new RangeError(`unknown size class ${sizeClass}`)
     const size = from.uint()
     const place = readPlace(from)
-    const blob = (flags & 1) === 0 ? null : readBlob(from)
+    const blob = (flags & 1) === 0 ? null : readBlob(from, (flags & 4) !== 0)
     const chunkCount = from.uint()
     const chunk = chunkCount === 1 ? (from.fixed('base64url', 32) as ChunkId) : null
     const pages: ObjectId[] = []
@@ -231,8 +231,9 @@ export function decodeContent(bytes: Buffer, pageChunks: number): ContentRow {
   })
 }
 
-function readBlob(from: ByteReader): ContentRow['blob'] {
-  return { generation: from.uint(), blockOffset: from.uint(), blockLength: from.uint(), byteOffset: from.uint(), byteLength: from.uint() }
+function readBlob(from: ByteReader, isMap: boolean): ContentRow['blob'] {
+  const blob = { generation: from.uint(), blockOffset: from.uint(), blockLength: from.uint(), byteOffset: from.uint(), byteLength: from.uint() }
+  return isMap ? { ...blob, blockMap: true } : blob
 }
 
 export function encodeChunk(row: ChunkRow): Buffer {

@@ -83,8 +83,8 @@ export class ContentLookup {
 
 function blobOf({ blob }: ContentRow, generation: number): BlobRange | null {
   if (blob === null || blob.generation !== generation) return null
-  const { blockOffset, blockLength, byteOffset, byteLength } = blob
-  return { blockOffset, blockLength, byteOffset, byteLength }
+  const { generation: _, ...range } = blob
+  return range
 }
 
 function headerOf(row: ContentRow): ContentHeader {

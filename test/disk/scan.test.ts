@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'brittle'
 import type { Row } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
-import { openFolder, scan, told, tree } from './tree.ts'
+import { openFolder, scan, statOf, told, tree } from './tree.ts'
 import { asUser, giveAway } from './user.ts'
 
 test('invalid UTF-8 is a problem under an escaped name, and what is beside it is synced', async (t) => {
@@ -216,3 +216,33 @@ function linkOf(fd: string): string {
     return ''
   }
 }
+
+test('a file is held open only as what was seen of it, and says when it is that no more', async (t) => {
+  const folder = await openFolder(t)
+  const path = join(folder.root, 'f')
+  const place = { area: 'tree', path: 'f' } as const
+  const change: Record<string, () => void> = {
+    edited: () => fs.writeFileSync(path, 'other'),
+    truncated: () => fs.truncateSync(path, 1),
+    replaced: () => {
+      fs.writeFileSync(`${path}2`, 'bytes')
+      fs.renameSync(`${path}2`, path)
+    },
+    renamed: () => fs.renameSync(path, `${path}3`),
+    deleted: () => fs.unlinkSync(path)
+  }
+  for (const [name, run] of Object.entries(change)) {
+    fs.writeFileSync(path, 'bytes')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const seen = statOf(folder.root, 'f')
+    const file = await folder.disk.hold(place, seen)
+    t.ok(file, name)
+    t.is(await file?.isUnchanged(), true)
+    run()
+    t.is(await file?.isUnchanged(), false, name)
+    await file?.close()
+    t.is(await folder.disk.hold(place, seen), null, `${name}: held no more`)
+  }
+  fs.symlinkSync('f3', path)
+  t.is(await folder.disk.hold(place, statOf(folder.root, 'f3')), null, 'a symlink is never followed')
+})

@@ -1,6 +1,7 @@
 /** What the tests of drives share: a store in a temporary folder, small contents, entries with one dot. */
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
+import type { Workers } from '../../base/workers.ts'
 import { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadSource } from '../../daemon/drive/virtual-blobs.ts'
 import { Store } from '../../daemon/drive/store.ts'
@@ -24,9 +25,9 @@ export async function openStore(t: Assert, seed: number, path?: string): Promise
   return store
 }
 
-export async function openDrives(t: Assert, seed: number, path?: string): Promise<{ store: Store; drives: Drives }> {
+export async function openDrives(t: Assert, seed: number, path?: string, workers: Workers | null = null): Promise<{ store: Store; drives: Drives }> {
   const store = await openStore(t, seed, path)
-  const drives = new Drives(store)
+  const drives = new Drives(store, workers)
   await drives.open()
   t.teardown(() => drives.close(), { order: 1 })
   return { store, drives }

@@ -1,7 +1,7 @@
 /** An unmodified Hyperdrive with a drive's two keys sees exactly the live tree of that device. */
 import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
-import { chmod, mkdir, readFile, readlink, symlink, unlink } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, readlink, symlink, unlink } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import test, { type Assert } from 'brittle'
 import Corestore from 'corestore'
@@ -19,6 +19,9 @@ test('a stock Hyperdrive reads each device\'s drive as exactly the live tree', {
   await fill(a)
   await waitEqual([a.path(), b.path()], 30_000, () => b.read('dir/deep/file.txt').then(() => true, () => false))
   await unlink(b.path('deleted.txt'))
+  const file = await open(a.path('huge.bin'), 'r+')
+  await file.write(randomBytes(100_000), 0, 100_000, 9_000_000)
+  await file.close()
   const synced = await a.cli('sync', '--timeout', '30s', '--json')
   t.is(synced.code, 0, synced.stderr)
   await waitEqual([a.path(), b.path()], 10_000)
@@ -41,6 +44,8 @@ async function fill(device: Device): Promise<void> {
   await device.write('deleted.txt', 'soon gone')
   await device.write('dir/deep/file.txt', 'deep')
   await device.write('large.bin', randomBytes(3 * 1024 * 1024))
+  // Large enough that its edit is stated by a block map.
+  await device.write('huge.bin', randomBytes(20 * 1024 * 1024))
   await device.write('run.sh', '#!/bin/sh\n')
   await chmod(device.path('run.sh'), 0o755)
   await mkdir(device.path('empty-directory'))

@@ -56,6 +56,12 @@ export class FakeDisk implements Disk {
     if (state.kind === 'halted') throw new P2psyncError('FOLDER_HALTED', state.message)
   }
 
+  /** There are no descriptors here. */
+  async hold(): Promise<null> {
+    await this.#life.step()
+    return null
+  }
+
   async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
     await this.#life.step()
     const node = place.area === 'tree' ? this.#store.tree.node(place.path) : (this.#store.history.get(place.path) ?? null)
