@@ -66,13 +66,13 @@ const edits: Readonly<Record<string, Buffer>> = {
   'zeros and others': Buffer.concat([zeros.subarray(0, 31 * MIB + 5), data.subarray(0, 4 * MIB), zeros.subarray(0, 31 * MIB)])
 }
 
-test('parts cut at the same time', async (t) => {
+test('parts cut at the same time', { timeout: 180_000 }, async (t) => {
   const here = new Here()
   for (const [name, edited] of Object.entries(edits)) t.is((await read(t, edited, { workers: here }))?.cid, inOnePass(edited).cid, name)
   t.ok(here.tasks > 2 * Object.keys(edits).length, 'in several parts')
 })
 
-test('along a known version', async (t) => {
+test('along a known version', { timeout: 180_000 }, async (t) => {
   const known = inOnePass(data)
   for (const [name, edited] of Object.entries(edits)) t.is((await read(t, edited, { workers: new Here(), known }))?.cid, inOnePass(edited).cid, name)
   t.is((await read(t, data, { workers: new Here(), known: inOnePass(zeros) }))?.cid, known.cid, 'a version of zeros')
@@ -85,7 +85,7 @@ test('along a version that was too small to be cut', async (t) => {
   t.is((await read(t, repeated, { workers: new Here(), known }))?.cid, inOnePass(repeated).cid)
 })
 
-test('random edits, on real threads', async (t) => {
+test('random edits, on real threads', { timeout: 180_000 }, async (t) => {
   const workers = new WorkerPool()
   t.teardown(() => workers.close())
   let before = data.subarray(0, 40 * MIB)
