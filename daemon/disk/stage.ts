@@ -8,6 +8,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { StagedFile } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import { parseContentId, type ContentId } from '../sync/ids.ts'
+import { FreeSpace } from './free-space.ts'
 import { FETCH_DIR } from './layout.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { close, fdatasync, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
@@ -24,11 +25,16 @@ export class Staging {
   /** What stands in the directory, as far as known; null until it was listed. */
   #present: Set<ContentId> | null = null
 
-  constructor(roots: Roots) {
+  readonly #space: FreeSpace
+  /** Bytes that open contents still miss. */
+  #pending = 0
+
+  constructor(roots: Roots, space = new FreeSpace(roots.claim.root)) {
     this.#roots = roots
+    this.#space = space
   }
 
-  /** Throws system errors as they are. */
+  /** Throws system errors as they are, and NoRoomError (ENOSPC) before anything is written. */
   async stage(list: ContentList): Promise<StagedFile> {
     const { cid } = list
     let opening = this.#open.get(cid)
@@ -82,9 +88,15 @@ export class Staging {
     this.#sealed.add(shared.list.cid)
   }
 
+  /** So many bytes that were missing are there. */
+  arrived(bytes: number): void {
+    this.#pending -= bytes
+  }
+
   async release(shared: Shared): Promise<void> {
     shared.users--
     if (shared.users > 0) return
+    this.#pending -= bytesOf(shared.missing)
     this.#open.delete(shared.list.cid)
     await close(shared.fd)
   }
@@ -101,6 +113,9 @@ export class Staging {
       const missing = fd.fresh || this.#sealed.has(list.cid) ? allChunks(list) : await missingChunks(fd.fd, list)
       if (this.#sealed.has(list.cid) && !fd.fresh) missing.clear()
       else this.#sealed.delete(list.cid)
+      const needs = bytesOf(missing)
+      await this.#space.admit(needs, this.#pending)
+      this.#pending += needs
       return { list, fd: fd.fd, missing, users: 0 }
     } catch (error) {
       await close(fd.fd)
@@ -143,7 +158,7 @@ class Staged implements StagedFile {
     if (chunk === undefined) return
     if (chunk.length !== data.length) throw new Error(`a chunk of ${chunk.length} bytes was staged with ${data.length}`)
     await writeFully(fd, data, offset)
-    missing.delete(offset)
+    if (missing.delete(offset)) this.#staging.arrived(data.length)
   }
 
   async seal(): Promise<void> {
@@ -194,6 +209,12 @@ async function openExisting(path: string, size: number): Promise<number | null> 
   if (stat.isFile() && stat.nlink === 1n && stat.size <= BigInt(size)) return fd
   await close(fd)
   return null
+}
+
+function bytesOf(missing: ReadonlyMap<number, Chunk>): number {
+  let bytes = 0
+  for (const chunk of missing.values()) bytes += chunk.length
+  return bytes
 }
 
 function allChunks(list: ContentList): Map<number, Chunk> {

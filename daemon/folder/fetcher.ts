@@ -32,6 +32,7 @@ export interface FetcherPorts extends SourcePorts {
   unavailable?(paths: readonly PathKey[]): void
 }
 
+/** What an errno alone does not say. */
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free space',
   EDQUOT: 'the quota is used up; free space',
@@ -207,7 +208,7 @@ export class Fetcher {
     const code = errnoOf(error) ?? 'stage-failed'
     const paths = left.flatMap((job) => [...(this.#askers.get(job.cid) ?? [])])
     this.#ports.log.warn({ code, error: messageOf(error), paths: paths.length }, 'contents could not be staged')
-    this.#ports.failed(paths, { code, message: `cannot stage new content (${code}): ${ADVICE[code] ?? `${messageOf(error)}; it is tried again later`}` })
+    this.#ports.failed(paths, { code, message: `cannot stage new content (${code}): ${reasonOf(error)}; it is tried again by itself` })
   }
 
   #finished(job: Job, list: ContentList): void {
@@ -217,4 +218,10 @@ export class Fetcher {
     this.#lists.set(job.cid, list)
     this.#ports.staged([...askers])
   }
+}
+
+/** A disk that refused before it was asked of the system (no room for it) says in full what is missing. */
+function reasonOf(error: unknown): string {
+  const isOfSystem = error instanceof Error && 'syscall' in error
+  return (isOfSystem ? ADVICE[errnoOf(error) ?? ''] : undefined) ?? messageOf(error)
 }

@@ -154,6 +154,7 @@ test('a full disk is a problem row, old files stay, and space heals it', { timeo
     return found.problems.some((problem) => problem.code === 'ENOSPC') && found
   }, 40_000)
   t.ok(status.problems.every((problem) => problem.message.includes('free space')), status.problems[0]?.message)
+  t.ok(status.problems.some((problem) => problem.message.includes('MiB are needed')), 'the large one was not begun, and says what is missing')
   for (const line of old.filter((found) => found.startsWith('grow.bin') || found.startsWith('keep.txt'))) t.ok((await lines(b)).includes(line), 'the old file is intact')
   t.is((await b.cli('sync', '--timeout', '20s')).code === 0, false, 'sync does not say that all is well')
   await rm(b.path('ballast'))

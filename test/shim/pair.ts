@@ -1,5 +1,6 @@
 /** Two paired daemons that share `docs`, each with a shim between itself and its files. */
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createWorld, Device, pair, type Scope } from '../e2e/harness.ts'
 import { Shim } from './shim.ts'
 
@@ -15,7 +16,7 @@ export async function createShimmedPair(t: Scope, environment: Readonly<Record<s
     // Where the device will say that its files are; what a shim is told when it is made cannot be asked of the device yet.
     const place = new Device(t, world, name)
     await mkdir(place.path(), { recursive: true })
-    const shim = new Shim(place.beside('shim'))
+    const shim = new Shim(place.beside('shim'), join(world.root, 'order'))
     t.teardown(() => shim.close(), { order: 2000 })
     return { shim, device: new Device(t, world, name, { ...environment, ...shim.environment(place.path(), place.home) }) }
   }

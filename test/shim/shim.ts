@@ -42,14 +42,15 @@ export type Errno = keyof typeof ERRNO
 const MODES = ['off', 'kill', 'torn', 'fail', 'short']
 const ANY = 0xffffffff
 /** As laid out in shim.c, in bytes. */
+const RECORDING_AT = 32
 const MATCH_AT = 64
 const MATCH_BYTES = 256
 const HIT_AT = 320
 const HIT_BYTES = 1024
 const COUNTS_AT = HIT_AT + HIT_BYTES
 const CONTROL_BYTES = COUNTS_AT + CALLS.length * AREAS.length * 4
-/** A process-shared mutex and a counter. */
-const ORDER_BYTES = 64
+/** A lock and a counter. */
+const ORDER_BYTES = 16
 
 export type Counts = ReadonlyMap<`${Call} ${Area}`, number>
 
@@ -59,16 +60,31 @@ export class Shim {
   readonly #file: string
   readonly #library: string
 
-  /** `file` is made; a daemon started with `environment` obeys it. */
-  constructor(file: string) {
+  readonly #order: string
+
+  /** `file` is made; a daemon started with `environment` obeys it. `order`: a file that it shares with others. */
+  constructor(file: string, order = `${file}.order`) {
     this.#library = library()
     this.#file = file
+    this.#order = order
+    writeFileSync(`${file}.journal`, '')
+    if (!existsSync(order)) writeFileSync(order, Buffer.alloc(ORDER_BYTES))
     writeFileSync(file, Buffer.alloc(CONTROL_BYTES))
     this.#fd = openSync(file, 'r+')
   }
 
   environment(tree: string, home: string): Record<string, string> {
-    return { LD_PRELOAD: this.#library, P2PSYNC_SHIM: this.#file, P2PSYNC_SHIM_TREE: tree, P2PSYNC_SHIM_HOME: home }
+    return { LD_PRELOAD: this.#library, P2PSYNC_SHIM: this.#file, P2PSYNC_SHIM_TREE: tree, P2PSYNC_SHIM_HOME: home, P2PSYNC_SHIM_JOURNAL: `${this.#file}.journal`, P2PSYNC_SHIM_ORDER: this.#order }
+  }
+
+  /** What the daemon does to its files is written down from now on (journal.ts). */
+  record(on: boolean): void {
+    this.#put(RECORDING_AT, words(on ? 1 : 0))
+  }
+
+  /** Of daemons that share an order, the numbers say what came first. */
+  journal(): Buffer {
+    return readFileSync(`${this.#file}.journal`)
   }
 
   arm(rule: Rule): void {
@@ -160,5 +176,3 @@ function words(...values: readonly number[]): Buffer {
   values.forEach((value, i) => bytes.writeUInt32LE(value, i * 4))
   return bytes
 }
-
-export { ORDER_BYTES }
