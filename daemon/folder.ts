@@ -11,6 +11,7 @@ import { createContext } from './folder/create-context.ts'
 import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
+import { Calendar } from './folder/calendar.ts'
 import { applyRules } from './folder/apply-rules.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
@@ -71,6 +72,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #retries = new Retries()
   readonly #rules = new Rules()
   readonly #abort = busyAbortController()
+  readonly #calendar = new Calendar()
   readonly #notices: Notices
   readonly #reporter: Reporter
   #context: FolderContext | null = null
@@ -399,7 +401,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #expire(): void {
-    this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
+    this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION, this.#calendar)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
   }
 
   #refusal(): P2psyncError {

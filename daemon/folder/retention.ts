@@ -1,6 +1,7 @@
 /** History ends here and nowhere else: by age, then by size, oldest first and never more than needed. */
 import { messageOf } from '../../base/errors.ts'
 import type { HistoryFile, HistoryRow } from '../ports.ts'
+import type { Calendar } from './calendar.ts'
 import type { FolderContext } from './context.ts'
 
 export interface Retention {
@@ -21,20 +22,22 @@ interface Kept extends HistoryFile {
 }
 
 /** @returns how many files went. The file goes before its row: a crash in between leaves a row without a file, which goes next time. */
-export async function expireHistory(context: FolderContext, retention: Retention): Promise<number> {
+export async function expireHistory(context: FolderContext, retention: Retention, calendar: Calendar): Promise<number> {
   const { disk, index, clock, log } = context.ports
   const { files, fileSystemBytes } = await disk.history()
   const rows = new Map<string, HistoryRow>()
   for await (const batch of index.history(null)) for (const row of batch) rows.set(row.name, row)
   const kept = files.map((file): Kept => ({ ...file, at: rows.get(file.name)?.at ?? file.at, row: rows.get(file.name) ?? null }))
-  const expired = expiredOf(kept, clock.now() - retention.maxAgeMs, retention.maxBytes ?? Math.floor(fileSystemBytes * DEFAULT_SHARE))
+  calendar.look(clock.now(), kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
+  const oldest = calendar.oldest(clock.now(), retention.maxAgeMs)
+  const expired = expiredOf(kept, oldest, retention.maxBytes ?? Math.floor(fileSystemBytes * DEFAULT_SHARE))
   let removed = 0
   for (let start = 0; start < expired.length && !context.signal.aborted; start += AT_ONCE) {
     removed += await removeSome(context, expired.slice(start, start + AT_ONCE))
   }
   if (removed > 0) log.info({ files: removed }, 'history was shortened to what the settings allow')
   const there = new Set(files.map((file) => file.name))
-  await forget(context, [...rows.values()].filter((row) => !there.has(row.name) && row.at < clock.now() - retention.maxAgeMs))
+  await forget(context, [...rows.values()].filter((row) => !there.has(row.name) && row.at < oldest))
   return removed
 }
 

@@ -2,6 +2,7 @@
 import test from 'brittle'
 import { Export, makeEmpty } from '../../daemon/export.ts'
 import { versionId, type Version } from '../../daemon/folder/history.ts'
+import { Calendar } from '../../daemon/folder/calendar.ts'
 import { expiredOf } from '../../daemon/folder/retention.ts'
 import type { HistoryFile } from '../../daemon/ports.ts'
 import { chunkId, contentList } from '../../daemon/sync/content.ts'
@@ -136,6 +137,24 @@ test('retention: oldest first, never more than needed, rows go with their files'
   t.is(b.disk.history.size, 0, 'age')
   t.alike((await versions(made, a, 'doc')).map(({ holders }) => holders.every(({ at }) => at === null)), [true])
   t.is(b.user.read('doc').toString(), '44444')
+})
+
+test('retention: after a leap of the clock nothing goes by age until the new time has lasted as long', (t) => {
+  const calendar = new Calendar()
+  const start = 1_000 * DAY_MS
+  calendar.look(start, start - DAY_MS)
+  t.is(calendar.oldest(start, 30 * DAY_MS), start - 30 * DAY_MS)
+  calendar.look(start + 3 * DAY_MS, start)
+  t.is(calendar.oldest(start + 3 * DAY_MS, 30 * DAY_MS), start - 27 * DAY_MS, 'a machine may sleep')
+  const later = start + 3_650 * DAY_MS
+  calendar.look(later, start)
+  t.is(calendar.oldest(later, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
+  calendar.look(later + 5 * DAY_MS, start)
+  t.is(calendar.oldest(later + 29 * DAY_MS, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
+  t.is(calendar.oldest(later + 30 * DAY_MS, 30 * DAY_MS), later)
+  const started = new Calendar()
+  started.look(later, start)
+  t.is(started.oldest(later, 30 * DAY_MS), Number.NEGATIVE_INFINITY, 'a start in another time')
 })
 
 test('retention: what must go', (t) => {

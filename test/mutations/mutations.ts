@@ -237,6 +237,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/history', 'retention: what must go')]
   },
   {
+    bug: 'a clock that leaps ends all history at once',
+    file: 'daemon/folder/calendar.ts',
+    find: 'if (Math.abs(now - before) > LEAP_MS)',
+    replace: 'if (false)',
+    caughtBy: [by('folder/history', 'retention: after a leap of the clock nothing goes by age until the new time has lasted as long')]
+  },
+  {
     bug: 'index and files of two times are taken for one (R18)',
     file: 'daemon/folder/epoch.ts',
     find: 'marker > index ?',

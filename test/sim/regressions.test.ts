@@ -278,3 +278,17 @@ well(
   ],
   { weather: { ...CLEAR, lies: 0.9 } }
 )
+
+for (const [name, by] of [['ahead', 315_576_000_000], ['back, and ahead again', -315_576_000_000]] as const) {
+  well(`clock: ten years ${name}, and no history goes by age`, 2, [
+    { wait: 0, do: 'write', on: 0, path: 'a', text: 'one' },
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'clock', on: 1, by: Math.min(0, by) },
+    { wait: 0, do: 'replace', on: 0, path: 'a', text: 'two' },
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'clock', on: 1, by: Math.abs(by) },
+    { wait: 3 * 3_600_000, do: 'stop', on: 1 },
+    { wait: 0, do: 'start', on: 1 },
+    { wait: 3 * 3_600_000, do: 'rest' }
+  ])
+}
