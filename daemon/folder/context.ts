@@ -89,6 +89,11 @@ export class Counter {
   }
 }
 
+/** Something was decided for the path, or because of it, that is not done yet. */
+export function isOpen({ tally, blocked, copyBases }: FolderContext, path: PathKey): boolean {
+  return copyBases.size > 0 || tally.expects(path) || blocked.has(path)
+}
+
 /** R14: of each device the statement of its newest generation that has one. */
 export function newestPerDevice(rows: readonly RemoteRow[]): RemoteRow[] {
   if (rows.length < 2) return [...rows]

@@ -1,13 +1,14 @@
 /** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
 import { BATCH_ENTRIES } from '../../base/limits.ts'
-import type { Finding, Problem, Row, SeenStat } from '../ports.ts'
+import type { Finding, Problem, RemoteRow, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
-import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
+import { contentKey, hasBytes, sameContent, sameEntry } from '../sync/entry-compare.ts'
 import type { ChunkId, PathKey } from '../sync/ids.ts'
+import { compareVersions } from '../sync/version.ts'
 import { commit, type Change } from './commit.ts'
-import { newestPerDevice, type FolderContext } from './context.ts'
+import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { FLAG, type Gone as Missed, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
@@ -99,7 +100,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   await restamp(context, restamps)
   await drop(context, dropped)
   const unreadable = await commit(context, changes)
-  afterLocal(context, changes)
+  afterLocal(context, changes, new Map(states.map((state, i) => [state.path, remotes[i] ?? []])))
   return [...again, ...unreadable]
 }
 
@@ -243,8 +244,13 @@ async function restamp(context: FolderContext, rows: readonly { path: PathKey; r
 }
 
 /** Others may state something of these paths that is not applied yet. */
-function afterLocal(context: FolderContext, changes: readonly Change[]): void {
-  if (context.ports.remotes.list().length > 0) context.work.markDirty(changes.map((change) => change.path))
+function afterLocal(context: FolderContext, changes: readonly Change[], remotes: ReadonlyMap<PathKey, readonly RemoteRow[]>): void {
+  const isBehind = ({ path, row }: Change): boolean => isOpen(context, path) || newestPerDevice(remotes.get(path) ?? []).some(({ entry }) => !covers(row.entry, entry))
+  context.work.markDirty(changes.filter(isBehind).map((change) => change.path))
   if (changes.some((change) => isIgnoreFile(change.path))) context.work.markRules()
 }
 
+/** Whoever knows ours has nothing to learn from the other. */
+function covers(ours: Entry, theirs: Entry): boolean {
+  return compareVersions(ours.vv, theirs.vv) === 'dominates' || sameEntry(ours, theirs)
+}

@@ -23,6 +23,17 @@ export async function reconcileAndApply(context: FolderContext, marked: Readonly
   const dirty = withBases(context, marked)
   const view = new LoadedView(context)
   await view.load([...dirty], [])
+  const givers = await giversOfLast(context, view, dirty)
+  for (const path of givers) dirty.add(path)
+  try {
+    await carryOut(context, view, dirty)
+  } catch (error) {
+    context.work.markDirty(givers)
+    throw error
+  }
+}
+
+async function carryOut(context: FolderContext, view: LoadedView, dirty: ReadonlySet<PathKey>): Promise<void> {
   const steps = plan(await resolve(dirty, view))
   for (const path of dirty) context.tally.settle(path)
   for (const step of steps) {
@@ -37,7 +48,7 @@ export async function reconcileAndApply(context: FolderContext, marked: Readonly
 }
 
 /** A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it. */
-function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): ReadonlySet<PathKey> {
+function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): Set<PathKey> {
   const dirty = new Set(marked)
   for (const [copy, base] of copyBases) {
     if (!marked.has(copy) && !marked.has(base)) continue
@@ -45,6 +56,17 @@ function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): 
     copyBases.delete(copy)
   }
   return dirty
+}
+
+/** A file that moved is stated together with its end at the old place: a slice that was cut between the two takes the other half as well. */
+async function giversOfLast({ ports, work }: FolderContext, view: LoadedView, dirty: ReadonlySet<PathKey>): Promise<readonly PathKey[]> {
+  const last = [...dirty].at(-1)
+  const wanted = last === undefined ? undefined : view.path(last)?.remotes.find((entry) => entry.kind === 'file')
+  if (work.dirtyCount === 0 || wanted?.kind !== 'file') return []
+  const places = await ports.index.places(wanted.cid)
+  const givers = work.takeAlso(places.flatMap(({ area, path }) => (area === 'tree' ? [path as PathKey] : [])))
+  await view.load(givers, [])
+  return givers
 }
 
 async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {

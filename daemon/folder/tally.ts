@@ -38,6 +38,11 @@ export class Tally {
     this.#pending.delete(path)
   }
 
+  /** Its target is not on our disk yet. */
+  expects(path: PathKey): boolean {
+    return this.#pending.has(path)
+  }
+
   /** What we need; paths in `blocked` do not count (R39). */
   need(blocked: Iterable<PathKey>): Need {
     return this.#pending.without(blocked)
@@ -84,6 +89,10 @@ class Amounts<T extends Amount> {
 
   paths(): Iterable<PathKey> {
     return this.#rows.keys()
+  }
+
+  has(path: PathKey): boolean {
+    return this.#rows.has(path)
   }
 
   set(path: PathKey, row: T): void {

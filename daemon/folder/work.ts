@@ -60,6 +60,11 @@ export class Work {
     this.#pull = true
   }
 
+  /** Takes these too, if they are marked. */
+  takeAlso(paths: readonly PathKey[]): readonly PathKey[] {
+    return paths.filter((path) => path !== IGNORE_FILE && this.#dirty.delete(path))
+  }
+
   markDirty(paths: Iterable<PathKey>): void {
     for (const path of paths) this.#dirty.add(path)
   }

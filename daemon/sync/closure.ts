@@ -2,7 +2,8 @@
  * The working state of one reconcile: the set of paths that must be looked at together, grown until nothing more belongs to it.
  *
  *     settle   merge what is said of a path (and the virtual entries that arrived there); its losers become virtual entries
- *     explore  where a directory ends, everything below must be known to be dead
+ *     explore  where a directory ends, everything below must be known to be dead. Not for what is only passed through on the way to
+ *              a path: it has a turn of its own, and a directory that ends with all in it would else drag in all of it each time
  *     displace the top-down pass (R9): a path with something live below is a directory, whatever won there
  *
  * Virtual entries are only ever added, and a path that became live stays so: the growth ends. Cyclic only by type with
@@ -40,6 +41,8 @@ export class Closure {
   readonly #virtuals = new Map<PathKey, Loser[]>()
   /** Paths with something live below; the least such path names the one whose existence proves it. */
   readonly #occupied = new Map<PathKey, PathKey>()
+  /** Ancestors of what is considered that nobody asked for: they matter only if something live is below them. */
+  readonly #passed = new Set<PathKey>()
   /** Settled since the last look, and no directory: something may live below. */
   readonly #unexplored = new Set<PathKey>()
   readonly #needPaths = new Set<PathKey>()
@@ -77,14 +80,24 @@ export class Closure {
   }
 
   #add(path: PathKey): void {
-    if (this.#considered.has(path) || this.#queue.has(path)) return
+    if (this.#passed.delete(path)) {
+      const known = this.#considered.get(path)
+      if (known !== undefined && !known.ignored && known.merged?.kind !== 'directory') this.#unexplored.add(path)
+    }
+    this.#enqueue(path)
+  }
+
+  /** @returns false if it was there before. */
+  #enqueue(path: PathKey): boolean {
+    if (this.#considered.has(path) || this.#queue.has(path)) return false
     this.#queue.add(path)
     const parent = parentOf(path)
-    if (parent !== '') this.#add(parent)
+    if (parent !== '' && this.#enqueue(parent)) this.#passed.add(parent)
+    return true
   }
 
   #grow(): void {
-    while (this.#queue.size > 0) {
+    while (this.#queue.size + this.#unexplored.size > 0) {
       for (const path of this.#queue) {
         this.#queue.delete(path)
         this.#settle(path)
@@ -104,7 +117,8 @@ export class Closure {
     this.#considered.set(path, considered)
     if (considered.ignored) return
     if (isLive(considered.merged)) this.#occupy(path)
-    if (considered.merged?.kind !== 'directory') this.#unexplored.add(path)
+    if (considered.losers.length > 0) this.#passed.delete(path)
+    if (considered.merged?.kind !== 'directory' && !this.#passed.has(path)) this.#unexplored.add(path)
     for (const loser of considered.losers) this.#arrive(path, loser)
   }
 
@@ -169,6 +183,7 @@ export class Closure {
 
   #target({ path, view, merged }: Considered): Entry | null {
     const occupant = this.#occupied.get(path)
+    if (occupant === undefined && this.#passed.has(path) && merged?.kind !== 'directory') return null
     if (occupant === undefined || merged?.kind === 'directory') return merged
     const entry = this.#considered.get(occupant)?.merged ?? null
     return directoryOver(merged, view, entry)

@@ -162,3 +162,15 @@ test('the mode of a copy is the one its content had', (t) => {
   t.is(target?.kind === 'file' && target.mode, 0o600)
   t.alike(dot('a1'), kept.mdot)
 })
+
+test('an ancestor that ends is left to its own turn, with what else lies in it', (t) => {
+  const statements = { d: [directory('a1'), tombstone('a1 b1')], 'd/e': [directory('a2'), tombstone('a2 b2')], 'd/e/f': [file('X', 'a3'), tombstone('a3 b3')], 'd/g': [file('Y', 'a4'), tombstone('a4 b4')] } as const
+  t.alike([...resolveAll(statements, ['d/e/f']).keys()], [path('d/e/f')])
+  t.alike([...resolveAll(statements, ['d/e']).keys()].sort(), [path('d/e'), path('d/e/f')])
+  t.alike([...resolveAll(statements, ['d/e/f', 'd']).keys()].sort(), [path('d'), path('d/e'), path('d/e/f'), path('d/g')])
+})
+
+test('R9: what is live keeps the ancestors that it passes', (t) => {
+  const resolutions = resolveAll({ d: [directory('a1'), file('X', 'a1 b1')], 'd/e': [directory('a2'), tombstone('a2 b2')], 'd/e/f': [file('Y', 'a3'), file('Z', 'a3 b3')] }, ['d/e/f'])
+  t.alike([resolutions.get(path('d'))?.target.kind, resolutions.get(path('d/e'))?.target.kind], ['directory', 'directory'])
+})
