@@ -13,6 +13,7 @@ import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
 import { Calendar } from './folder/calendar.ts'
 import { applyRules } from './folder/apply-rules.ts'
+import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { reconcileAndApply } from './folder/merge.ts'
@@ -236,6 +237,7 @@ export class Folder extends Resource implements FolderInbox {
         this.#running = null
         this.#notBefore = this.#options.clock.now() + wait
         this.#planRetry()
+        this.#lookAgainLater()
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
@@ -281,6 +283,15 @@ export class Folder extends Resource implements FolderInbox {
     return outcome === 'ready'
   }
 
+  /** R35 */
+  #lookAgainLater(): void {
+    const ms = this.#context?.displaced.dueIn(this.#options.clock.now()) ?? null
+    if (ms === null) return
+    this.#notices.once('displaced', ms, () => {
+      this.act(lookAgain).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'what was displaced is looked at later'))
+    })
+  }
+
   async #step(context: FolderContext): Promise<void> {
     await this.#acts.run()
     if (this.#work.takeRules()) await applyRules(context)
@@ -319,7 +330,7 @@ export class Folder extends Resource implements FolderInbox {
     } finally {
       this.#scanning = false
     }
-    await this.#rootReady()
+    if ((await this.#rootReady()) && scan.paths === 'all') await lookAgainAtAll(context, this.#options.rescanMs ?? RESCAN_MS)
   }
 
   async #firstMetadata(context: FolderContext): Promise<void> {

@@ -184,6 +184,10 @@ export interface Disk {
   history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }>
   /** For retention only: the bytes are gone then. True if nothing has that name (any more). */
   removeHistory(name: string): Promise<boolean>
+  /** R35: if what stands in history under `name` is not the content of `entry` any more, it becomes an ordinary file with a conflict name near `path`. */
+  recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck>
+  /** Names in the newest hours of history: at least those of the last `ms` before its newest file. */
+  recentHistory(ms: number): Promise<readonly string[]>
   /** What stands at a place at this moment; a file is read to its end. Never rejects for what is wrong with one place. */
   look(place: Place): Promise<Look>
   /**
@@ -205,6 +209,12 @@ export type Look =
   | { readonly kind: 'unstable' }
   /** Not one of these, or it cannot be read. */
   | { readonly kind: 'problem'; readonly problem: Problem }
+
+export type Recheck =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'gone' }
+  /** `at`: an ordinary new tree path; null: there was no room for one, and it is in history under another name. */
+  | { readonly kind: 'stray'; readonly at: PathKey | null }
 
 export interface Stray {
   /** Below the root, as text for people. */
@@ -306,6 +316,8 @@ export interface FolderIndex extends KnownTree {
   /** `only`: nothing but a chunk is looked for. */
   find(id: ObjectId, only?: 'chunk'): Promise<FoundObject | null>
   history(path: PathKey | null): AsyncIterable<readonly HistoryRow[]>
+  /** By its name below `.p2psync/history/`. */
+  historyRow(name: string): Promise<HistoryRow | null>
   /** Every content with its first places, in batches; for the checker. */
   contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]>
   batch(): IndexBatch

@@ -79,6 +79,16 @@ export class Mover {
     })
   }
 
+  /**
+   * As `placeNew`, for a file that somebody may hold open. A new link would leave his descriptor with the old name, and nobody would
+   * hear of what he writes then; an exchange takes it along.
+   */
+  async placeOpen(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
+    const { exchange: canExchange } = await this.#capabilities()
+    if (prepared.kind === 'directory' || !canExchange) return await this.placeNew(prepared, parent, name, path)
+    return await this.#roots.useOwn(prepared.area, async (area) => await this.#placeHeld(prepared, area, parent, name, path))
+  }
+
   /** Puts it in the place of what stands there, which comes out in staging/swap. `prepared.area` is staging/swap. */
   async replace(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
     const capabilities = await this.#capabilities()

@@ -4,8 +4,9 @@
  */
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, OpenFile, Place, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, OpenFile, Place, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
+import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import { applyBatch } from './apply.ts'
@@ -19,6 +20,7 @@ import { readIgnoreFiles } from './ignore-files.ts'
 import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { Problems } from './problems.ts'
+import { recentHistory, recheck } from './recheck.ts'
 import { recover } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { at, Roots } from './roots.ts'
@@ -145,6 +147,14 @@ export class FolderDisk implements Disk {
 
   async removeHistory(name: string): Promise<boolean> {
     return await this.#inTurn(async () => await removeFromHistory(this.#roots, name))
+  }
+
+  async recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck> {
+    return await this.#inTurn(async () => await recheck(this.#roots, this.#displaced, name, path, entry))
+  }
+
+  async recentHistory(ms: number): Promise<readonly string[]> {
+    return await recentHistory(this.#roots, ms)
   }
 
   async look(place: Place): Promise<Look> {

@@ -79,8 +79,10 @@ export class Displaced {
       const prepared: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area, name, stat, cid: null }
       try {
         for await (const target of this.#names(directory, name, stat, path)) {
-          const moved = await roots.use(parentOf(target), async (parent) => await mover.placeNew(prepared, parent, nameOf(target), target), visit)
+          const moved = await roots.use(parentOf(target), async (parent) => await mover.placeOpen(prepared, parent, nameOf(target), target), visit)
           if (moved.kind !== 'placed') continue
+          // Somebody put a file of his own there in the instant that an empty one held the name.
+          if (moved.out !== null) await this.rehome(SWAP_DIR, moved.out, target, visit)
           log.warn({ path, stray: target }, 'something changed at the moment of an exchange; what came out stands under a name of its own')
           return { at: target }
         }

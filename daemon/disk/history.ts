@@ -45,15 +45,19 @@ export async function moveToHistory(roots: Roots, from: Directory, name: string,
 /** Everything that stands there, whether an index knows of it or not. */
 export async function listHistory(roots: Roots): Promise<HistoryFile[]> {
   const files: HistoryFile[] = []
-  for (const bucket of await namesIn(roots, HISTORY_DIR)) {
-    const at = Date.parse(`${bucket}:00:00Z`)
-    if (!BUCKET.test(bucket) || Number.isNaN(at)) continue
+  for (const { name: bucket, at } of await historyBuckets(roots)) {
     for (const file of await namesIn(roots, `${HISTORY_DIR}/${bucket}`)) {
       const size = await sizeOf(roots, `${HISTORY_DIR}/${bucket}`, file)
       if (size !== null) files.push({ name: `${bucket}/${file}`, size, at })
     }
   }
   return files
+}
+
+/** The hours that history has anything of. `at`: in milliseconds since the epoch. */
+export async function historyBuckets(roots: Roots): Promise<{ readonly name: string; readonly at: number }[]> {
+  const names = await namesIn(roots, HISTORY_DIR)
+  return names.filter((name) => BUCKET.test(name)).map((name) => ({ name, at: Date.parse(`${name}:00:00Z`) })).filter(({ at }) => !Number.isNaN(at))
 }
 
 /** Of the whole file system that holds the folder. */
@@ -76,7 +80,8 @@ export async function removeFromHistory(roots: Roots, name: string): Promise<boo
   return true
 }
 
-async function namesIn(roots: Roots, directory: string): Promise<readonly string[]> {
+/** Names of our own directories are text; one that is missing has none. */
+export async function namesIn(roots: Roots, directory: string): Promise<readonly string[]> {
   try {
     const names = await roots.use(directory, async (opened) => await readNames(self(opened)))
     return names.flatMap((name) => decodeName(name) ?? [])

@@ -112,6 +112,7 @@ async function recordHistory(context: FolderContext, batch: IndexBatch, change: 
   if (entry === undefined || entry.kind === 'tombstone') return
   batch.putHistory({ name: kept.name, path: change.path, entry, at: now, reason: kept.reason })
   if (entry.kind !== 'file') return
+  context.displaced.note(kept.name, now)
   const content = await context.ports.index.content(entry.cid)
   if (content !== null) batch.putContent(content.list, { area: 'history', path: kept.name }, null)
 }

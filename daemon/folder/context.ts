@@ -2,6 +2,7 @@
 import type { Clock, Disk, FolderIndex, FolderPeers, Log, OwnDrive, OwnCheckpoint, Problem, RemoteDrives, RemoteRow, Watcher } from '../ports.ts'
 import type { Dot, Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
+import type { Displacements } from './displaced.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Guard } from './guard.ts'
 import type { RecentChunks } from './recent-chunks.ts'
@@ -46,6 +47,8 @@ export interface FolderContext {
   readonly problems: Map<string, Problem>
   /** Paths whose target cannot be applied for now (R39). */
   readonly blocked: Map<PathKey, Problem>
+  /** What was displaced and must be looked at again (R35). */
+  readonly displaced: Displacements
   /** How often in a row the disk was not as the index says when a path was to be changed. */
   readonly refusals: Map<PathKey, number>
   /** Conflict copies not made yet → the path whose losing content they keep. */

@@ -3,6 +3,7 @@ import type { Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { GuardLimits } from '../sync/safety.ts'
 import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
+import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
 import { Guard } from './guard.ts'
 import { RecentChunks } from './recent-chunks.ts'
@@ -60,6 +61,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     asked: new Set(),
     problems,
     blocked,
+    displaced: new Displacements(),
     refusals: new Map(),
     copyBases: new Map(),
     followers: new Map(),

@@ -153,6 +153,11 @@ export class RocksFolderIndex implements FolderIndex {
     }
   }
 
+  async historyRow(name: string): Promise<HistoryRow | null> {
+    const bytes = await this.#table.get(this.#keys.history(name))
+    return bytes === null ? null : decodeHistory(bytes)
+  }
+
   async *contents(): AsyncGenerator<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]> {
     for await (const cids of this.#batches(this.#keys.contents(), (key) => contentOfKey(key))) {
       yield await Promise.all(cids.map(async (cid) => ({ cid, places: await this.#contents.places(cid) })))

@@ -106,6 +106,18 @@ function looking(check: Check): void {
     t.is((await bench.disk.look({ area: 'history', path: '../a' })).kind, 'nothing')
   })
 
+  check('R35: what was displaced and is as it was stays in history, and the newest of it is told', async (t, bench) => {
+    await bench.user.write('a', 'one')
+    const [finding] = await scan(bench)
+    if (finding?.kind !== 'present' || finding.node.kind !== 'file') return t.fail()
+    const entry = { kind: 'file' as const, vv: {}, dots: [], mdot: ['', 0] as never, mode: finding.node.mode, size: finding.node.size, mtime: finding.node.mtime, cid: finding.node.content.cid }
+    const [result] = await apply(bench, { kind: 'remove', path: key('a'), expect: finding.seen, displace: { to: 'history' } })
+    const name = result?.kind === 'done' ? (result.kept ?? '') : ''
+    t.alike(await bench.disk.recentHistory(1000), [name])
+    t.alike(await bench.disk.recheck(name, key('a'), entry), { kind: 'same' })
+    t.alike(await bench.disk.recheck('2026-01-01T00/0123456789abcdef0123-a', key('a'), entry), { kind: 'gone' })
+  })
+
   check('at rest nothing is left over in our own directory', async (t, bench) => {
     await stage(bench, 'one')
     t.alike(await bench.disk.strays(false), [])

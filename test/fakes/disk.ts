@@ -1,7 +1,8 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, RootState, ScanRequest, StagedFile, Stray } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, StagedFile, Stray } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
+import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import { Applier } from './disk-apply.ts'
 import { ScanWalk, cut, sameStat } from './disk-scan.ts'
@@ -122,6 +123,26 @@ export class FakeDisk implements Disk {
     if (node !== undefined) node.links--
     this.#store.history.delete(name)
     return true
+  }
+
+  async recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck> {
+    await this.#life.step()
+    const node = this.#store.history.get(name)
+    if (node === undefined) return { kind: 'gone' }
+    if (node.kind !== 'file' || node.links > 1 || cut(node.data).cid === entry.cid) return { kind: 'same' }
+    let place = path as string
+    while (parentOf(place) !== '' && this.#store.tree.node(parentOf(place))?.kind !== 'directory') place = joinPath(parentOf(parentOf(place)), nameOf(place))
+    const at = this.#strayPath(place as PathKey)
+    this.#store.history.delete(name)
+    this.#store.tree.attach(at, node)
+    node.links--
+    return { kind: 'stray', at }
+  }
+
+  /** It is not so much that it had to be told apart by age. */
+  async recentHistory(_ms: number): Promise<readonly string[]> {
+    await this.#life.step()
+    return [...this.#store.history.keys()]
   }
 
   async look(place: Place): Promise<Look> {

@@ -116,6 +116,11 @@ export class FakeIndex implements FolderIndex {
     return this.#batches([...this.#store.history.values()].filter((row) => path === null || row.path === path))
   }
 
+  async historyRow(name: string): Promise<HistoryRow | null> {
+    await this.#life.step()
+    return this.#store.history.get(name) ?? null
+  }
+
   contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]> {
     return this.#batches([...this.#store.contents].map(([cid, content]) => ({ cid, places: [...content.places.values()] })))
   }

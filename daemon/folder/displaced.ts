@@ -1,0 +1,88 @@
+/**
+ * R35: what an apply displaced is looked at again after 2 s and at the next full scan, because a writer may still hold it open. Names
+ * are kept in memory for the 2 s only; for the full scan the history's own newest hours say which are meant, so that a crash in
+ * between forgets none.
+ */
+import { DISPLACED_RECHECK_MS } from '../../base/limits.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { HistoryRow } from '../ports.ts'
+import type { FolderContext } from './context.ts'
+
+interface Fresh {
+  readonly name: string
+  readonly at: number
+}
+
+export class Displacements {
+  #fresh: Fresh[] = []
+  /** Something was displaced since the last full scan, or a start knows nothing of that. */
+  #pending = true
+
+  note(name: string, now: number): void {
+    this.#fresh.push({ name, at: now })
+    this.#pending = true
+  }
+
+  /** When the first of them is due; null: nothing waits. */
+  dueIn(now: number): number | null {
+    const [first] = this.#fresh
+    // A clock that was set back must not put it off.
+    return first === undefined ? null : Math.min(DISPLACED_RECHECK_MS, Math.max(0, first.at + DISPLACED_RECHECK_MS - now))
+  }
+
+  takeDue(now: number): readonly string[] {
+    const isDue = ({ at }: Fresh): boolean => at + DISPLACED_RECHECK_MS <= now || at > now
+    const due = this.#fresh.filter(isDue)
+    this.#fresh = this.#fresh.filter((each) => !isDue(each))
+    return due.map(({ name }) => name)
+  }
+
+  takePending(): boolean {
+    const pending = this.#pending
+    this.#pending = false
+    return pending
+  }
+
+  /** The look failed: the next full scan does it. */
+  keep(): void {
+    this.#pending = true
+  }
+}
+
+/** In the cycle. */
+export async function lookAgain(context: FolderContext): Promise<void> {
+  await recheck(context, context.displaced.takeDue(context.ports.clock.now()))
+}
+
+/** With a full scan. `windowMs`: longer ago than the last full scan. */
+export async function lookAgainAtAll(context: FolderContext, windowMs: number): Promise<void> {
+  if (!context.displaced.takePending()) return
+  try {
+    await recheck(context, await context.ports.disk.recentHistory(windowMs))
+  } catch (error) {
+    context.displaced.keep()
+    context.ports.log.warn({ error: messageOf(error) }, 'what was displaced could not be looked at again; the next full scan does it')
+  }
+}
+
+async function recheck(context: FolderContext, names: readonly string[]): Promise<void> {
+  const { disk, index, log } = context.ports
+  for (const name of names) {
+    if (context.signal.aborted) return context.displaced.keep()
+    const row = await index.historyRow(name)
+    if (row === null || row.entry.kind !== 'file') continue
+    const outcome = await disk.recheck(name, row.path, row.entry)
+    if (outcome.kind !== 'stray') continue
+    log.warn({ path: row.path, at: outcome.at }, 'somebody wrote to a file after a sync had replaced it; what was written stands under a name of its own')
+    await forget(context, row)
+    context.work.markScan(outcome.at === null ? [row.path] : [row.path, outcome.at])
+  }
+}
+
+/** The old version is not there any more: the user's own program wrote over it. */
+async function forget({ ports: { index } }: FolderContext, { name, entry }: HistoryRow): Promise<void> {
+  const batch = index.batch()
+  batch.delHistory(name)
+  if (entry.kind === 'file') batch.delPlace(entry.cid, { area: 'history', path: name })
+  await batch.flush()
+}

@@ -1,0 +1,65 @@
+/** R35 on a real disk: what of history is looked at again, and where a changed one goes. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import type { FileEntry } from '../../daemon/sync/entry.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { isConflictPath } from '../../daemon/sync/conflict.ts'
+import { applyOne, fileOp, historyTexts, inMicroseconds, listOf, openFolder, read, scan, stage, statOf, tree, type Folder } from './tree.ts'
+
+/** `d/doc` was displaced while a writer holds it open. */
+async function displaced(t: Assert): Promise<Folder & { readonly fd: number; readonly name: string; readonly entry: FileEntry }> {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.writeFileSync(join(folder.root, 'd/doc'), 'before')
+  await scan(folder)
+  const { mtimeNs, size } = statOf(folder.root, 'd/doc')
+  const fd = fs.openSync(join(folder.root, 'd/doc'), 'r+')
+  t.teardown(() => fs.closeSync(fd))
+  await stage(folder.disk, 'after')
+  const result = await applyOne(folder.disk, fileOp('d/doc', 'after', { expect: folder.rows.seen('d/doc') }))
+  if (result.kind !== 'done' || result.kept === null) throw new Error('it was not displaced')
+  const entry: FileEntry = { kind: 'file', vv: {}, dots: [], mdot: ['' as never, 0], mode: 0o644, size, mtime: inMicroseconds({ mtimeNs }), cid: listOf('before').cid }
+  return { ...folder, fd, name: result.kept, entry }
+}
+
+const DOC = 'd/doc' as PathKey
+
+test('R35: an untouched one stays, by its times or by its bytes', async (t) => {
+  const { disk, name, entry, root } = await displaced(t)
+  t.alike(await disk.recheck(name, DOC, entry), { kind: 'same' })
+  t.alike(await disk.recheck(name, DOC, { ...entry, mtime: '1000' }), { kind: 'same' })
+  t.alike(historyTexts(root), ['before'])
+  t.alike(await disk.recentHistory(3_600_000), [name])
+})
+
+test('R35: one that was written to gets a conflict name beside its path; later writes go there', async (t) => {
+  const { disk, name, entry, root, fd } = await displaced(t)
+  fs.writeSync(fd, 'BEFORE', 0)
+  const outcome = await disk.recheck(name, DOC, entry)
+  const at = outcome.kind === 'stray' ? outcome.at : null
+  if (at === null) return t.fail(outcome.kind)
+  t.ok(isConflictPath(at) && at.startsWith('d/'), at)
+  t.alike([read(root, at), read(root, 'd/doc')], ['BEFORE', 'after'])
+  t.alike(historyTexts(root), [])
+  fs.writeSync(fd, ' and more', 6)
+  t.is(read(root, at), 'BEFORE and more')
+  t.alike(await disk.recheck(name, DOC, entry), { kind: 'gone' })
+})
+
+test('R35: its directory is gone: in the nearest one above', async (t) => {
+  const { disk, name, entry, root, fd } = await displaced(t)
+  fs.rmSync(join(root, 'd'), { recursive: true })
+  fs.writeSync(fd, 'BEFORE', 0)
+  const outcome = await disk.recheck(name, DOC, entry)
+  t.ok(outcome.kind === 'stray' && outcome.at !== null && !outcome.at.includes('/'))
+  t.alike(tree(root).map((path) => read(root, path)), ['BEFORE'])
+})
+
+test('R35: one that has another name in the tree was changed there', async (t) => {
+  const { disk, name, entry, root, fd } = await displaced(t)
+  fs.linkSync(join(root, '.p2psync/history', name), join(root, 'other'))
+  fs.writeSync(fd, 'BEFORE', 0)
+  t.alike(await disk.recheck(name, DOC, entry), { kind: 'same' })
+  t.is(read(root, 'other'), 'BEFORE')
+})
