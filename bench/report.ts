@@ -26,14 +26,18 @@ export function machine(): string {
 
 export function print(report: Report): string {
   const judged = ROWS.map((row) => judge(row, report.results[row.id])).filter(({ own, peer }) => own !== null || peer !== null)
-  const lines = judged.map((one) => [one.row.name, format(one.own, one.row.unit), format(one.peer, one.row.unit), ratio(one), wanted(one), answer(one)])
-  const head = ['', `p2psync ${report.versions['p2psync'] ?? ''}`, `syncthing ${report.versions['syncthing'] ?? '-'}`, 'ratio', 'wanted', 'reached']
+  const lines = judged.map((one) => [one.row.name, format(one.own, one.row.unit), format(one.peer, one.row.unit), times(one.ratio), wanted(one), answer(one.reached, one.row), quoted(one), times(one.quotedRatio), answer(one.reachedQuoted, one.row)])
+  const head = ['', `p2psync ${report.versions['p2psync'] ?? ''}`, `Syncthing ${report.versions['syncthing'] ?? '-'}`, 'ratio', 'wanted', 'reached', 'issue’s Syncthing', 'ratio', 'reached']
   const limits = report.limits.map((limit) => [limit.name, format(limit, limit.unit)])
   return [table([head, ...lines]), limits.length === 0 ? '' : `\n${table(limits)}`, `\n${report.machine}; commit ${report.commit}${report.quick ? '; QUICK sizes' : ''}${report.isolated ? '' : '; the loopback was shared with others'}`].join('')
 }
 
-function ratio({ ratio }: Judged): string {
-  return ratio === null ? '' : `${ratio.toFixed(ratio < 10 ? 2 : 0)}×`
+function times(ratio: number | null): string {
+  return ratio === null || !Number.isFinite(ratio) ? '' : `${ratio.toFixed(ratio < 10 ? 2 : 0)}×`
+}
+
+function quoted({ row }: Judged): string {
+  return row.quoted === undefined ? '' : format({ value: row.quoted }, row.unit)
 }
 
 function wanted({ row, own }: Judged): string {
@@ -42,13 +46,9 @@ function wanted({ row, own }: Judged): string {
   return row.ratio === undefined ? '' : `≥ ${row.ratio}×`
 }
 
-function answer({ reached, row }: Judged): string {
+function answer(reached: boolean | null, row: Row): string {
   if (reached !== null) return reached ? 'yes' : 'NO'
-  return wantsPeer(row) ? '?' : ''
-}
-
-function wantsPeer(row: Row): boolean {
-  return row.ratio !== undefined
+  return row.ratio === undefined ? '' : '?'
 }
 
 function format(value: Value | null, unit: Unit): string {
