@@ -30,6 +30,8 @@ export interface World {
   readonly seed: string
   /** R27's minimum; null: no deletion is held. */
   readonly guard: number | null
+  /** Nothing in history expires. */
+  readonly keeps: boolean
   /** Whether what was synced and what only written is kept apart: it costs a copy at each write. */
   readonly powerCuts: boolean
   readonly ledger: Ledger
@@ -319,6 +321,17 @@ export class SimDevice implements Node {
     this.start()
   }
 
+  /** Files and state of another device, which somebody copied to this machine, under a key of its own. */
+  becomeCopyOf(other: SimDevice): void {
+    this.kill()
+    this.#world.trace(`${this.name} becomes a copy of ${other.name}`)
+    this.#state = other.#state.clone()
+    this.#state.disown()
+    this.#replaceDisk(other.disk.snapshot())
+    this.#takeNewKey()
+    this.start()
+  }
+
   #takeNewKey(): void {
     const former = this.device
     this.device = createHash('sha256').update(`device ${this.name}/${++this.#lives}`).digest('hex') as DeviceId
@@ -435,6 +448,7 @@ export class SimDevice implements Node {
       expectOthers: true,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
+      ...(this.#world.keeps ? { retention: () => ({ maxAgeMs: Number.MAX_SAFE_INTEGER, maxBytes: null }) } : {}),
       ...(this.#world.guard === null ? {} : { guard: { minimum: this.#world.guard } }),
       onChanges: (changes) => {
         if (!life.dead) this.#world.trace(`${this.name} changed ${changes.map((change) => `${change.from}:${change.kind}:${change.path}`).join(' ')}`)

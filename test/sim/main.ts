@@ -77,7 +77,7 @@ async function explain(script: Script, outcome: Outcome): Promise<void> {
 function printScript(script: Script): string {
   const rows = (steps: Script['steps']): string => steps.map((step) => `    ${literal(step)}`).join(',\n')
   const weather = `weather: ${literal(script.weather)}`
-  const guard = script.guard === undefined ? '' : ` guard: ${script.guard},`
+  const guard = `${script.guard === undefined ? '' : ` guard: ${script.guard},`}${script.keeps === true ? ' keeps: true,' : ''}`
   return `{\n  seed: ${script.seed}, devices: ${script.devices}, calm: ${script.calm},${guard}\n  ${weather},\n  before: [\n${rows(script.before)}\n  ],\n  steps: [\n${rows(script.steps)}\n  ]\n}`
 }
 

@@ -85,6 +85,7 @@ class Simulation {
       weather,
       seed: String(script.seed),
       guard: script.guard ?? null,
+      keeps: script.keeps === true,
       powerCuts: script.steps.some((step) => step.do === 'power'),
       ledger: this.#ledger,
       trace,
@@ -153,6 +154,8 @@ class Simulation {
       case 'rejoin':
       case 'power':
         return device?.[action.do]()
+      case 'clone':
+        return (this.#devices[action.to] as SimDevice).becomeCopyOf(device as SimDevice)
       case 'restore':
         return device?.restore(action.what)
       case 'clock':

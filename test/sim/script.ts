@@ -37,6 +37,8 @@ export type Action =
   | { readonly do: 'restore'; readonly on: number; readonly what: 'state' | 'files' | 'both' }
   /** Its store is lost; it is removed and joins anew with its files; it loses power, and with it what was not synced. */
   | { readonly do: 'wipe' | 'rejoin' | 'power'; readonly on: number }
+  /** `to` becomes a copy of this device, files and state, found out and joined with a key of its own (R30, R20). */
+  | { readonly do: 'clone'; readonly on: number; readonly to: number }
   /** The device's clock is set, by so many milliseconds. */
   | { readonly do: 'clock'; readonly on: number; readonly by: number }
   /** p2psync sync. */
@@ -46,7 +48,7 @@ export type Action =
 
 /** `during`: not now but right before the device's so manieth next step, between any two system calls of a scan or an apply. */
 /** After these, what a device said before may count no more. */
-export const TRAVELS: ReadonlySet<Action['do']> = new Set(['restore', 'wipe', 'rejoin', 'power'])
+export const TRAVELS: ReadonlySet<Action['do']> = new Set(['restore', 'wipe', 'rejoin', 'clone', 'power'])
 
 export type Step = Action & { readonly wait: number; readonly during?: number }
 
@@ -60,6 +62,8 @@ export interface Script {
   /** Before the daemons start for the first time. */
   readonly before: readonly Step[]
   readonly steps: readonly Step[]
+  /** History does not expire: the script takes longer than it is kept. */
+  readonly keeps?: boolean
   /** So many deletions at once are held (R27); absent: none are. */
   readonly guard?: number
 }
@@ -87,13 +91,15 @@ const TROUBLE = { deny: 4, fail: 4, full: 2, cure: 5, unmount: 2, mount: 3, paus
 
 /** Ten years, an hour, and less than a cycle takes. */
 const CLOCK_STEPS = [-315_576_000_000, -3_600_000, -40, 40, 3_600_000, 315_576_000_000] as const
+/** Longer than history is kept by default. */
+const AWAY_MS = 40 * 24 * 3_600_000
 /** The guard's minimum where mass deletions are part of the play. */
 const FEW_DELETIONS = 3
 
 type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time' | 'travel'
 
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
-const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, power: 5 } as const
+const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, clone: 1, power: 5 } as const
 const NETWORK = { cut: 5, mend: 5 } as const
 const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, sync: 1, rest: 4 } as const
 const CALM_USER = { write: 26, replace: 8, append: 8, rename: 16, remove: 12, chmod: 8, touch: 6, mkdir: 8, symlink: 6 } as const
@@ -107,7 +113,7 @@ export function makeScript(seed: number): Script {
   const maker = new Maker(random, devices, calm, flavour)
   const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
   const steps = maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30))
-  return { seed, devices, calm, weather: weather(random, calm), before, steps, ...(flavour === 'mass' ? { guard: FEW_DELETIONS } : {}) }
+  return { seed, devices, calm, weather: weather(random, calm), before, steps, ...(flavour === 'mass' ? { guard: FEW_DELETIONS } : {}), ...(steps.some((step) => step.wait >= AWAY_MS) ? { keeps: true } : {}) }
 }
 
 function weather(random: Random, calm: boolean): Weather {
@@ -158,6 +164,7 @@ class Maker {
     if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
     if (this.#flavour === 'mass' && this.#random.chance(0.35)) return this.#mass()
     if (this.#flavour === 'travel' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#travel(this.#random.weighted(TRAVEL)) }]
+    if (this.#flavour === 'time' && this.#random.chance(0.03)) return this.#away()
     if (this.#flavour === 'time' && this.#random.chance(0.25)) return [{ wait: this.#wait(), do: 'clock', on: this.#device(), by: this.#random.pick(CLOCK_STEPS) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
     const during = kind in USER && this.#random.chance(0.15) ? { during: this.#random.between(1, 60) } : {}
@@ -179,8 +186,16 @@ class Maker {
     return { do: kind, on }
   }
 
+  /** One is not there for weeks, in which the others and its user go on. */
+  #away(): Step[] {
+    const on = this.#device()
+    const kind = (): keyof typeof USER => this.#random.weighted(USER)
+    return [{ wait: this.#wait(), do: 'stop', on }, { wait: 100, ...this.#user(kind(), on) }, { wait: 0, ...this.#user(kind(), this.#other(on)) }, { wait: AWAY_MS, do: 'start', on }]
+  }
+
   #travel(kind: keyof typeof TRAVEL): Action {
     const on = this.#device()
+    if (kind === 'clone') return { do: kind, on, to: this.#other(on) }
     return kind === 'restore' ? { do: kind, on, what: this.#random.pick(['state', 'files', 'both'] as const) } : { do: kind, on }
   }
 
@@ -189,7 +204,7 @@ class Maker {
     switch (kind) {
       case 'cut':
       case 'mend':
-        return { do: kind, on, to: (on + 1 + this.#random.below(this.#devices - 1)) % this.#devices }
+        return { do: kind, on, to: this.#other(on) }
       case 'stop':
       case 'start':
       case 'scan':
@@ -238,6 +253,10 @@ class Maker {
     if (this.#random.chance(0.1)) return this.#random.pick(['same', 'same content in several chunks'])
     this.#texts++
     return `t${this.#texts}${this.#random.chance(0.4) ? '.'.repeat(this.#random.between(4, 40)) : ''}`
+  }
+
+  #other(on: number): number {
+    return (on + 1 + this.#random.below(this.#devices - 1)) % this.#devices
   }
 
   #device(): number {

@@ -84,7 +84,7 @@ function withoutGuard({ guard: _guard, ...script }: Script): Script {
 }
 
 function usesAtMost(step: Step, devices: number): boolean {
-  return (!('on' in step) || step.on < devices) && (step.do !== 'cut' && step.do !== 'mend' ? true : step.to < devices)
+  return (!('on' in step) || step.on < devices) && (step.do !== 'cut' && step.do !== 'mend' && step.do !== 'clone' ? true : step.to < devices)
 }
 
 function checkOf(failure: string): string {

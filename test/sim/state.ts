@@ -82,6 +82,12 @@ export class DeviceState {
     return this.#rows.find(({ log }) => log.key === key)?.log.length ?? null
   }
 
+  /** Our drives are those of somebody else from now on: the device that this one is a copy of. */
+  disown(): void {
+    for (const { log } of this.#rows) this.replicas.set(log.key, { log, length: 0 })
+    this.#rows = []
+  }
+
   settle(key: DriveKey): void {
     for (const row of this.#rows) if (row.log.key === key) row.settled = true
   }
