@@ -83,10 +83,20 @@ function forget(state: GuardState, { now, files }: GuardInput, { windowMs }: Gua
 /** A deletion is a rename if its content appears at another path; each appearance answers for one deletion. */
 function withoutRenames<T extends FileChange>(deletions: readonly T[], appeared: readonly FileChange[]): T[] {
   const places = new Map<string, PathKey[]>()
-  for (const { path, content } of appeared) places.set(content, [...(places.get(content) ?? []), path])
-  return deletions.filter(({ path, content }) => {
-    const at = places.get(content)?.findIndex((place) => place !== path) ?? -1
-    if (at >= 0) places.get(content)?.splice(at, 1)
-    return at < 0
-  })
+  for (const { path, content } of appeared) {
+    const known = places.get(content)
+    if (known === undefined) places.set(content, [path])
+    else known.push(path)
+  }
+  return deletions.filter(({ path, content }) => !takeOther(places.get(content) ?? [], path))
+}
+
+/** Takes one place that is not `path`; constant time, because thousands of files may be of one content. @returns false if there is none. */
+function takeOther(places: PathKey[], path: PathKey): boolean {
+  const last = places.pop()
+  if (last !== path) return last !== undefined
+  const other = places.findLastIndex((place) => place !== path)
+  if (other >= 0) places.splice(other, 1)
+  places.push(last)
+  return other >= 0
 }
