@@ -8,14 +8,13 @@ import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, 
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
-import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
-import { fileSystemBytes, listHistory, parseHistoryName, removeFromHistory } from './history.ts'
+import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
-import { hold } from './hold.ts'
+import { holdPlace, targetOf } from './hold.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -63,7 +62,7 @@ export class FolderDisk implements Disk {
   constructor(options: DiskOptions) {
     this.#options = options
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
-    this.#staging = new Staging(this.#roots)
+    this.#staging = new Staging(this.#roots, options.workers ?? null)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
@@ -104,8 +103,7 @@ export class FolderDisk implements Disk {
   }
 
   async hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null> {
-    const target = targetOf(place)
-    return target === null ? null : await hold(this.#roots, target.directory, target.file, seen)
+    return await holdPlace(this.#roots, place, seen)
   }
 
   async stage(list: ContentList): Promise<StagedFile> {
@@ -189,13 +187,6 @@ export class FolderDisk implements Disk {
     this.#changing = turn.catch(() => undefined)
     return await turn
   }
-}
-
-/** A directory and a name in it; null for a name that cannot be ours. */
-function targetOf(place: Place): { readonly directory: string; readonly file: string } | null {
-  if (place.area === 'history') return parseHistoryName(place.path)
-  const path = parsePath(place.path)
-  return path === null ? null : { directory: parentOf(path), file: nameOf(path) }
 }
 
 async function readAndClose(fd: number, offset: number, length: number): Promise<Buffer | null> {

@@ -5,13 +5,17 @@
  */
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
-import type { StagedFile } from '../ports.ts'
+import type { Workers } from '../../base/workers.ts'
+import type { Place, SeenStat, StagedFile } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
-import { parseContentId, type ContentId } from '../sync/ids.ts'
+import { parseContentId, type ChunkId, type ContentId } from '../sync/ids.ts'
+import { copyRanges } from './copy-ranges.ts'
 import { FreeSpace } from './free-space.ts'
+import { holdPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
-import { close, fdatasync, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
+import { WriteBack } from './write-back.ts'
+import { close, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
 
 /** From here on the data is brought to the disk when it is complete, so that the fsync of the apply is short. */
 const SYNC_AT_SEAL_BYTES = 4 * 1024 * 1024
@@ -20,6 +24,7 @@ const NEW_FILE_FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants
 
 export class Staging {
   readonly #roots: Roots
+  readonly #workers: Workers | null
   readonly #open = new Map<ContentId, Promise<Shared>>()
   readonly #sealed = new Set<ContentId>()
   /** What stands in the directory, as far as known; null until it was listed. */
@@ -29,8 +34,9 @@ export class Staging {
   /** Bytes that open contents still miss. */
   #pending = 0
 
-  constructor(roots: Roots, space = new FreeSpace(roots.claim.root)) {
+  constructor(roots: Roots, workers: Workers | null = null, space = new FreeSpace(roots.claim.root)) {
     this.#roots = roots
+    this.#workers = workers
     this.#space = space
   }
 
@@ -84,7 +90,7 @@ export class Staging {
 
   async seal(shared: Shared): Promise<void> {
     if (shared.missing.size > 0) throw new Error(`content ${shared.list.cid} was sealed with ${shared.missing.size} chunks missing`)
-    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await fdatasync(shared.fd)
+    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await shared.writeBack.finish()
     this.#sealed.add(shared.list.cid)
   }
 
@@ -98,7 +104,22 @@ export class Staging {
     if (shared.users > 0) return
     this.#pending -= bytesOf(shared.missing)
     this.#open.delete(shared.list.cid)
+    await shared.writeBack.idle()
     await close(shared.fd)
+  }
+
+  /** See StagedFile.copy. */
+  async copy(shared: Shared, place: Place, seen: SeenStat, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
+    const file = await holdPlace(this.#roots, place, seen)
+    if (file === null) return
+    try {
+      const missing = [...shared.missing].flatMap(([offset, chunk]) => (chunks.has(chunk.id) ? [{ offset, chunk }] : []))
+      const copied = await copyRanges(this.#workers, file.fd, shared.fd, missing, chunks, (bytes) => shared.writeBack.wrote(bytes))
+      if (!copied || !(await file.isUnchanged())) return
+      for (const { offset, chunk } of missing) if (shared.missing.delete(offset)) this.arrived(chunk.length)
+    } finally {
+      await file.close()
+    }
   }
 
   async #list(): Promise<Set<ContentId>> {
@@ -116,7 +137,7 @@ export class Staging {
       const needs = bytesOf(missing)
       await this.#space.admit(needs, this.#pending)
       this.#pending += needs
-      return { list, fd: fd.fd, missing, users: 0 }
+      return { list, fd: fd.fd, missing, writeBack: new WriteBack(fd.fd), users: 0 }
     } catch (error) {
       await close(fd.fd)
       throw error
@@ -130,6 +151,7 @@ interface Shared {
   readonly fd: number
   /** By offset. */
   readonly missing: Map<number, Chunk>
+  readonly writeBack: WriteBack
   users: number
 }
 
@@ -152,13 +174,18 @@ class Staged implements StagedFile {
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    const { fd, missing } = this.#shared
+    const { fd, missing, writeBack } = this.#shared
     if (this.#released) throw new Error('a staged content was written after it was released')
     const chunk = missing.get(offset)
     if (chunk === undefined) return
     if (chunk.length !== data.length) throw new Error(`a chunk of ${chunk.length} bytes was staged with ${data.length}`)
     await writeFully(fd, data, offset)
+    writeBack.wrote(data.length)
     if (missing.delete(offset)) this.#staging.arrived(data.length)
+  }
+
+  async copy(place: Place, seen: SeenStat, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
+    await this.#staging.copy(this.#shared, place, seen, chunks)
   }
 
   async seal(): Promise<void> {

@@ -1,7 +1,8 @@
 /** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from one device after the other. */
-import type { StagedFile } from '../ports.ts'
+import type { SeenStat, StagedFile } from '../ports.ts'
 import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList } from '../sync/content.ts'
-import type { DeviceId, ObjectId } from '../sync/ids.ts'
+import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
+import { parsePath } from '../sync/path.ts'
 import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
 
 /** Large contents fetched at once. */
@@ -10,6 +11,9 @@ export const LARGE_AT_ONCE = 3
 const WANTS_AT_ONCE = 3
 /** Bytes asked for in one want of a large content. */
 const WANT_BYTES = 1024 * 1024
+/** Files of the tree from which a content is put together before its chunks are looked up one by one. */
+const MAX_COPY_SOURCES = 4
+const COPY_PROBES = 9
 
 export class LargeLane {
   readonly #sources: Sources
@@ -29,6 +33,7 @@ export class LargeLane {
     if (list === null) return this.#outcomes.unavailable(job)
     const staged = await this.#sources.ports.disk.stage(list)
     try {
+      await this.#copyKnown(staged)
       const left = await this.#fromHere(staged)
       for (const device of this.#sources.candidates([job])) {
         if (left.size === 0 || this.#sources.ports.signal.aborted) break
@@ -69,6 +74,42 @@ export class LargeLane {
     }
     const list = contentList(header.sizeClass, chunks)
     return list.cid === job.cid ? list : null
+  }
+
+  /** Another version of the file, or a copy of it, gives what it shares in one go. */
+  async #copyKnown(staged: StagedFile): Promise<void> {
+    if (staged.copy === undefined) return
+    const tried = new Set<PathKey>()
+    while (tried.size < MAX_COPY_SOURCES && !this.#over()) {
+      const missing = staged.missing()
+      const source = await this.#copySource(missing, tried)
+      if (source === null) return
+      tried.add(source.path)
+      const offsets = new Map<ChunkId, number>()
+      let offset = 0
+      for (const { id, length } of source.list.chunks) {
+        offsets.set(id, offset)
+        offset += length
+      }
+      await staged.copy({ area: 'tree', path: source.path }, source.seen, offsets)
+    }
+  }
+
+  /** A file of the tree that holds one of some chunks from all over the content. */
+  async #copySource(missing: ReturnType<StagedFile['missing']>, tried: ReadonlySet<PathKey>): Promise<{ readonly path: PathKey; readonly seen: SeenStat; readonly list: ContentList } | null> {
+    const { index } = this.#sources.ports
+    for (let probe = 0; probe < COPY_PROBES; probe++) {
+      const chunk = missing[Math.floor(((missing.length - 1) * probe) / (COPY_PROBES - 1))]?.chunk
+      const found = chunk === undefined ? null : await index.find(chunk.id as string as ObjectId, 'chunk')
+      for (const { place } of found?.kind === 'chunk' ? found.at : []) {
+        const path = place.area === 'tree' ? parsePath(place.path) : null
+        const row = path === null || tried.has(path) ? null : await index.row(path)
+        if (path === null || row === null || row.seen === null || row.entry.kind !== 'file') continue
+        const content = await index.content(row.entry.cid)
+        if (content !== null) return { path, seen: row.seen, list: content.list }
+      }
+    }
+    return null
   }
 
   /** Fills what this device already has, under whatever name; returns what is left, by chunk id with all its offsets. */

@@ -17,7 +17,7 @@ export interface Job {
 
 export interface SourcePorts {
   readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'>
-  readonly index: Pick<FolderIndex, 'content' | 'find'>
+  readonly index: Pick<FolderIndex, 'content' | 'find' | 'row'>
   readonly peers: Pick<FolderPeers, 'connected' | 'want'>
   readonly log: Log
   readonly signal: AbortSignal
