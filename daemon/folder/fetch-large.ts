@@ -1,13 +1,15 @@
-/** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from one device after the other. */
+/** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from all devices that have it. */
+import { setMaxListeners } from 'node:events'
 import type { SeenStat, StagedFile } from '../ports.ts'
 import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList } from '../sync/content.ts'
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
+import { Groups, type Wanted } from './fetch-groups.ts'
 import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
 
 /** Large contents fetched at once. */
 export const LARGE_AT_ONCE = 3
-/** Wants in flight for one large content. */
+/** Wants in flight for one large content at each device. */
 const WANTS_AT_ONCE = 3
 /** Bytes asked for in one want of a large content. */
 const WANT_BYTES = 1024 * 1024
@@ -35,10 +37,9 @@ export class LargeLane {
     try {
       await this.#copyKnown(staged)
       const left = await this.#fromHere(staged)
-      for (const device of this.#sources.candidates([job])) {
-        if (left.size === 0 || this.#sources.ports.signal.aborted) break
-        await this.#askChunks(device, staged, left)
-      }
+      const { named, others } = this.#sources.usable([job])
+      await this.#askChunks(named, staged, left)
+      await this.#askChunks(others, staged, left)
       if (left.size > 0) return this.#outcomes.unavailable(job)
       await staged.seal()
     } finally {
@@ -113,8 +114,8 @@ export class LargeLane {
   }
 
   /** Fills what this device already has, under whatever name; returns what is left, by chunk id with all its offsets. */
-  async #fromHere(staged: StagedFile): Promise<Map<ObjectId, { chunk: Chunk; offsets: number[] }>> {
-    const left = new Map<ObjectId, { chunk: Chunk; offsets: number[] }>()
+  async #fromHere(staged: StagedFile): Promise<Map<ObjectId, Wanted>> {
+    const left = new Map<ObjectId, Wanted>()
     for (const { chunk, offset } of staged.missing()) {
       const id = chunk.id as string as ObjectId
       const waiting = left.get(id)
@@ -129,32 +130,44 @@ export class LargeLane {
     return left
   }
 
-  async #askChunks(device: DeviceId, staged: StagedFile, left: Map<ObjectId, { chunk: Chunk; offsets: number[] }>): Promise<void> {
-    const groups = groupBySize([...left.values()].map((item) => item.chunk))
-    let next = 0
-    let lost = false
-    const lane = async (): Promise<void> => {
-      while (next < groups.length && !lost && !this.#over()) {
-        const ids = (groups[next++] as Chunk[]).map((chunk) => chunk.id as string as ObjectId)
-        const answered = await this.#askGroup(device, staged, left, ids)
-        if (!answered) lost = true
+  /** Asks all of them at once, each as fast as it answers; ends when all is here or none has more. */
+  async #askChunks(devices: readonly DeviceId[], staged: StagedFile, left: Map<ObjectId, Wanted>): Promise<void> {
+    if (left.size === 0 || devices.length === 0) return
+    const groups = new Groups(left, WANT_BYTES)
+    const complete = new AbortController()
+    const signal = AbortSignal.any([this.#sources.ports.signal, complete.signal])
+    setMaxListeners(0, signal)
+    const lanes = devices.map((device) => ({ device, lost: false }))
+    const lane = async (source: { readonly device: DeviceId; lost: boolean }): Promise<void> => {
+      for (let group = groups.take(source.device); group !== null && !this.#over(); group = source.lost ? null : groups.take(source.device)) {
+        try {
+          if (!(await this.#askGroup(source.device, staged, left, group.ids, signal))) source.lost = true
+        } catch (error) {
+          complete.abort()
+          throw error
+        }
+        group.done()
+        if (left.size === 0) complete.abort()
       }
     }
-    const results = await Promise.allSettled(Array.from({ length: WANTS_AT_ONCE }, lane))
-    const failure = results.find((result) => result.status === 'rejected')
-    if (failure !== undefined) throw failure.reason
+    await allSettled(lanes.flatMap((source) => Array.from({ length: WANTS_AT_ONCE }, () => lane(source))))
   }
 
   /** @returns false if the device cannot be asked any more. */
-  async #askGroup(device: DeviceId, staged: StagedFile, left: Map<ObjectId, { chunk: Chunk; offsets: number[] }>, ids: readonly ObjectId[]): Promise<boolean> {
+  async #askGroup(device: DeviceId, staged: StagedFile, left: Map<ObjectId, Wanted>, ids: readonly ObjectId[], signal: AbortSignal): Promise<boolean> {
     const writes: Promise<void>[] = []
-    const answered = await this.#sources.want(device, ids, (id, data) => {
-      const item = left.get(id)
-      if (item === undefined || data === null || chunkId(data) !== item.chunk.id) return
-      left.delete(id)
-      this.#outcomes.received(data.length)
-      for (const offset of item.offsets) hold(writes, staged.write(offset, data))
-    })
+    const answered = await this.#sources.want(
+      device,
+      ids,
+      (id, data) => {
+        const item = left.get(id)
+        if (item === undefined || data === null || chunkId(data) !== item.chunk.id) return
+        left.delete(id)
+        this.#outcomes.received(data.length)
+        for (const offset of item.offsets) hold(writes, staged.write(offset, data))
+      },
+      signal
+    )
     await allSettled(writes)
     return answered
   }
@@ -166,21 +179,4 @@ export class LargeLane {
     })
     return got
   }
-}
-
-function groupBySize(chunks: readonly Chunk[]): Chunk[][] {
-  const groups: Chunk[][] = []
-  let group: Chunk[] = []
-  let bytes = 0
-  for (const chunk of chunks) {
-    if (group.length > 0 && bytes + chunk.length > WANT_BYTES) {
-      groups.push(group)
-      group = []
-      bytes = 0
-    }
-    group.push(chunk)
-    bytes += chunk.length
-  }
-  if (group.length > 0) groups.push(group)
-  return groups
 }

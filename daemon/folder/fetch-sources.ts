@@ -54,17 +54,23 @@ export class Sources {
 
   /** Connected devices: first those whose drives name one of these contents, then the rest. */
   candidates(jobs: readonly Job[]): DeviceId[] {
+    const { named, others } = this.usable(jobs)
+    return [...named, ...others]
+  }
+
+  /** Connected devices whose drives name one of these contents, and the others, which may have one all the same. */
+  usable(jobs: readonly Job[]): { readonly named: readonly DeviceId[]; readonly others: readonly DeviceId[] } {
     const named = new Set(jobs.flatMap((job) => [...job.sources]))
     const usable = this.ports.peers.connected().filter((peer) => peer.report !== null && peer.report.state !== 'paused' && peer.report.state !== 'halted')
     const devices = usable.map((peer) => peer.device)
-    return [...devices.filter((device) => named.has(device)), ...devices.filter((device) => !named.has(device))]
+    return { named: devices.filter((device) => named.has(device)), others: devices.filter((device) => !named.has(device)) }
   }
 
   /** @returns false if the connection went before all were answered. */
-  async want(device: DeviceId, ids: readonly ObjectId[], take: (id: ObjectId, data: Buffer | null) => void): Promise<boolean> {
+  async want(device: DeviceId, ids: readonly ObjectId[], take: (id: ObjectId, data: Buffer | null) => void, signal = this.ports.signal): Promise<boolean> {
     if (ids.length === 0) return true
     try {
-      await this.ports.peers.want(device, ids, take, this.ports.signal)
+      await this.ports.peers.want(device, ids, take, signal)
       return true
     } catch (error) {
       this.ports.log.debug({ device, error: messageOf(error) }, 'a request for chunks ended early')
