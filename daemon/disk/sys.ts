@@ -24,7 +24,7 @@ export const POINT_FLAGS = O_PATH | fs.constants.O_NOFOLLOW
 
 const pace = new Pace()
 /** Longer reads and writes are worth a thread. */
-const AT_ONCE_BYTES = 128 * 1024
+const AT_ONCE_BYTES = 64 * 1024
 
 export const fsync = promisify(fs.fsync)
 export const fdatasync = promisify(fs.fdatasync)
