@@ -21,7 +21,11 @@ export function inviteHandlers(daemon: App): Part {
       const others = daemon.group.members().filter((member) => member.id !== daemon.group.self.id)
       // The key of a removed device is dead (R20).
       if (daemon.group.removedSelf) await daemon.startOver()
-      else if (others.length > 0) await leaveFirst(daemon, others.map((member) => member.name), leave === true)
+      else if (others.length > 0) {
+        expectLeave(others.map((member) => member.name), leave === true)
+        await daemon.pairing.probe(code, { timeoutMs: timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS, signal })
+        await daemon.startOver()
+      }
       await daemon.pairing.join(code, { timeoutMs: timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS, signal })
       await daemon.carryOutBindings()
       return { device: { id: daemon.group.self.id, name: daemon.group.self.name }, devices: deviceInfos(daemon) }
@@ -29,7 +33,7 @@ export function inviteHandlers(daemon: App): Part {
   }
 }
 
-async function leaveFirst(daemon: App, others: readonly string[], leave: boolean): Promise<void> {
-  if (leave) return await daemon.startOver()
+function expectLeave(others: readonly string[], leave: boolean): void {
+  if (leave) return
   throw new P2psyncError('GROUP_NOT_ALONE', `this device is in a group with ${others.join(', ')} already; if that is not the group of the code, join with --leave to leave it`)
 }

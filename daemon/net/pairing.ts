@@ -94,12 +94,25 @@ export class Pairing extends Resource {
   async join(text: string, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Joined> {
     const code = this.expectUsable(text)
     this.#group.expectAlone()
+    return await this.#within(timeoutMs, signal, async (both) => await this.#join(code, both))
+  }
+
+  /**
+   * Asks the inviter whether the code is good, without using it: for a device that has something to lose by joining. Throws as `join`
+   * does. The answer may be another a moment later.
+   */
+  async probe(text: string, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<void> {
+    const code = this.expectUsable(text)
+    await this.#within(timeoutMs, signal, async (both) => await this.#ask(code.secret, await this.#network.node.reachable(code.addresses), both, { probe: true }))
+  }
+
+  async #within<T>(timeoutMs: number, signal: AbortSignal | undefined, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const own = new AbortController()
     this.#joining.add(own)
     const stopTimer = this.#clock.after(timeoutMs, () => own.abort(unreachable(timeoutMs)))
     const both = signal === undefined ? own.signal : AbortSignal.any([own.signal, signal])
     try {
-      return await this.#join(code, both)
+      return await run(both)
     } catch (error) {
       throw both.aborted ? both.reason : error
     } finally {
@@ -161,7 +174,7 @@ export class Pairing extends Resource {
     try {
       const newcomer = parseUserData(request.open(pairingInvite(secret).publicKey))
       if (newcomer === null) return
-      const denied = await this.#admit(secret, newcomer)
+      const denied = newcomer.probe ? this.#refusal(secret, newcomer) : await this.#admit(secret, newcomer)
       if (denied !== null) request.deny({ status: DENIED[denied] })
       else request.confirm({ key: pairingKey(secret), additional: pairingInvite(secret, Buffer.from(this.#group.self.id, 'hex')).additional })
       this.#log.info({ peer: newcomer.device.slice(0, 8), denied }, 'a device asked to be paired')
@@ -170,14 +183,20 @@ export class Pairing extends Resource {
     }
   }
 
+  /** What can be said without letting anybody in. */
+  #refusal(secret: Buffer, { device }: Newcomer): 'expired' | 'used' | null {
+    const invite = this.#invites.find(secret.toString('hex'))
+    if (invite === null || invite.expiresAt <= this.#clock.now()) return 'expired'
+    return invite.usedBy !== null && invite.usedBy !== device ? 'used' : null
+  }
+
   async #admit(secret: Buffer, newcomer: Newcomer): Promise<keyof typeof DENIED | null> {
     const hex = secret.toString('hex')
-    const invite = this.#invites.find(hex)
-    if (invite === null || invite.expiresAt <= this.#clock.now()) return 'expired'
-    if (invite.usedBy !== null && invite.usedBy !== newcomer.device) return 'used'
+    const refusal = this.#refusal(secret, newcomer)
+    if (refusal !== null) return refusal
     // Its first answer may have been lost; a member again only if nobody removed it since.
     if (this.#group.isMember(newcomer.device)) return null
-    if (invite.usedBy !== null) return 'used'
+    if (this.#invites.find(hex)?.usedBy !== null) return 'used'
     this.#invites.markUsed(hex, newcomer.device)
     try {
       await this.#group.addDevice(newcomer.device, newcomer.name)
@@ -201,7 +220,7 @@ export class Pairing extends Resource {
     return { ...adopted, inviter }
   }
 
-  async #ask(secret: Buffer, addresses: readonly NodeAddress[], signal: AbortSignal): Promise<PairedReply> {
+  async #ask(secret: Buffer, addresses: readonly NodeAddress[], signal: AbortSignal, { probe = false } = {}): Promise<PairedReply> {
     signal.throwIfAborted()
     const { id, name } = this.#group.self
     const swarm = new PairingSwarm(this.#network.node, this.#clock)
@@ -210,7 +229,7 @@ export class Pairing extends Resource {
     try {
       return await new Promise<PairedReply>((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-        const userData = encodeUserData({ device: id, name })
+        const userData = encodeUserData({ device: id, name, probe })
         const candidate = pairing.addCandidate({ invite, userData, onadd: async (reply) => resolve(reply) })
         candidate.request.on('rejected', (error: unknown) => {
           const refusal = refusalOf(error)
@@ -229,10 +248,12 @@ export class Pairing extends Resource {
 interface Newcomer {
   readonly device: DeviceId
   readonly name: string
+  /** It only asks whether the invite is good. A format of its own: who does not know it gives no answer, and lets nobody in. */
+  readonly probe: boolean
 }
 
-function encodeUserData({ device, name }: Newcomer): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, device, name }))
+function encodeUserData({ device, name, probe }: Newcomer): Buffer {
+  return Buffer.from(JSON.stringify({ v: probe ? 2 : 1, device, name }))
 }
 
 function parseUserData(data: Buffer): Newcomer | null {
@@ -240,7 +261,9 @@ function parseUserData(data: Buffer): Newcomer | null {
   try {
     const value = JSON.parse(data.toString('utf8')) as Readonly<Record<string, unknown>> | null
     const device = parseDeviceId(value?.['device'])
-    return value?.['v'] !== 1 || device === null ? null : { device, name: parseDeviceName(value['name']) ?? device.slice(0, 8) }
+    const version = value?.['v']
+    if ((version !== 1 && version !== 2) || device === null) return null
+    return { device, name: parseDeviceName(value?.['name']) ?? device.slice(0, 8), probe: version === 2 }
   } catch {
     // Not JSON: not a newcomer of ours.
     return null
