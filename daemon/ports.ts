@@ -155,10 +155,10 @@ export interface StagedFile {
   /** `data` must be the verified bytes of the chunk at `offset`. */
   write(offset: number, data: Uint8Array): Promise<void>
   /**
-   * Copies what is missing and stands in that place; `chunks` says where in it. Nothing is hashed, so it counts only if the place is
-   * what `seen` says before and after; else all of it is missing still.
+   * Copies what is missing and may stand in that place; `chunks` says where in it. Each chunk is verified; what is not there is
+   * missing still.
    */
-  copy?(place: Place, seen: SeenStat, chunks: ReadonlyMap<ChunkId, number>): Promise<void>
+  copy?(place: Place, chunks: ReadonlyMap<ChunkId, number>): Promise<void>
   /** All chunks are there: make it ready for `apply` (the fsync may be grouped with others until then). */
   seal(): Promise<void>
   /** Close the descriptor; keeps what is there for a later `stage`. */

@@ -1,4 +1,5 @@
-/** Copies ranges from one open file to another, in a thread of its own (base/workers.ts), with one kept buffer. */
+/** Copies chunks from one open file to another, in a thread of its own (base/workers.ts); what is written is what was hashed. */
+import { hash } from 'node:crypto'
 import { readSync, writeSync } from 'node:fs'
 
 export interface CopyInput {
@@ -6,28 +7,38 @@ export interface CopyInput {
   readonly to: number
   /** Triples: where from, where to, how many bytes. */
   readonly ranges: Float64Array
+  /** Of each the chunk id, 32 bytes. */
+  readonly ids: Uint8Array
 }
 
-const BUFFER_BYTES = 1024 * 1024
+/** For each range 1 if it was copied, 0 if other bytes, or too few, stand there. */
+export type CopyOutput = Uint8Array
 
-/** False if the source is shorter. */
-export function run({ from, to, ranges }: CopyInput): boolean {
-  const buffer = keptBuffer()
-  for (let i = 0; i < ranges.length; i += 3) {
-    const [source, target, length] = ranges.subarray(i, i + 3) as unknown as [number, number, number]
-    for (let done = 0; done < length; ) {
-      const count = readSync(from, buffer, 0, Math.min(buffer.length, length - done), source + done)
-      if (count === 0) return false
-      for (let written = 0; written < count; ) written += writeSync(to, buffer, written, count - written, target + done + written)
-      done += count
-    }
+export function run({ from, to, ranges, ids }: CopyInput): CopyOutput {
+  const copied = new Uint8Array(ranges.length / 3)
+  for (let i = 0; i < copied.length; i++) {
+    const [source, target, length] = ranges.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number]
+    const data = keptBuffer(length)
+    if (!readAll(from, data, source) || !hash('sha256', data, 'buffer').equals(ids.subarray(32 * i, 32 * i + 32))) continue
+    for (let written = 0; written < length; ) written += writeSync(to, data, written, length - written, target + written)
+    copied[i] = 1
+  }
+  return copied
+}
+
+function readAll(fd: number, data: Buffer, position: number): boolean {
+  for (let got = 0; got < data.length; ) {
+    const count = readSync(fd, data, got, data.length - got, position + got)
+    if (count === 0) return false
+    got += count
   }
   return true
 }
 
-let kept: Buffer | null = null
+let kept = Buffer.alloc(0)
 
-/** The same for each task of a thread: `run` never waits. */
-function keptBuffer(): Buffer {
-  return (kept ??= Buffer.allocUnsafeSlow(BUFFER_BYTES))
+/** The same for each chunk of a thread: `run` never waits. */
+function keptBuffer(bytes: number): Buffer {
+  if (kept.length < bytes) kept = Buffer.allocUnsafeSlow(bytes)
+  return kept.subarray(0, bytes)
 }

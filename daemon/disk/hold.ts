@@ -12,6 +12,22 @@ export async function holdPlace(roots: Roots, place: Place, seen: SeenStat): Pro
   return target === null ? null : await hold(roots, target.directory, target.file, seen)
 }
 
+/** For reading; null if there is no file that can be. */
+export async function openPlace(roots: Roots, place: Place): Promise<number | null> {
+  const target = targetOf(place)
+  if (target === null) return null
+  let fd: number
+  try {
+    fd = await roots.use(target.directory, async (parent) => await open(at(parent, target.file), READ_FLAGS))
+  } catch (error) {
+    if (!isExpected(error)) throw error
+    return null
+  }
+  if (kindOf(await fstat(fd)) === 'file') return fd
+  await close(fd)
+  return null
+}
+
 /** A directory and a name in it; null for a name that cannot be ours. */
 export function targetOf(place: Place): { readonly directory: string; readonly file: string } | null {
   if (place.area === 'history') return parseHistoryName(place.path)

@@ -6,12 +6,12 @@
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { Place, SeenStat, StagedFile } from '../ports.ts'
+import type { Place, StagedFile } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import { parseContentId, type ChunkId, type ContentId } from '../sync/ids.ts'
-import { copyRanges } from './copy-ranges.ts'
+import { copyChunks } from './copy-chunks.ts'
 import { FreeSpace } from './free-space.ts'
-import { holdPlace } from './hold.ts'
+import { openPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { WriteBack } from './write-back.ts'
@@ -109,16 +109,17 @@ export class Staging {
   }
 
   /** See StagedFile.copy. */
-  async copy(shared: Shared, place: Place, seen: SeenStat, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
-    const file = await holdPlace(this.#roots, place, seen)
-    if (file === null) return
+  async copy(shared: Shared, place: Place, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
+    const from = await openPlace(this.#roots, place)
+    if (from === null) return
     try {
-      const missing = [...shared.missing].flatMap(([offset, chunk]) => (chunks.has(chunk.id) ? [{ offset, chunk }] : []))
-      const copied = await copyRanges(this.#workers, file.fd, shared.fd, missing, chunks, (bytes) => shared.writeBack.wrote(bytes))
-      if (!copied || !(await file.isUnchanged())) return
-      for (const { offset, chunk } of missing) if (shared.missing.delete(offset)) this.arrived(chunk.length)
+      const missing = [...shared.missing].map(([offset, chunk]) => ({ offset, chunk }))
+      await copyChunks(this.#workers, from, shared.fd, missing, chunks, ({ offset, chunk }) => {
+        shared.writeBack.wrote(chunk.length)
+        if (shared.missing.delete(offset)) this.arrived(chunk.length)
+      })
     } finally {
-      await file.close()
+      await close(from)
     }
   }
 
@@ -184,8 +185,8 @@ class Staged implements StagedFile {
     if (missing.delete(offset)) this.#staging.arrived(data.length)
   }
 
-  async copy(place: Place, seen: SeenStat, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
-    await this.#staging.copy(this.#shared, place, seen, chunks)
+  async copy(place: Place, chunks: ReadonlyMap<ChunkId, number>): Promise<void> {
+    await this.#staging.copy(this.#shared, place, chunks)
   }
 
   async seal(): Promise<void> {

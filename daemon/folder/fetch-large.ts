@@ -1,6 +1,6 @@
 /** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from all devices that have it. */
 import { setMaxListeners } from 'node:events'
-import type { SeenStat, StagedFile } from '../ports.ts'
+import type { StagedFile } from '../ports.ts'
 import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList } from '../sync/content.ts'
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
@@ -16,6 +16,8 @@ const WANT_BYTES = 1024 * 1024
 /** Files of the tree from which a content is put together before its chunks are looked up one by one. */
 const MAX_COPY_SOURCES = 4
 const COPY_PROBES = 9
+/** Chunks looked up, and read, at once. */
+const LOOKUPS_AT_ONCE = 16
 
 export class LargeLane {
   readonly #sources: Sources
@@ -92,12 +94,12 @@ export class LargeLane {
         offsets.set(id, offset)
         offset += length
       }
-      await staged.copy({ area: 'tree', path: source.path }, source.seen, offsets)
+      await staged.copy({ area: 'tree', path: source.path }, offsets)
     }
   }
 
   /** A file of the tree that holds one of some chunks from all over the content. */
-  async #copySource(missing: ReturnType<StagedFile['missing']>, tried: ReadonlySet<PathKey>): Promise<{ readonly path: PathKey; readonly seen: SeenStat; readonly list: ContentList } | null> {
+  async #copySource(missing: ReturnType<StagedFile['missing']>, tried: ReadonlySet<PathKey>): Promise<{ readonly path: PathKey; readonly list: ContentList } | null> {
     const { index } = this.#sources.ports
     for (let probe = 0; probe < COPY_PROBES; probe++) {
       const chunk = missing[Math.floor(((missing.length - 1) * probe) / (COPY_PROBES - 1))]?.chunk
@@ -105,9 +107,9 @@ export class LargeLane {
       for (const { place } of found?.kind === 'chunk' ? found.at : []) {
         const path = place.area === 'tree' ? parsePath(place.path) : null
         const row = path === null || tried.has(path) ? null : await index.row(path)
-        if (path === null || row === null || row.seen === null || row.entry.kind !== 'file') continue
+        if (path === null || row === null || row.entry.kind !== 'file') continue
         const content = await index.content(row.entry.cid)
-        if (content !== null) return { path, seen: row.seen, list: content.list }
+        if (content !== null) return { path, list: content.list }
       }
     }
     return null
@@ -118,16 +120,22 @@ export class LargeLane {
     const left = new Map<ObjectId, Wanted>()
     for (const { chunk, offset } of staged.missing()) {
       const id = chunk.id as string as ObjectId
-      const waiting = left.get(id)
-      if (waiting !== undefined) {
-        waiting.offsets.push(offset)
-        continue
-      }
-      const data = await this.#sources.localChunk(chunk)
-      if (data !== null) await staged.write(offset, data)
-      else left.set(id, { chunk, offsets: [offset] })
+      const wanted = left.get(id)
+      if (wanted === undefined) left.set(id, { chunk, offsets: [offset] })
+      else wanted.offsets.push(offset)
+    }
+    const all = [...left.values()]
+    for (let at = 0; at < all.length && !this.#over(); at += LOOKUPS_AT_ONCE) {
+      await allSettled(all.slice(at, at + LOOKUPS_AT_ONCE).map(async (wanted) => await this.#takeLocal(staged, wanted, left)))
     }
     return left
+  }
+
+  async #takeLocal(staged: StagedFile, { chunk, offsets }: Wanted, left: Map<ObjectId, Wanted>): Promise<void> {
+    const data = await this.#sources.localChunk(chunk)
+    if (data === null) return
+    for (const offset of offsets) await staged.write(offset, data)
+    left.delete(chunk.id as string as ObjectId)
   }
 
   /** Asks all of them at once, each as fast as it answers; ends when all is here or none has more. */
