@@ -90,6 +90,12 @@ export function checkDrafts(device: Device): string[] {
   return [...own, ...state, ...keys].map((name) => `${device.name} has a stray file of ours: ${name}`)
 }
 
+/** As `p2psync doctor --check` on the folder `docs`. */
+export async function checkDoctor(device: Device): Promise<string[]> {
+  const { findings } = await device.call('folders.check', { folder: 'docs' })
+  return findings.map(({ path, code, message }) => `${device.name}, the doctor: ${code} ${path}: ${message}`)
+}
+
 export function checkStatus(device: Device, folder: FolderStatus | undefined, tree: Tree): string[] {
   if (folder === undefined) return [`${device.name} has no folder`]
   const wrong: string[] = []

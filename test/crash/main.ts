@@ -99,7 +99,7 @@ class Run {
   async #some(rig: Rig, cycles: Cycles): Promise<Kept<boolean>> {
     for (let i = 0; i < CYCLES_PER_PAIR; i++) {
       const points = Date.now() < this.#end ? cycles.take() : []
-      if (points.length === 0) return { result: false, keep: false }
+      if (points.length === 0) return { result: false, keep: await this.#examined(rig) }
       const riders = cycles.riders(points)
       const outcome = await rig.run(points, riders).catch((error: unknown): Outcome => ({ reached: [], wrong: [messageOf(error)], ms: 0 }))
       const idle = riders.filter((rider) => !outcome.reached.some(({ point }) => point === rider))
@@ -110,7 +110,15 @@ class Run {
       // What is broken once says nothing about the next point.
       if (outcome.wrong.length > 0) return { result: true, keep: true }
     }
-    return { result: true, keep: false }
+    return { result: true, keep: await this.#examined(rig) }
+  }
+
+  /** True if the doctor finds something after all the cycles of a pair. */
+  async #examined(rig: Rig): Promise<boolean> {
+    const wrong = await rig.doctor()
+    if (wrong.length > 0) this.#tried.push({ points: [], reached: [], wrong, ms: 0 })
+    for (const line of wrong) console.log(`    ${line}`)
+    return wrong.length > 0
   }
 
   /** Two daemons that are ended and whose files are removed, unless they show a failure. */

@@ -5,7 +5,7 @@
 import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
+import { checkDoctor, checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
 import { sha256 } from '../chaos/ledger.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
 import { differences, treeOf, waitFor } from '../e2e/tree.ts'
@@ -94,6 +94,11 @@ export class Rig {
     this.#step = 'judging'
     wrong.push(...(await this.#judged(scenario)))
     return { reached, wrong, ms: Date.now() - begun }
+  }
+
+  /** Disk, index, drive and blocks of both against each other; reads all that there is, so not after each cycle. */
+  async doctor(): Promise<readonly string[]> {
+    return (await Promise.all(this.#devices.map(checkDoctor))).flat()
   }
 
   get #devices(): readonly Device[] {

@@ -26,6 +26,7 @@ test('kill -9 at calls that change files, then a restart: nothing lost, mixed or
     reached += outcome.reached.length
     t.alike(outcome.wrong, [], points.map(formatPoint).join(', '))
   }
+  t.alike(await rig.doctor(), [], 'disk, index, drive and blocks agree')
   // Counts differ a little from run to run, with what is gathered into one batch.
   t.ok(reached > POINTS * 0.75, `${reached} of ${POINTS} points were reached`)
 })

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, renameSync } from 'node:fs'
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
 import type { Result } from '../../rpc/schema.ts'
 import { createPair, createWorld, Device, pair } from './harness.ts'
@@ -47,6 +47,31 @@ const ways: readonly { readonly what: string; readonly codes: readonly string[];
     },
     back: async (device) => {
       await rm(device.path(), { recursive: true })
+      await rename(device.beside('gone'), device.path())
+    }
+  },
+  {
+    what: 'a file takes its place',
+    codes: ['root-missing', 'root-not-directory'],
+    away: async (device) => {
+      renameSync(device.path(), device.beside('gone'))
+      await writeFile(device.path(), 'no folder')
+    },
+    back: async (device) => {
+      await rm(device.path())
+      await rename(device.beside('gone'), device.path())
+    }
+  },
+  {
+    what: 'a symlink to another directory takes its place',
+    codes: ['root-missing', 'root-replaced', 'marker-missing'],
+    away: async (device) => {
+      renameSync(device.path(), device.beside('gone'))
+      await mkdir(device.beside('other'))
+      await symlink(device.beside('other'), device.path())
+    },
+    back: async (device) => {
+      await rm(device.path())
       await rename(device.beside('gone'), device.path())
     }
   },
@@ -136,6 +161,47 @@ async function smallPair(t: Assert, size: string): Promise<[Device, Device] | nu
   await b.add()
   return [a, b]
 }
+
+test('an unmounted disk halts the folder with a reason, spreads no deletion over a restart, and mounted again it goes on', { timeout: TIMEOUT_MS }, async (t) => {
+  const world = await createWorld(t)
+  const [a, b] = [new Device(t, world, 'a'), new Device(t, world, 'b')]
+  await mkdir(b.path(), { recursive: true })
+  await mkdir(b.beside('disk'))
+  const mount = (): void => void execFileSync('mount', ['--bind', b.beside('disk'), b.path()], { stdio: 'ignore' })
+  const umount = (): void => void execFileSync('umount', ['-l', b.path()], { stdio: 'ignore' })
+  try {
+    mount()
+  } catch {
+    t.comment('cannot mount here; skipped')
+    return t.pass()
+  }
+  let mounted = true
+  t.teardown(() => mounted && umount(), { order: 500, force: true })
+  await Promise.all([a.start(), b.start()])
+  await a.add()
+  await pair(a, b)
+  await b.add()
+  await fill(a)
+  await settled(a, b)
+  const before = await lines(a)
+  umount()
+  mounted = false
+  await b.call('folders.scan', {}).catch(() => undefined)
+  const away = await waitFor('b halts', async () => (await statusOf(b)).state === 'halted' && (await statusOf(b)))
+  t.ok(['root-replaced', 'marker-missing'].includes(away.reason?.code ?? ''), away.reason?.message)
+  await b.restart()
+  t.is((await waitFor('b halts again', async () => (await statusOf(b)).state === 'halted' && (await statusOf(b)))).reason?.code, 'marker-missing')
+  await a.write('during.txt', 'written on a meanwhile')
+  await a.call('folders.sync', { timeoutMs: 1000 })
+  const now = await lines(a)
+  t.alike(before.filter((line) => !now.includes(line)), [], 'nothing is deleted on a')
+  t.alike(await readdir(b.path()), [], 'nothing is put into the mount point')
+  mount()
+  mounted = true
+  await settled(a, b)
+  t.is(await b.read('during.txt'), 'written on a meanwhile')
+  t.is((await statusOf(b)).reason, null)
+})
 
 test('a full disk is a problem row, old files stay, and space heals it', { timeout: TIMEOUT_MS }, async (t) => {
   const devices = await smallPair(t, '3m')

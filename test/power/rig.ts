@@ -6,8 +6,7 @@
 import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkDrafts, checkLog, checkStaging } from '../chaos/check.ts'
-import { gather } from '../chaos/check.ts'
+import { checkDoctor, checkDrafts, checkLog, checkStaging, gather } from '../chaos/check.ts'
 import { judgeTree } from '../crash/judge.ts'
 import { Scenario } from '../crash/scenario.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
@@ -112,7 +111,7 @@ export class PowerRig {
     for (const device of devices) {
       wrong.push(...judgeTree(device.path(this.#scenario.name), this.#scenario, history).map((line) => `${device.name}: ${line}`))
       const log = readFileSync(device.beside('log'), 'utf8')
-      wrong.push(...checkStaging(device), ...checkDrafts(device), ...checkLog(device, log))
+      wrong.push(...checkStaging(device), ...checkDrafts(device), ...checkLog(device, log), ...(await checkDoctor(device)))
       if (/a new drive takes over|has a new drive/.test(log)) wrong.push(`${device.name}: what was announced is gone: ${/.*new drive.*/.exec(log)?.[0] ?? ''}`)
       const state = join(device.home, 'state')
       for (const name of readdirSync(state)) if (name.includes('damaged')) wrong.push(`${device.name}: the store was set aside`)
