@@ -20,7 +20,7 @@ export function judgeTree(root: string, scenario: Scenario, history: ReadonlyMap
   const held = ['both', ...copies].map((path) => found.get(path)?.toString('latin1') ?? '')
   for (const rival of scenario.rivals) if (!held.includes(rival.toString('latin1'))) wrong.push(`a rival is neither at its name nor a copy: ${rival.subarray(0, 30).toString()}`)
   const strays = extra.filter((path) => path !== 'both' && !COPY.test(path))
-  if (copies.length > 1 || strays.length > 0) wrong.push(`strays: ${[...copies, ...strays].join(' ')}`)
+  if (copies.length > 1 || strays.length > 0) wrong.push(`strays: ${[...copies, ...strays].map((path) => `${path} is ${describe(found.get(path) ?? null)}`).join('; ')}`)
   return [...wrong, ...unaccounted(found, scenario, history)]
 }
 

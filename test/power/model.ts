@@ -48,7 +48,7 @@ export class Disk {
 
   #take(path: string): void {
     const stat = lstatSync(path, { bigint: true })
-    const shared = { mode: Number(stat.mode & 0o7777n), mtime: Number(stat.mtimeNs / 1000n) / 1e6 }
+    const shared = { mode: Number(stat.mode & 0o7777n), mtime: (Number(stat.mtimeNs / 1000n) + 0.4) / 1e6 }
     this.#inodes.set(path, stat.ino)
     if (stat.isDirectory()) {
       this.#base.set(path, { kind: 'directory', data: Buffer.alloc(0), ...shared })

@@ -3,7 +3,7 @@
  * cut at some moment, the victim's without what no sync covers, the other's whole. Both daemons are started on that, must get in sync,
  * and are judged: nothing lost, no mixture, no zeros, and nothing that was announced is gone (no drive had to take over, R16).
  */
-import { appendFileSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, lstatSync, lutimesSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkDoctor, checkDrafts, checkLog, checkStaging, gather } from '../chaos/check.ts'
@@ -58,10 +58,12 @@ export class PowerRig {
     }
     const scenario = new Scenario('p1', sender.device.path(), receiver.device.path(), new Random(seed))
     scenario.prepare()
+    for (const { device } of both) roundTimes(device.path())
     await settled(both)
     await Promise.all(both.map(async ({ device }) => await device.stop()))
     // What users did before is on the disks: only what a daemon does is in doubt.
     scenario.act()
+    for (const { device } of both) roundTimes(device.path())
     const disks = both.map(({ device }) => new Disk([device.path(), device.home]))
     for (const { shim } of both) shim.record(true)
     await Promise.all(both.map(async ({ device }) => await device.start()))
@@ -117,6 +119,17 @@ export class PowerRig {
       for (const name of readdirSync(state)) if (name.includes('damaged')) wrong.push(`${device.name}: the store was set aside`)
     }
     return wrong
+  }
+}
+
+/** Node can put back no more than microseconds, so nothing finer may stand there before: a time that a cut changes is an edit. */
+function roundTimes(root: string): void {
+  for (const name of readdirSync(root)) {
+    const path = join(root, name)
+    const stat = lstatSync(path, { bigint: true })
+    if (name === '.p2psync') continue
+    if (stat.isDirectory()) roundTimes(path)
+    else if (stat.mtimeNs % 1_000_000n !== 0n) lutimesSync(path, Number(stat.mtimeNs / 1_000_000n) / 1000, Number(stat.mtimeNs / 1_000_000n) / 1000)
   }
 }
 
