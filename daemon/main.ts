@@ -11,9 +11,11 @@ import { resolvePaths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
 import { takesWrites } from './takes-writes.ts'
+import { optimizeLater } from './tiering.ts'
 
 /** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
 export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
+  optimizeLater()
   const stopped = signalled()
   refuseUnsafeTest(process.env)
   const paths = resolvePaths()
