@@ -25,6 +25,27 @@ const by = (file: string, name: string): Catcher => ({ file, test: name })
 export const MUTATIONS: readonly Mutation[] = [
   // ------------------------------------------------------------------------------------------- disk
   {
+    bug: 'a file born after the scan is taken for one that is gone, by inode, size and mtime',
+    file: 'daemon/disk/departed.ts',
+    find: 'born > 0n && born <= BigInt(seen.ctimeNs)',
+    replace: 'born > 0n',
+    caughtBy: [by('disk/departed', 'what was born later is another file')]
+  },
+  {
+    bug: 'a renamed file is never read again',
+    file: 'daemon/disk/departed.ts',
+    find: '{ ...seen, ctimeNs: gone.seen.ctimeNs }',
+    replace: 'seen',
+    caughtBy: [by('contract/disk', 'real disk: an edit before the rename whose size and mtime betray nothing is found by the next scan')]
+  },
+  {
+    bug: 'the old name of a moved file is unlinked without a look',
+    file: 'daemon/disk/move.ts',
+    find: 'await displaced.isHeldAt(op.path, stat)',
+    replace: 'true',
+    caughtBy: [by('disk/apply', 'a move: an atomic save over the old name once the new one is there comes back')]
+  },
+  {
     bug: 'staged data gets its name without an fsync',
     file: 'daemon/disk/prepare-node.ts',
     find: 'await fsync(fd);',
