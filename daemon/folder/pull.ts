@@ -1,10 +1,9 @@
 /** Other devices' drives → index: their new statements are written down, and their paths marked for the cycle to reconcile. */
-import type { FolderPeers, RemoteBatch, RemoteDrive, Row } from '../ports.ts'
-import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
+import type { FolderPeers, RemoteBatch, RemoteDrive } from '../ports.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 import { flag } from './local.ts'
 import { compareVersions } from '../sync/version.ts'
-import { sameEntry } from '../sync/entry-compare.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
 
@@ -55,7 +54,6 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const paths = read.changes.map((change) => change.path)
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
   const batch = index.batch()
-  const news: PathKey[] = []
   for (const [i, change] of read.changes.entries()) {
     if (change.entry === null) batch.delRemote(change.path, key)
     else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
@@ -64,7 +62,6 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const own = rows[i] ?? null
     const theirs = newestPerDevice(current)[0]?.entry ?? null
     compareWithDevice(context, batch, device, change.path, own, theirs)
-    if (!isSettled(context, change.path, own, theirs)) news.push(change.path)
     if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
     if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
@@ -72,13 +69,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })
   await batch.flush()
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
-  context.work.markDirty(news)
-}
-
-/** They have come to what we state, and nothing is open there: the merge of all is what it was. */
-function isSettled(context: FolderContext, path: PathKey, own: Row | null, theirs: Entry | null): boolean {
-  if (own === null || own.ignored === true || theirs === null || !sameEntry(own.entry, theirs)) return false
-  return !isOpen(context, path) && !context.guard.isRecalled(path)
+  context.work.markDirty(paths)
 }
 
 /** Counts it before it is reconciled, so that progress shows the whole from the start. */
