@@ -155,11 +155,11 @@ export class Device {
     return pid
   }
 
-  /** Resolves when the daemon answers. */
-  async start(): Promise<void> {
+  /** Resolves when the daemon answers. `environment`: of this run of it only. */
+  async start(environment: Readonly<Record<string, string>> = {}): Promise<void> {
     await mkdir(this.home, { recursive: true })
     const [program = process.execPath, ...words] = [...this.#command, daemonMain]
-    const child = spawn(program, words, { env: this.environment(), stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(program, words, { env: { ...this.environment(), ...environment }, stdio: ['ignore', 'ignore', 'pipe'] })
     child.stderr.setEncoding('utf8').on('data', (text: string) => this.#printed(text))
     running.add(child)
     child.on('exit', () => running.delete(child))
