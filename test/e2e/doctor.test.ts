@@ -1,5 +1,6 @@
 /** `p2psync doctor` on real daemons: each kind of damage is planted in a real state directory, found and mended. */
-import { chmod, mkdir, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, open, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
@@ -49,8 +50,14 @@ async function settled(...devices: readonly Device[]): Promise<void> {
 async function filled(a: Device, b: Device): Promise<void> {
   for (let n = 0; n < 12; n++) await a.write(`d/${n}.txt`, `file ${n}`)
   await a.write('large', Buffer.alloc(3_000_000, 'some bytes of a large file, '))
+  // Large enough that its edit is stated by a block map.
+  const mapped = randomBytes(17_000_000)
+  await a.write('mapped', mapped)
   await a.write('doc.txt', 'before')
   await settled(a, b)
+  const file = await open(a.path('mapped'), 'r+')
+  await file.write(randomBytes(1000), 0, 1000, 5_000_000)
+  await file.close()
   await a.write('doc.txt', 'after')
   await settled(a, b)
 }
@@ -62,14 +69,14 @@ test('doctor --check: every kind of damage is found, mended and gone', TIMEOUT, 
   const id = folders[0]?.id ?? ''
   const clean = await check(b, false)
   t.alike([clean.code, clean.codes], [0, []])
-  t.ok(clean.result.checked.paths === 15 && clean.result.checked.files === 14 && clean.result.checked.history === 1, JSON.stringify(clean.result.checked))
+  t.ok(clean.result.checked.paths === 16 && clean.result.checked.files === 15 && clean.result.checked.history === 2, JSON.stringify(clean.result.checked))
 
   await b.stop()
   // Other bytes of the same size and mtime, which the index takes for what it has seen.
   const { atime, mtime } = await stat(b.path('d/1.txt'))
   await writeFile(b.path('d/1.txt'), 'FILE 1')
   await utimes(b.path('d/1.txt'), atime, mtime)
-  const kept = (await readdir(b.path('.p2psync/history'), { recursive: true, withFileTypes: true })).find((entry) => entry.isFile())
+  const kept = (await readdir(b.path('.p2psync/history'), { recursive: true, withFileTypes: true })).find((entry) => entry.name.endsWith('-doc.txt'))
   if (kept === undefined) return t.fail('no history')
   await rm(join(kept.parentPath, kept.name))
   await mkdir(b.path('.p2psync/staging/fetch'), { recursive: true })
