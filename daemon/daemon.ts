@@ -20,6 +20,7 @@ import type { TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
 import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
+import { GiveBack } from './give-back.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
@@ -45,6 +46,7 @@ export class Daemon extends Resource implements App {
   readonly startedAt = systemClock.now()
   readonly #startedTick = performance.now()
   readonly #announcer: Announcer
+  readonly #giveBack = new GiveBack(systemClock)
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
   #group: Group | null = null
@@ -138,6 +140,7 @@ export class Daemon extends Resource implements App {
     await this.#workers.close()
     await this.#store?.close()
     this.#announcer.close()
+    this.#giveBack.close()
     this.#lock?.release()
   }
 
@@ -219,7 +222,7 @@ export class Daemon extends Resource implements App {
       workers: this.#workers,
       network: this.network,
       log: log.child({ folder: folder.name }),
-      onState: (changed) => this.#announcer.folderState(changed),
+      onState: (changed) => this.#stateOf(changed),
       onChanges: (changed, changes) => this.#announcer.changes(changed, changes),
       onReady: (drive) => present(this.#ownDrives).settle(drive),
       onConflict: (forked, drive) => this.#conflictSeen(forked, drive),
@@ -234,6 +237,11 @@ export class Daemon extends Resource implements App {
       throw error
     }
     return host
+  }
+
+  #stateOf(host: FolderHost): void {
+    this.#announcer.folderState(host)
+    if (host.folder.activity !== 'idle') this.#giveBack.active()
   }
 
   async #chooseDrive(id: FolderId, checkpoint: OwnCheckpoint | null): Promise<DriveChoice> {
