@@ -66,8 +66,10 @@ async function main(): Promise<void> {
   const products = chosenProducts()
   let report = startReport()
   for (const group of chosenGroups()) {
-    for (const [name, open] of products) report = await runGroup(report, group, name, open, join(directory, name))
-    save(report)
+    for (const [name, open] of products) {
+      report = await runGroup(report, group, name, open, join(directory, name))
+      save(report)
+    }
   }
   if (wants('limits')) report = { ...report, limits: await measureLimits(join(directory, 'limits'), options.quick) }
   save(report)
