@@ -370,6 +370,9 @@ export class SimDevice implements Node {
     damage()
     const there = new Set(this.#world.devices().flatMap((device) => [...device.#contents()]))
     for (const content of before) if (!there.has(content)) this.#world.ledger.excuse(content)
+    // One that only a history here had is live at best now, and may be given up like any other.
+    const kept = new Set(this.#world.devices().flatMap(({ disk }) => [...disk.history.values()].flatMap((node) => contentOf(node) ?? [])))
+    for (const content of before) if (!kept.has(content)) this.#world.ledger.leftHistory(content)
   }
 
   /** Data that a user wrote and the kernel had not brought to the disk: the size was to follow the data. */

@@ -43,6 +43,11 @@ export class Ledger {
     this.#displaced.delete(content)
   }
 
+  /** The disk whose history had it was put back to an earlier state. */
+  leftHistory(content: string): void {
+    this.#displaced.delete(content)
+  }
+
   /** Contents that came into a history, with the device of the last one. */
   get histories(): ReadonlyMap<string, string> {
     return this.#displaced
