@@ -58,10 +58,16 @@ export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }
 
+/** Errors of file systems (NFS, quotas) that libuv has no name for, as Linux numbers them. */
+const UNNAMED: Readonly<Record<string, string>> = {
+  'Unknown system error -116': 'ESTALE',
+  'Unknown system error -122': 'EDQUOT'
+}
+
 /** The `code` of a Node system error (`ENOENT`, …), or null for anything else. */
 export function errnoOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null
-  return typeof error.code === 'string' ? error.code : null
+  return typeof error.code === 'string' ? (UNNAMED[error.code] ?? error.code) : null
 }
 
 /** The message of whatever was thrown. */
