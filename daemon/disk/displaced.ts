@@ -3,7 +3,7 @@
  * removes the last name of bytes (invariant 1).
  */
 import type { Displace, Log, SeenStat } from '../ports.ts'
-import { messageOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { FileEntry, SymlinkEntry } from '../sync/entry.ts'
 import { conflictPath } from '../sync/conflict.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -11,10 +11,11 @@ import { nameOf, parentOf } from '../sync/path.ts'
 import { SWAP_DIR } from './layout.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import { historySlot, moveToHistory, type HistorySlot } from './history.ts'
+import { prepareCopy } from './prepare-node.ts'
 import { readContent } from './read-content.ts'
 import { at, type Directory, type Roots, type Visit } from './roots.ts'
 import { kindOf, sameButCtime, toSeen } from './seen.ts'
-import { close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readlink, unlink, type Stat } from './sys.ts'
+import { close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readlink, rename, unlink, type Stat } from './sys.ts'
 
 export interface DisplacedParts {
   readonly roots: Roots
@@ -54,8 +55,27 @@ export class Displaced {
       }
       const slot = this.slot(path)
       await moveToHistory(roots, swap, name, slot)
+      if (stat.nlink > 1n) await this.ownInode(slot, path)
       return slot.name
     })
+  }
+
+  /**
+   * What is in history has a second name that the user gave it (`ln`): written to in place there, it would change here too. So
+   * history gets a copy of its own, if the bytes hold still meanwhile; where there is no room for one it stays as it is.
+   */
+  async ownInode(slot: HistorySlot, path: PathKey): Promise<void> {
+    const { roots, log } = this.#parts
+    try {
+      await roots.useOwn(slot.directory, async (bucket) => {
+        const stat = await lstat(at(bucket, slot.file))
+        const copy = kindOf(stat) === 'file' && stat.nlink > 1n ? await prepareCopy(roots, bucket, slot.file, toSeen(stat)) : null
+        if (copy !== null) await roots.useOwn(SWAP_DIR, async (swap) => await rename(at(swap, copy.name), at(bucket, slot.file)))
+      })
+    } catch (error) {
+      if (errnoOf(error) === null) throw error
+      log.warn({ path, error: messageOf(error) }, 'history shares its bytes with another name of the file: they could not be copied')
+    }
   }
 
   /** The same inode has this name in the tree. */

@@ -51,7 +51,10 @@ async function removeLeaf(batch: Batch, op: Removing, parent: Directory, name: s
   return await roots.useOwn(slot.directory, async (bucket) => {
     const stat = await lstat(at(bucket, slot.file))
     if (!batch.isExpected(stat, op.expect, op.path)) return await putBack(batch, op, slot, stat, parent, name)
-    if (op.displace.to !== 'linked' || !(await displaced.isHeldAt(op.displace.at, stat))) return { kind: 'done', seen: null, kept: slot.name }
+    if (op.displace.to !== 'linked' || !(await displaced.isHeldAt(op.displace.at, stat))) {
+      if (stat.nlink > 1n) await displaced.ownInode(slot, op.path)
+      return { kind: 'done', seen: null, kept: slot.name }
+    }
     await unlink(at(bucket, slot.file))
     return { kind: 'done', seen: null, kept: null }
   })

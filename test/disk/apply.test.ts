@@ -90,6 +90,21 @@ for (const { name, capabilities } of FILE_SYSTEMS) {
     t.alike(historyTexts(root), ['one', 'three', 'two'])
   })
 
+  clean(`${name}: history does not change with another name that the user gave the file`, capabilities, async (t, folder) => {
+    const { root, disk } = folder
+    for (const path of ['replaced', 'removed']) {
+      put(folder, path, `old ${path}`)
+      fs.linkSync(join(root, path), join(root, `${path}, too`))
+    }
+    await scan(folder)
+    await stage(disk, 'new')
+    const results = await apply(disk, fileOp('replaced', 'new', { expect: folder.rows.seen('replaced') }), removeOp('removed', folder.rows.seen('removed')))
+    t.alike(results.map((result) => result.kind), ['done', 'done'])
+    for (const path of ['replaced', 'removed']) fs.writeFileSync(join(root, `${path}, too`), 'written in place')
+    t.alike(historyTexts(root), ['old removed', 'old replaced'])
+    t.is(read(root, 'replaced, too'), 'written in place')
+  })
+
   clean(`${name}: what an apply returns as seen is no news to a scan`, capabilities, async (t, folder) => {
     await stage(folder.disk, 'one')
     const ops = [directoryOp('d'), fileOp('d/f', 'one'), symlinkOp('l', 'd')]
