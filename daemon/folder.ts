@@ -204,6 +204,11 @@ export class Folder extends Resource implements FolderInbox {
     this.#readLater([])
   }
 
+  #planRetryAnew(): void {
+    if (this.#context !== null && this.#retries.isStale(this.#context)) this.#notices.drop('retry')
+    this.#planRetry()
+  }
+
   #planRetry(): void {
     const context = this.#context
     if (context === null || this.#notices.isPlanned('retry')) return
@@ -236,7 +241,7 @@ export class Folder extends Resource implements FolderInbox {
       .then((wait) => {
         this.#running = null
         this.#notBefore = this.#options.clock.now() + wait
-        this.#planRetry()
+        this.#planRetryAnew()
         this.#lookAgainLater()
         this.#report()
         this.#notices.notify()

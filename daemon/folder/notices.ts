@@ -53,6 +53,12 @@ export class Notices {
     this.#timers.set(name, this.#clock.after(ms, fire))
   }
 
+  /** Forgets a timer that waits under this name. */
+  drop(name: string): void {
+    this.#timers.get(name)?.()
+    this.#timers.delete(name)
+  }
+
   every(name: string, ms: number, run: () => void): void {
     this.once(name, ms, () => {
       run()

@@ -9,13 +9,27 @@ import type { FolderContext } from './context.ts'
 export class Retries {
   #waitMs = RETRY_FIRST_MS
   #due = 0
+  #failing = 0
 
   /** Until the next try, or null if nothing is to be tried. Something new shortens it again. */
   next(context: FolderContext): number | null {
-    const due = context.blocked.size + refusedBySystem(context).length + context.fetcher.unavailable
-    if (due === 0 || due > this.#due) this.#waitMs = RETRY_FIRST_MS
+    const failing = failingPaths(context)
+    const due = failing + context.fetcher.unavailable
+    if (due === 0 || due > this.#due || failing > this.#failing) this.#waitMs = RETRY_FIRST_MS
     this.#due = due
+    this.#failing = failing
     return due === 0 ? null : this.#waitMs
+  }
+
+  /**
+   * At the end of a cycle: true if the wait that is planned does not fit any more, because something new failed or nothing is to be
+   * tried. What is unavailable counts only as something: it is asked for again and again while devices report.
+   */
+  isStale(context: FolderContext): boolean {
+    const failing = failingPaths(context)
+    if (failing > this.#failing) return true
+    this.#failing = failing
+    return failing === 0 && context.fetcher.open === 0
   }
 
   /** Marks all of it as work; the next time comes later. */
@@ -31,6 +45,10 @@ export class Retries {
     const unread = refusedBySystem(context)
     if (unread.length > 0) context.work.markScan(unread)
   }
+}
+
+function failingPaths(context: FolderContext): number {
+  return context.blocked.size + refusedBySystem(context).length
 }
 
 /** Paths that could not be looked at here for a reason of the system (an errno); names and kinds that are not synced stay as they are. */

@@ -1,0 +1,40 @@
+/** What could not be done is tried again soon at first and then more seldom, each problem anew. */
+import test from 'brittle'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+type Pair = readonly [FolderDevice, FolderDevice]
+
+test('a new problem is tried again soon, however long an old one that is gone has lasted', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as unknown as Pair
+  b.disk.failing.set('old', 'EIO')
+  a.user.write('old', 'old')
+  await world.rest()
+  t.absent(b.disk.tree.node('old'))
+  b.disk.failing.clear()
+  a.user.write('old', 'and an edit, which does not wait for the next try')
+  await world.rest(2_000)
+  t.is(b.user.read('old').toString(), 'and an edit, which does not wait for the next try')
+  b.disk.failing.set('new', 'EIO')
+  a.user.write('new', 'new')
+  await world.rest(500)
+  t.absent(b.disk.tree.node('new'))
+  b.disk.failing.clear()
+  await world.rest(3_000)
+  t.is(b.user.read('new').toString(), 'new')
+})
+
+test('a second problem does not wait for the next try of one that lasts', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as unknown as Pair
+  b.disk.failing.set('old', 'EIO').set('new', 'EIO')
+  a.user.write('old', 'old')
+  await world.rest()
+  a.user.write('new', 'new')
+  await world.rest(500)
+  t.absent(b.disk.tree.node('new'))
+  b.disk.failing.delete('new')
+  await world.rest(3_000)
+  t.is(b.user.read('new').toString(), 'new')
+  t.absent(b.disk.tree.node('old'))
+})
