@@ -117,9 +117,9 @@ export class Daemon extends Resource implements App {
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
     await this.#openNetwork()
     for (const { from, to } of this.group.bindings()) await this.#rebind(from, to)
-    // What their peers say while they open must wait for its turn.
-    await this.#inTurn(async () => await this.#openFolders())
+    // What peers say while the folders open is for them as well; what it asks for waits for its turn.
     this.group.onChange(() => this.#groupChanged())
+    await this.#inTurn(async () => await this.#openFolders())
     this.#server = await startServer({
       socketPath: paths.socket,
       handlers: createHandlers(this),

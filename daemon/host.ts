@@ -15,7 +15,7 @@ import { retentionOf } from './retention.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import type { PathChange } from './folder/context.ts'
 import { openIndex } from './index/open.ts'
-import type { GroupFolder } from './net/group.ts'
+import type { GroupDrive, GroupFolder } from './net/group.ts'
 import { FolderPeersAdapter } from './net/peers.ts'
 import type { Network } from './net/swarm.ts'
 import type { Disk, FolderIndex, HistoryQuery, KeptVersion, Log, OwnDrive, RemoteDrive } from './ports.ts'
@@ -162,6 +162,8 @@ export class FolderHost extends Resource {
     await this.#following
     for (const key of this.#remotes.keys()) await this.#options.drives.closeDrive(key)
     for (const drive of [this.#own, this.#former]) if (drive !== null) await this.#options.drives.closeDrive(drive.key)
+    // Not before: what a peer says meanwhile attaches what is still open.
+    this.#options.network.release(this.id)
     await this.#index?.close()
   }
 
@@ -191,17 +193,17 @@ export class FolderHost extends Resource {
 
   async #openRemotes(): Promise<void> {
     const { drives, self } = this.#options
-    const wanted = this.#group.drives.filter((drive) => drive.device !== self)
+    const wanted = readableDrives(this.#group, self)
     for (const key of [...this.#remotes.keys()]) {
-      if (this.closing || wanted.some((record) => record.driveKey === key)) continue
+      if (this.closing || wanted.some(({ record }) => record.driveKey === key)) continue
       this.#remotes.delete(key)
       await drives.closeDrive(key)
     }
-    for (const record of wanted) {
+    for (const { record, folderKey } of wanted) {
       if (this.closing || this.#remotes.has(record.driveKey)) continue
       const opened = await drives.openRemote({
         folder: this.id,
-        folderKey: this.#group.keys.get(record.keyId) ?? this.#group.key,
+        folderKey,
         device: record.device,
         driveKey: record.driveKey,
         generation: record.generation,
@@ -225,4 +227,15 @@ export class FolderHost extends Resource {
     if (activity === 'paused' || activity === 'halted') return null
     return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, this.#index, id))
   }
+}
+
+/**
+ * The others' drives whose key is here. A key may reach this device after the drive that it opens (it joined while the group changed
+ * keys): read with any other, the drive would be noise for as long as it is open.
+ */
+export function readableDrives(group: GroupFolder, self: DeviceId): { readonly record: GroupDrive; readonly folderKey: Buffer }[] {
+  return group.drives.flatMap((record) => {
+    const folderKey = group.keys.get(record.keyId)
+    return record.device === self || folderKey === undefined ? [] : [{ record, folderKey }]
+  })
 }

@@ -116,7 +116,8 @@ export class OwnDrives {
     const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(rotation.writer === null ? {} : { writer: rotation.writer }) }
     const { key, writer } = await drives.openOwn(source)
     this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery }])
-    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer })
+    // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
+    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId })
     return { drive: source, recovery, former: this.#former(folder, checkpoint, key) }
   }
 

@@ -54,7 +54,8 @@ export interface NewDrive {
   readonly generation: number
   readonly driveKey: DriveKey
   readonly writer: WriterId
-  readonly keyId?: KeyId
+  /** Of the key that both its cores are encrypted with: of the moment it was made, which need not be the current one (R22). */
+  readonly keyId: KeyId
 }
 
 export interface GroupOptions {
@@ -165,12 +166,11 @@ export class Group {
     return folder
   }
 
-  /** A drive of this device for a folder of the group; `keyId` says which key it is encrypted with (the current one). */
+  /** A drive of this device for a folder of the group. */
   async announceDrive(drive: NewDrive): Promise<void> {
-    const { folder, generation, driveKey, writer } = drive
+    const { folder, generation, driveKey, writer, keyId } = drive
     const known = this.folder(folder)
     if (known === null) throw unknownFolder(folder)
-    const keyId = drive.keyId ?? known.keyId
     const own = known.drives.filter((row) => row.device === this.self.id)
     const isSaid = own.some((row) => row.driveKey === driveKey && row.generation === generation && row.keyId === keyId)
     if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer }])

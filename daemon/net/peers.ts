@@ -66,7 +66,6 @@ export class FolderPeersAdapter implements FolderPeers {
     for (const stop of this.#stops) stop()
     this.#network.setSettleHandler(this.#folder, null)
     this.#network.report(this.#folder, null)
-    this.#network.release(this.#folder)
   }
 
   #follow(link: PeerLink): void {

@@ -4,10 +4,8 @@ import { join } from 'node:path'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import { Group } from '../../daemon/net/group.ts'
-import type { DriveKey, WriterId } from '../../daemon/sync/ids.ts'
-import { codeOf, must, testLog } from './helpers.ts'
-
-const WRITER = '0123456789abcdef' as WriterId
+import type { DriveKey } from '../../daemon/sync/ids.ts'
+import { announce, codeOf, must, testLog } from './helpers.ts'
 
 async function open(t: Assert, name: string, stateDir?: string): Promise<Group> {
   return Group.open({ stateDir: stateDir ?? (await t.tmp()), deviceName: name, log: testLog })
@@ -32,7 +30,7 @@ test('group: the first start makes a key and a group of one, and the next ones k
   const stateDir = await t.tmp()
   const first = await open(t, 'laptop', stateDir)
   const folder = await first.createFolder('docs')
-  await first.announceDrive({ folder, generation: 1, driveKey: driveKey('a'), writer: WRITER })
+  await announce(first, folder, 1, driveKey('a'))
   const again = await open(t, 'other name', stateDir)
   t.alike(again.self, first.self)
   t.is(again.self.name, 'laptop')
@@ -61,11 +59,11 @@ test('R42, R44: damaged or missing secrets stop the start; nothing is made anew 
 test('R24: joining from a group of one binds a folder of an equal name and carries the others', async (t) => {
   const [a, b] = [await open(t, 'a'), await open(t, 'b')]
   const there = await a.createFolder('Docs')
-  await a.announceDrive({ folder: there, generation: 1, driveKey: driveKey('a'), writer: WRITER })
+  await announce(a, there, 1, driveKey('a'))
   const same = await b.createFolder('Docs')
   const own = await b.createFolder('Music')
-  await b.announceDrive({ folder: same, generation: 1, driveKey: driveKey('b'), writer: WRITER })
-  await b.announceDrive({ folder: own, generation: 1, driveKey: driveKey('c'), writer: WRITER })
+  await announce(b, same, 1, driveKey('b'))
+  await announce(b, own, 1, driveKey('c'))
   const key = b.folder(own)?.key
   const result = await letIn(a, b)
   t.alike(result, { bound: [{ from: same, to: there }], carried: [own] })
@@ -84,10 +82,10 @@ test('R24: joining from a group of one binds a folder of an equal name and carri
 test('R24: names that are not unique bind nothing', async (t) => {
   const [a, b] = [await open(t, 'a'), await open(t, 'b')]
   for (const fill of ['1', '2']) {
-    await a.announceDrive({ folder: await a.createFolder('Docs'), generation: 1, driveKey: driveKey(fill), writer: WRITER })
+    await announce(a, await a.createFolder('Docs'), 1, driveKey(fill))
   }
   const own = await b.createFolder('Docs')
-  await b.announceDrive({ folder: own, generation: 1, driveKey: driveKey('3'), writer: WRITER })
+  await announce(b, own, 1, driveKey('3'))
   t.alike(await letIn(a, b), { bound: [], carried: [own] })
 })
 
@@ -152,8 +150,8 @@ test('R20: a removed device starts over with a new key and brings its folder bac
   await letIn(a, b)
   const folder = await a.createFolder('docs')
   await share(a, b)
-  await a.announceDrive({ folder, generation: 1, driveKey: driveKey('a'), writer: WRITER })
-  await b.announceDrive({ folder, generation: 1, driveKey: driveKey('b'), writer: WRITER })
+  await announce(a, folder, 1, driveKey('a'))
+  await announce(b, folder, 1, driveKey('b'))
   await share(a, b)
   await a.removeDevice(b.self.id)
   await b.merge(a.records())
@@ -176,7 +174,7 @@ test('group: names, addresses and leaving a folder', async (t) => {
   await a.setAddress(a.self.id, null)
   t.alike(a.members().find((member) => member.id === a.self.id)?.addresses, [])
   const folder = await a.createFolder('docs')
-  await a.announceDrive({ folder, generation: 1, driveKey: driveKey('a'), writer: WRITER })
+  await announce(a, folder, 1, driveKey('a'))
   await a.leaveFolder(folder)
   t.alike(a.folder(folder)?.devices, [])
   t.is(a.nextGeneration(folder), 2)

@@ -8,6 +8,9 @@ import type { PeerLink } from '../../daemon/net/link.ts'
 import { Network } from '../../daemon/net/swarm.ts'
 import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
 import type { Clock, Log } from '../../daemon/ports.ts'
+import type { DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+
+export const WRITER = '0123456789abcdef' as WriterId
 
 export const realClock: Clock = {
   now: () => Date.now(),
@@ -106,6 +109,11 @@ export async function codeOf(run: Promise<unknown>): Promise<string> {
   } catch (error) {
     return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : String(error)
   }
+}
+
+/** A drive of this device under the folder's current key. */
+export async function announce(group: Group, folder: FolderId, generation: number, driveKey: DriveKey): Promise<void> {
+  await group.announceDrive({ folder, generation, driveKey, writer: WRITER, keyId: must(group.folder(folder)).keyId })
 }
 
 /** What must be there for the test to make sense. */

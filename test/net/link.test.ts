@@ -3,15 +3,13 @@ import { randomBytes } from 'node:crypto'
 import test from 'brittle'
 import { chunkId } from '../../daemon/sync/content.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
-import type { DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/ids.ts'
+import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
 import type { ForkEvidence } from '../../daemon/net/replication.ts'
 import { forkOf } from '../../daemon/net/replication.ts'
-import { codeOf, connected, groupHas, must, NEVER, openDevice, pair, testnet, until, type Device } from './helpers.ts'
+import { announce, codeOf, connected, groupHas, must, NEVER, openDevice, pair, testnet, until, type Device } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
-const WRITER = '0123456789abcdef' as WriterId
-
 function report(length: number): FolderReport {
   return { state: 'idle', dirty: false, drive: 'd'.repeat(64) as DriveKey, length, blocked: ['a/b'] }
 }
@@ -56,7 +54,7 @@ test('who has left a folder has no report of it any more, though it stays connec
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
   const folder = await a.group.createFolder('docs')
   await pair(a, b)
-  await b.group.announceDrive({ folder, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: WRITER })
+  await announce(b.group, folder, 1, 'd'.repeat(64) as DriveKey)
   b.network.report(folder, report(1))
   const peers = new FolderPeersAdapter({ network: a.network, folder, onChange: () => undefined, settleHandler: async () => report(1) })
   t.teardown(() => peers.close())
@@ -196,14 +194,14 @@ test('R17: cores are attached after both told their heads, new drives later too,
   const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { heads: async () => [head('1', 5), head('3', 2)], treeHash: async () => null, attach: (drive) => note('a', drive), onForkEvidence: show } })
   const b = await openDevice(t, { name: 'b', bootstrap: 'none', handlers: { heads: async () => [head('1', 9), head('3', 2)], treeHash: async () => 'a'.repeat(64), attach: (drive) => note('b', drive), onForkEvidence: show } })
   const folder = await a.group.createFolder('docs')
-  await a.group.announceDrive({ folder, generation: 1, driveKey: key('1'), writer: WRITER })
+  await announce(a.group, folder, 1, key('1'))
   await pair(a, b)
   await until(on, () => attached.b.includes('1') && evidence.length > 0)
   t.is(evidence[0]?.reason, 'longer', 'our own log is longer elsewhere')
   t.ok(evidence[0]?.own)
   t.absent(attached.a.includes('1'))
-  await a.group.announceDrive({ folder, generation: 2, driveKey: key('2'), writer: WRITER })
-  await b.group.announceDrive({ folder, generation: 1, driveKey: key('3'), writer: WRITER })
+  await announce(a.group, folder, 2, key('2'))
+  await announce(b.group, folder, 1, key('3'))
   await until(on, () => ['2', '3'].every((drive) => attached.a.includes(drive) && attached.b.includes(drive)))
   t.is(new Set(attached.b).size, attached.b.length, 'each once')
 })

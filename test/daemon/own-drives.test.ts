@@ -1,0 +1,66 @@
+/** Which drive this device writes for a folder: a real group, drives that are only named. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import test from 'brittle'
+import type { Drives } from '../../daemon/drive/drives.ts'
+import { readableDrives } from '../../daemon/host.ts'
+import { Group, type GroupFolder } from '../../daemon/net/group.ts'
+import { OwnDrives, type DriveSource } from '../../daemon/own-drives.ts'
+import type { DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+import { must, testLog } from '../net/helpers.ts'
+
+async function groupOf(directory: string, name: string): Promise<Group> {
+  return await Group.open({ stateDir: directory, deviceName: name, log: testLog })
+}
+
+/** Opens no drive; `during` is what happens while one is made. */
+class NamedDrives {
+  readonly opened: DriveSource[] = []
+  during: () => Promise<unknown> = async () => undefined
+
+  async openOwn(source: DriveSource): Promise<{ key: DriveKey; writer: WriterId }> {
+    this.opened.push(source)
+    const key = createHash('sha256').update(source.salt).digest('hex') as DriveKey
+    await this.during()
+    return { key, writer: source.writer ?? (key.slice(0, 16) as WriterId) }
+  }
+}
+
+test('R22: a drive is announced under the key that it was made with, also if the group changes keys meanwhile; the next one is due then', async (t) => {
+  const directory = await t.tmp()
+  const group = await groupOf(directory, 'a')
+  const other = await groupOf(await t.tmp(), 'b')
+  const id = await group.createFolder('docs')
+  await group.addDevice(other.self.id, 'b')
+  const named = new NamedDrives()
+  const own = new OwnDrives({ file: join(directory, 'keys', 'drives.json'), life: 'life', group, drives: named as unknown as Drives })
+  const folder = (): GroupFolder => must(group.folder(id))
+  const before = folder().keyId
+
+  named.during = async () => await group.removeDevice(other.self.id)
+  const first = await own.choose(folder(), null)
+  named.during = async () => undefined
+  t.not(folder().keyId, before, 'the key changed while the drive was made')
+  const record = must(folder().drives.find((drive) => drive.generation === first.drive.generation))
+  t.alike(folder().keys.get(record.keyId), first.drive.folderKey, 'who opens it with the key that its record names can read it')
+  t.is(own.due(folder(), null), 'new-key')
+
+  const second = await own.choose(folder(), null)
+  t.alike(second.drive.folderKey, folder().key, 'nothing more is written under a key that the removed device knows')
+  t.is(must(folder().drives[0]).keyId, folder().keyId)
+  t.is(own.due(folder(), null), null)
+})
+
+test('R22: a drive is not opened before its key is here', async (t) => {
+  const a = await groupOf(await t.tmp(), 'a')
+  const b = await groupOf(await t.tmp(), 'b')
+  const id: FolderId = await a.createFolder('docs')
+  await a.addDevice(b.self.id, 'b')
+  await b.adopt(a.handover())
+  const { keyId } = must(a.folder(id))
+  await a.announceDrive({ folder: id, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: '0'.repeat(16) as WriterId, keyId })
+  const known = must(a.folder(id))
+  t.alike(readableDrives({ ...known, keys: new Map() }, b.self.id), [])
+  t.alike(readableDrives(known, b.self.id).map(({ record, folderKey }) => [record.driveKey, folderKey]), [['d'.repeat(64), known.key]])
+  t.alike(readableDrives(known, a.self.id), [], 'nor one of our own')
+})
