@@ -149,7 +149,8 @@ function settled(context: FolderContext, change: Change): void {
 
 /** The path is as it should be: what was held back because of it is tried again. */
 export function release(context: FolderContext, path: PathKey): void {
-  context.blocked.delete(path)
+  // Told only because of that; what is wrong there besides, a scan tells again.
+  if (context.blocked.delete(path) && context.problems.delete(path)) context.work.markScan([path])
   context.refusals.delete(path)
   const waiting = context.followers.get(path)
   if (waiting === undefined) return

@@ -45,6 +45,8 @@ async function carryOut(context: FolderContext, view: LoadedView, dirty: Readonl
   await execution.run()
   const waiting = new Map(steps.map((step) => [step.resolution.path, execution.awaited(step)]))
   for (const path of new Set([...dirty, ...waiting.keys()])) context.fetcher.keep(path, waiting.get(path) ?? null)
+  // What was to be done there is wanted no more: a copy of a conflict that a decision has ended.
+  for (const path of dirty) if (!waiting.has(path) && context.blocked.has(path)) release(context, path)
 }
 
 /** A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it. */

@@ -292,3 +292,18 @@ for (const [name, by] of [['ahead', 315_576_000_000], ['back, and ahead again', 
     { wait: 3 * 3_600_000, do: 'rest' }
   ])
 }
+
+well(
+  'a conflict that a rejected deletion ends leaves no problem of the copy that was never made',
+  2,
+  [
+    { wait: 0, do: 'write', on: 1, path: 'x/y', text: 't4.............' },
+    { wait: 0, do: 'write', on: 1, path: 'g', text: 't5', during: 40 },
+    { wait: 0, do: 'stop', on: 0 },
+    { wait: 4187, do: 'write', on: 1, path: 'd', text: 't6' },
+    { wait: 51, do: 'mkdir', on: 0, path: 'g/h', during: 47 },
+    { wait: 0, do: 'remove', on: 1, path: 'g' },
+    { wait: 0, do: 'remove', on: 1, path: 'x' }
+  ],
+  { guard: 3, seed: 16494, weather: { ...CLEAR, skewMs: 3_600_000 } }
+)
