@@ -25,5 +25,6 @@ test('a function that is hot for a moment is not optimized', (t) => {
 })
 
 test('a function that is hot for long is optimized', (t) => {
+  if (!hasBudget) return t.comment('skipped: this V8 has no interrupt budget')
   t.ok(optimizations(300_000, true) > 0)
 })
