@@ -206,6 +206,33 @@ test('R17: cores are attached after both told their heads, new drives later too,
   t.is(new Set(attached.b).size, attached.b.length, 'each once')
 })
 
+test('heads: a folder that closes stays attached while a peer goes on talking, until its drives are closed', async (t) => {
+  const key = 'd'.repeat(64) as DriveKey
+  const heads = async (): Promise<{ key: DriveKey; length: number; fork: number; treeHash: string }[]> => [{ key, length: 1, fork: 0, treeHash: 'a'.repeat(64) }]
+  let attached = 0
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { heads, attach: () => true } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none', handlers: { heads, attach: () => ++attached > 0 } })
+  const folder = await a.group.createFolder('docs')
+  await announce(a.group, folder, 1, key)
+  await pair(a, b)
+  await Promise.all([connected(a, b), connected(b, a)])
+  /** Heads are handled before the report that follows them. */
+  const talk = async (length: number): Promise<void> => {
+    await a.network.refresh(folder)
+    a.network.report(folder, report(length))
+    await until((check) => b.network.onReport(check), () => b.network.link(a.group.self.id)?.report(folder)?.length === length)
+  }
+  await talk(1)
+  const peers = new FolderPeersAdapter({ network: b.network, folder, onChange: () => undefined, settleHandler: async () => report(1) })
+  t.is(attached, 1)
+  peers.close()
+  await talk(2)
+  t.is(attached, 1, 'or what is about to be closed would count as attached when it opens again')
+  b.network.release(folder)
+  await talk(3)
+  t.is(attached, 2)
+})
+
 test('R17: what a fork is', async (t) => {
   const head = (length: number, hash: string, fork = 0): { key: DriveKey; length: number; fork: number; treeHash: string } => ({ key: 'd'.repeat(64) as DriveKey, length, fork, treeHash: hash })
   const at = (hash: string | null) => async (): Promise<string | null> => hash
