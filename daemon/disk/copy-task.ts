@@ -1,6 +1,7 @@
 /** Copies chunks from one open file to another, in a thread of its own (base/workers.ts); what is written is what was hashed. */
-import { hash } from 'node:crypto'
-import { readSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
+import { sha256 } from '../../base/sha256.ts'
+import { keptBuffer, readAll } from '../../base/thread-buffer.ts'
 
 export interface CopyInput {
   readonly from: number
@@ -19,26 +20,9 @@ export function run({ from, to, ranges, ids }: CopyInput): CopyOutput {
   for (let i = 0; i < copied.length; i++) {
     const [source, target, length] = ranges.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number]
     const data = keptBuffer(length)
-    if (!readAll(from, data, source) || !hash('sha256', data, 'buffer').equals(ids.subarray(32 * i, 32 * i + 32))) continue
+    if (!readAll(from, data, source) || !sha256(data).equals(ids.subarray(32 * i, 32 * i + 32))) continue
     for (let written = 0; written < length; ) written += writeSync(to, data, written, length - written, target + written)
     copied[i] = 1
   }
   return copied
-}
-
-function readAll(fd: number, data: Buffer, position: number): boolean {
-  for (let got = 0; got < data.length; ) {
-    const count = readSync(fd, data, got, data.length - got, position + got)
-    if (count === 0) return false
-    got += count
-  }
-  return true
-}
-
-let kept = Buffer.alloc(0)
-
-/** The same for each chunk of a thread: `run` never waits. */
-function keptBuffer(bytes: number): Buffer {
-  if (kept.length < bytes) kept = Buffer.allocUnsafeSlow(bytes)
-  return kept.subarray(0, bytes)
 }

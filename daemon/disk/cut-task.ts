@@ -3,8 +3,8 @@
  * from the last cut on: so parts can be cut at the same time and joined where they meet, and a file that is known in another version
  * need not be cut where a chunk of that version stands; to hash it is enough, at twice the speed.
  */
-import { hash } from 'node:crypto'
 import { readSync } from 'node:fs'
+import { sha256 } from '../../base/sha256.ts'
 import type { SizeClass } from '../sync/content.ts'
 import { cutLength, CUT_RULES, type CutRule } from './chunk.ts'
 
@@ -49,7 +49,7 @@ export function run(input: CutInput): CutOutput {
 
 function cut(window: Window, rule: CutRule, rows: Rows, expected: Expected): number {
   const length = cutLength(window.data, window.start, window.end, rule)
-  const id = hash('sha256', window.data.subarray(window.start, window.start + length), 'buffer')
+  const id = sha256(window.data.subarray(window.start, window.start + length))
   rows.push(id, length)
   expected.met(id)
   return length
@@ -114,7 +114,7 @@ class Expected {
     const length = this.#rows.readUInt32LE(at + 32)
     const isLast = at + ROW_BYTES === this.#rows.length
     if (length <= window.end - window.start && (!isLast || window.position + length === window.size)) {
-      const id = hash('sha256', window.data.subarray(window.start, window.start + length), 'buffer')
+      const id = sha256(window.data.subarray(window.start, window.start + length))
       if (id.equals(this.#rows.subarray(at, at + 32))) {
         rows.push(id, length)
         this.#next = at + ROW_BYTES

@@ -2,10 +2,10 @@
  * The hashes of blocks as a core's Merkle tree has them (encrypted, BLAKE2b), of chunks in an open file; in a thread of its own
  * (base/workers.ts). It does to a block what Hypercore's append does; test/drive/blocks.test.ts pins that.
  */
-import { readSync } from 'node:fs'
-import { hash } from 'node:crypto'
 import { data as leafHash } from 'hypercore-crypto'
 import DefaultEncryption from 'hypercore/lib/default-encryption.js'
+import { sha256 } from '../../base/sha256.ts'
+import { keptBuffer, readAll } from '../../base/thread-buffer.ts'
 
 export const ROW_BYTES = 36
 export const LEAF_BYTES = 32
@@ -37,31 +37,14 @@ export function run({ fd, offset, rows, index, blockKey, blindingKey, verify }: 
   let position = offset
   for (let i = 0; i < count; i++) {
     const length = table.readUInt32LE(i * ROW_BYTES + 32)
-    const block = keptBlock(PADDING_BYTES + length)
+    const block = keptBuffer(PADDING_BYTES + length)
     const data = block.subarray(PADDING_BYTES)
     if (!readAll(fd, data, position)) return null
-    if (verify && !hash('sha256', data, 'buffer').equals(table.subarray(i * ROW_BYTES, i * ROW_BYTES + 32))) return null
+    if (verify && !sha256(data).equals(table.subarray(i * ROW_BYTES, i * ROW_BYTES + 32))) return null
     block.fill(0, 0, PADDING_BYTES)
     DefaultEncryption.encrypt(index + i, block, FORK, blockKey, blindingKey)
     leaves.set(leafHash(block), i * LEAF_BYTES)
     position += length
   }
   return leaves
-}
-
-function readAll(fd: number, data: Buffer, position: number): boolean {
-  for (let got = 0; got < data.length; ) {
-    const count = readSync(fd, data, got, data.length - got, position + got)
-    if (count === 0) return false
-    got += count
-  }
-  return true
-}
-
-let kept = Buffer.alloc(0)
-
-/** The same for each block of a thread: `run` never waits, so that no two use it at once. */
-function keptBlock(bytes: number): Buffer {
-  if (kept.length < bytes) kept = Buffer.allocUnsafeSlow(bytes)
-  return kept.subarray(0, bytes)
 }
