@@ -5,13 +5,13 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Context } from 'hono'
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { P2psyncError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { version } from '../base/version.ts'
+import { VERSION_HEADER, withBody } from './body.ts'
 import { createDispatch } from './dispatch.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { EventSource } from './events.ts'
@@ -24,12 +24,8 @@ import { listenOnSocket } from './socket.ts'
 import { acceptUpgrades } from './upgrade.ts'
 import { eventStream } from './sse.ts'
 
-/** Larger request bodies are refused. */
-export const MAX_BODY_BYTES = 1024 * 1024
 /** Calls under way get this long when the server closes. */
 export const CLOSE_GRACE_MS = 1000
-/** Tells a client of another version that it is one. */
-export const VERSION_HEADER = 'x-p2psync-version'
 
 export interface ServerOptions {
   readonly socketPath: string
@@ -51,7 +47,7 @@ export interface RpcServer {
 export async function startServer(options: ServerOptions): Promise<RpcServer> {
   const closing = new AbortController()
   const app = createApp(options, closing.signal)
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  const server = createServer(withBody(getRequestListener(app.fetch, { overrideGlobalObjects: false })))
   const upgrades = acceptUpgrades(server, options)
   await listenOnSocket(server, options.socketPath)
   options.log.info({ socket: options.socketPath }, 'listening')
@@ -74,7 +70,6 @@ function createApp(options: ServerOptions, closing: AbortSignal): Hono {
     await next()
     c.header(VERSION_HEADER, version())
   })
-  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }))
   mountRpc(app, dispatch, contextOf)
   mountRest(app, dispatch, contextOf)
   app.get('/v1/events', (c) => eventStream(options.events, c.req.header('last-event-id') ?? null, contextOf(c).signal))
@@ -95,10 +90,6 @@ function mountRpc(app: Hono, dispatch: Dispatch, contextOf: (c: Context) => Call
     const { status, body } = await answer(await c.req.text(), contextOf(c))
     return body === null ? new Response(null, { status }) : Response.json(body, { status })
   })
-}
-
-function tooLarge(): Response {
-  return refusal(413, 'USAGE', `the body is larger than ${MAX_BODY_BYTES} bytes`)
 }
 
 function refusal(status: number, code: P2psyncError['code'], message: string): Response {

@@ -1,6 +1,6 @@
 /**
  * Runs the built test files, each in a process of its own with an empty home and no way to the outside, and ends with the line
- * `N passed, N failed`. Arguments: parts of file names; only files that contain one of them are run, and none that contains a
+ * `N passed, N failed`. Before that each failure is told once more in short: records of long runs lose their middle. Arguments: parts of file names; only files that contain one of them are run, and none that contains a
  * part given with a leading `!`.
  */
 import { spawn } from 'node:child_process'
@@ -11,7 +11,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../base/errors.ts'
 import { projectRoot } from './project-root.ts'
-import { readTap } from './tap.ts'
+import { readFailures, readTap } from './tap.ts'
 
 const UNIT_TIMEOUT_MS = 120_000
 const E2E_TIMEOUT_MS = 300_000
@@ -28,7 +28,12 @@ interface Counts {
   passed: number
   failed: number
   skipped: number
+  /** What is told again at the end. */
+  readonly again: string[]
 }
+
+/** Everything that is told again has at most so many lines; the first of many failures say the most. */
+const AGAIN_LINES = 400
 
 const builtTests = dirname(fileURLToPath(import.meta.url))
 
@@ -36,13 +41,14 @@ await main(process.argv.slice(2))
 
 async function main(filters: readonly string[]): Promise<void> {
   const wanted = testFiles().filter((file) => isWanted(file, filters))
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, again: [] }
   await runAll(wanted.filter((file) => !isEndToEnd(file)), UNIT_JOBS, counts)
   await runAll(wanted.filter(isEndToEnd), 1, counts)
   if (wanted.length === 0) {
     console.log(`no test file matches: ${filters.join(' ')}`)
     counts.failed++
   }
+  if (counts.again.length > 0) console.log(['', 'again, in short:', ...counts.again.slice(0, AGAIN_LINES), 'end of what failed', ''].join('\n'))
   if (counts.skipped > 0) console.log(`${counts.skipped} skipped`)
   console.log(`${counts.passed} passed, ${counts.failed} failed`)
   process.exitCode = counts.failed === 0 ? 0 : 1
@@ -88,6 +94,7 @@ function report(file: string, ending: Ending, counts: Counts): void {
   if (failed === 0) return
   console.log(ending.output.trimEnd())
   if (failure !== null) console.log(`FAIL ${file}: ${failure}`)
+  for (const lines of readFailures(ending.output)) counts.again.push(`FAIL ${file}${failure === null ? '' : `: ${failure}`}`, ...lines)
 }
 
 async function runFile(file: string): Promise<Ending> {

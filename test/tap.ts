@@ -31,3 +31,30 @@ export function readTap(output: string): TapSummary {
   }
   return { passed, failed, skipped, complete: planned === passed + failed + skipped.length }
 }
+
+/** So many lines of one failure are shown again at the end of a run. */
+const FAILURE_LINES = 40
+/** Of a file that broke off, its last lines. */
+const BROKEN_LINES = 30
+
+/**
+ * The failures of a file in short: each `not ok` assertion under its test's name, with what it says of itself. A file that failed without
+ * one (it threw, or was ended) gives the end of its output.
+ */
+export function readFailures(output: string): string[][] {
+  const lines = output.split('\n')
+  const failures: string[][] = []
+  let name = ''
+  for (const [i, line] of lines.entries()) {
+    if (line.startsWith('# ')) name = line
+    if (/^\s+not ok \d+/.test(line)) failures.push([name, ...assertion(lines.slice(i))].slice(0, FAILURE_LINES))
+  }
+  return failures.length > 0 ? failures : [[name, ...output.trimEnd().split('\n').slice(-BROKEN_LINES)]]
+}
+
+/** The `not ok` line and the YAML block below it. */
+function assertion(lines: readonly string[]): string[] {
+  if (lines[1]?.trim() !== '---') return lines.slice(0, 1)
+  const end = lines.findIndex((line) => line.trim() === '...')
+  return lines.slice(0, end === -1 ? FAILURE_LINES : end)
+}

@@ -1,6 +1,6 @@
 /** The server on a real Unix socket with fake handlers: JSON-RPC, REST, limits, the socket itself, closing. */
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -144,6 +144,30 @@ test('a body over 1 MiB is refused, on both ways', async (t) => {
     t.ok(errorOf(answer.json).message.includes('1048576'))
   }
   t.is((await rpc(socket, 'devices.list')).status, 200, 'the server goes on')
+})
+
+test('a body over 1 MiB is refused after it was sent, however slowly', async (t) => {
+  const { socket } = await startFake(t)
+  for (const length of [`content-length: ${2 << 20}`, 'transfer-encoding: chunked']) {
+    const connection = connect(socket)
+    t.teardown(() => connection.destroy())
+    const failed: unknown[] = []
+    connection.on('error', (error) => failed.push(error))
+    let answer = ''
+    connection.setEncoding('utf8').on('data', (text: string) => (answer += text))
+    const send = (text: string): Promise<void> => new Promise((resolve) => connection.write(length.startsWith('c') ? text : `${text.length.toString(16)}\r\n${text}\r\n`, () => resolve()))
+    connection.write(`POST /rpc HTTP/1.1\r\nhost: localhost\r\n${length}\r\n\r\n`)
+    await send('x'.repeat(1 << 20))
+    await send('y')
+    // Longer than an HTTP library waits for a body that nobody wants: what a busy machine does to a client.
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    t.is(answer, '', `${length}: nothing is said before all is sent`)
+    await send('z'.repeat((1 << 20) - 1))
+    if (!length.startsWith('c')) connection.write('0\r\n\r\n')
+    await once(connection, 'data')
+    t.ok(answer.startsWith('HTTP/1.1 413 '), answer)
+    t.alike(failed, [])
+  }
 })
 
 test('REST gives what JSON-RPC gives', async (t) => {
