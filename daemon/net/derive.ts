@@ -74,6 +74,15 @@ export function deriveGroup(group: GroupId, records: Iterable<VerifiedRecord>): 
   }
 }
 
+/** The records that count as things stand: not void (R21), and of authors that a chain of additions leads to. */
+export function countedRecords(group: GroupId, records: Iterable<VerifiedRecord>): VerifiedRecord[] {
+  const all = sortedByHash(records)
+  const removals = weighRemovals(group, all, rankDevices(group, all))
+  const counted = all.filter((item) => counts(item, removals))
+  const reached = rankDevices(group, counted)
+  return counted.filter((item) => reached.has(item.record.author))
+}
+
 /** The greatest (generation, key id) that no removed device was given (R22). */
 function currentKey(choices: readonly KeyChoice[], removed: ReadonlyMap<DeviceId, unknown>): KeyChoice | null {
   return choices.find((choice) => ![...choice.receivers].some((device) => removed.has(device))) ?? null

@@ -2,8 +2,14 @@
 
 /** Devices of one person; a key record names each of them. */
 export const MAX_DEVICES = 128
-/** Records of a group over its life; thousands of removals and rotations fit. */
+/** Records of a group over its life (net/fold.ts); thousands of removals fit. */
 export const MAX_RECORDS = 50_000
+/** Of one device over its life: a removal of it must have room to list them all. */
+export const MAX_RECORDS_OF_AUTHOR = 4096
+/** Named by one device over its life: each makes every other member say a key for newcomers. */
+export const MAX_FOLDERS_OF_AUTHOR = 512
+/** Of one device and folder with one generation number: one, and one more where a state was restored or a device cloned (R23). */
+export const MAX_DRIVES_OF_GENERATION = 4
 /** A removal lists the hashes of the removed device's records, 46 bytes each. */
 export const MAX_RECORD_BYTES = 256 * 1024
 /** All records together, in memory and in one file that is written as a whole. */

@@ -11,7 +11,7 @@ import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import { parseDeviceId, parseFolderId } from '../sync/ids.ts'
 import type { DeviceId, FolderId } from '../sync/ids.ts'
 import { random32 } from './crypto.ts'
-import { MAX_LOG_BYTES, MAX_RECORDS } from './limits.ts'
+import { MAX_LOG_BYTES } from './limits.ts'
 import { parseGroupId, verifyRecord } from './records.ts'
 import type { GroupId, VerifiedRecord } from './records.ts'
 
@@ -121,7 +121,7 @@ function parseGroupFile(data: Buffer): StoredGroup | null {
 }
 
 function parseRecords(group: GroupId, value: unknown): VerifiedRecord[] | null {
-  if (!Array.isArray(value) || value.length > MAX_RECORDS) return null
+  if (!Array.isArray(value)) return null
   const records: VerifiedRecord[] = []
   for (const item of value) {
     if (!Array.isArray(item) || typeof item[0] !== 'string' || typeof item[1] !== 'string') return null

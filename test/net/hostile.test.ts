@@ -9,10 +9,12 @@ import test from 'brittle'
 import type { Assert } from 'brittle'
 import { keyPairOf } from '../../daemon/net/crypto.ts'
 import type { KeyPair } from '../../daemon/net/crypto.ts'
+import { Group } from '../../daemon/net/group.ts'
+import { signRecord } from '../../daemon/net/records.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
-import type { FolderId, ObjectId } from '../../daemon/sync/ids.ts'
-import { connected, must, openDevice, pair } from './helpers.ts'
+import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
+import { announce, connected, must, openDevice, pair, testLog } from './helpers.ts'
 import type { Device } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
@@ -196,4 +198,38 @@ test('R30: two living daemons of one key are noticed', async (t) => {
   t.alike(cloned, [], 'a restart is no clone')
   await greet('11'.repeat(16))
   t.alike(cloned, [b.group.self.id])
+})
+
+test('R45: a member that states records without end is removed all the same, and every device starts again', async (t) => {
+  const open = async (name: string, stateDir: string): Promise<Group> => await Group.open({ stateDir, deviceName: name, log: testLog })
+  const [dirA, dirB, dirC] = [await t.tmp(), await t.tmp(), await t.tmp()]
+  const [a, b, c] = [await open('a', dirA), await open('b', dirB), await open('c', dirC)]
+  for (const newcomer of [b, c]) {
+    await a.addDevice(newcomer.self.id, newcomer.self.name)
+    await newcomer.adopt(a.handover())
+  }
+  await a.merge(c.records())
+  const folder = await a.createFolder('docs')
+  await announce(a, folder, 1, 'a'.repeat(64) as DriveKey)
+  const flood = Array.from({ length: 6000 }, (_, i) =>
+    signRecord(a.groupId, { kind: 'folder', folder: i.toString(16).padStart(64, '0') as FolderId, generation: 1, name: 'x', author: b.self.id, seq: i }, b.self.keyPair.secretKey),
+  )
+  await c.merge(flood)
+  await a.merge(flood.toReversed())
+  // Each makes keys for what is left of it.
+  for (let round = 0; round < 2; round++) {
+    await c.merge(a.records())
+    await a.merge(c.records())
+  }
+  t.alike(a.digest(), c.digest(), 'the same ones are dropped, in whatever order they come')
+  t.absent(await a.merge(flood), 'and nothing is new in what was dropped')
+  await a.removeDevice(b.self.id)
+  await c.merge(a.records())
+  t.absent(c.isMember(b.self.id))
+  t.ok(c.folder(folder)?.devices.includes(a.self.id))
+  for (const [name, dir] of [['a', dirA], ['c', dirC]] as const) {
+    const again = await open(name, dir)
+    t.absent(again.isMember(b.self.id), `${name} starts again`)
+    t.is(again.folder(folder)?.name, 'docs')
+  }
 })
