@@ -32,6 +32,14 @@ export const MAX_DOTS = 256
 export const MAX_TARGET_BYTES = 4095
 /** One entry's value in a drive: 1,024 writers, 256 dots and an escaped symlink text fit. */
 export const MAX_ENTRY_BYTES = 64 * 1024
+/** Blocks and bytes of a run of a drive's log: taken in at once, which holds up the receiver for some 8 µs a block … */
+export const RUN_BLOCKS = 4096
+export const RUN_BYTES = 4 * 1024 * 1024
+/** … and of one from a device that is not the author, and so cannot end it before the log ends: memory of the receiver. */
+export const MAX_RUN_BLOCKS = 32_768
+export const MAX_RUN_BYTES = 16 * 1024 * 1024
+/** One block of a run: an entry with its share of the tree is a tenth of that. */
+export const MAX_RUN_BLOCK_BYTES = 512 * 1024
 /** Statements in one `publish`: one Hyperbee batch, held in memory until it is flushed. */
 export const MAX_PUBLISH_ENTRIES = 5000
 /** A reader of another device's drive waits this long for a block on its way; then it goes on with other work. */

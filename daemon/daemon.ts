@@ -166,7 +166,8 @@ export class Daemon extends Resource implements App {
       treeHash: async (drive, length) => (await this.drives.head(drive, length))?.treeHash ?? null,
       attach: (drive, stream) => this.#isCurrent(drive) && !this.forks.has(drive) && this.drives.replicate(drive, stream),
       detach: (drive, stream) => this.drives.unreplicate(drive, stream),
-      onForkEvidence: async (evidence) => await this.#forkSeen(evidence)
+      onForkEvidence: async (evidence) => await this.#forkSeen(evidence),
+      runs: this.drives.runs
     }
   }
 

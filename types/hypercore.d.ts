@@ -22,6 +22,9 @@ declare module 'hypercore' {
     attachTo(mux: object): void
     detachFrom(mux: object): void
     setInflightRange(min: number, max: number): void
+    /** Ask for what a peer has more as soon as it says so. */
+    eagerUpgrade: boolean
+    readonly stats: { readonly wireData: { readonly rx: number; readonly tx: number } }
     readonly peers: readonly { readonly protomux: object; readonly channel: { close(): void } }[]
   }
 
@@ -29,6 +32,13 @@ declare module 'hypercore' {
   export interface TreeBatch {
     readonly length: number
     readonly roots: readonly TreeNode[]
+    /** Makes it that of an earlier length. */
+    restore(length: number): Promise<unknown>
+  }
+
+  /** Who signs a core; its key is the hash of this. */
+  export interface Manifest {
+    readonly version: number
   }
 
   export default class Hypercore {
@@ -52,7 +62,9 @@ declare module 'hypercore' {
     readonly peers: readonly unknown[]
     readonly core: {
       readonly replicator: Replicator
-      readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean }
+      readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean; sign(batch: TreeBatch, keyPair: KeyPair): Buffer }
+      /** Kept if none is known yet; rejects if the key is not its hash. */
+      setManifest(manifest: Manifest): Promise<void>
     }
     /** Of the blocks of an encrypted core: in place, over 8 bytes of padding and the data. */
     readonly encryption: {
@@ -61,13 +73,19 @@ declare module 'hypercore' {
       readonly blindingKey: Buffer
     } | null
     readonly keyPair: KeyPair | null
+    /** Null until a peer has shown it. */
+    readonly manifest: Manifest | null
     readonly state: {
       readonly storage: CoreStorage
       /** Of the roots of this moment. */
       readonly signature: Buffer | null
       createTreeBatch(): TreeBatch
       /** Blocks as they are stored; of those that are stored elsewhere only their length is needed. */
-      append(blocks: readonly { readonly byteLength: number }[], options: { keyPair: KeyPair | null }): Promise<unknown>
+      append(
+        blocks: readonly { readonly byteLength: number }[],
+        /** `signature` at the end of these blocks, instead of a key pair; nothing is appended if the core would be longer than `maxLength`. */
+        options: { keyPair: KeyPair | null; signature?: Buffer; maxLength?: number },
+      ): Promise<{ readonly length: number }>
     }
     ready(): Promise<void>
     close(): Promise<void>
@@ -85,6 +103,14 @@ declare module 'hypercore' {
     on(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
     off(event: 'append' | 'close' | 'download' | 'truncate' | 'peer-add' | 'peer-remove', run: () => void): this
   }
+}
+
+declare module 'hypercore/lib/messages.js' {
+  import type { Encoding } from 'compact-encoding'
+  import type { Manifest } from 'hypercore'
+
+  const messages: { readonly manifest: Encoding<Manifest> }
+  export default messages
 }
 
 declare module 'hypercore/lib/default-encryption.js' {

@@ -11,6 +11,7 @@ import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
 import { Remote } from './remote.ts'
+import { Runs } from './runs.ts'
 import type { References } from './blob-job.ts'
 import type { Store } from './store.ts'
 import { VirtualBlobs, type ReadSource } from './virtual-blobs.ts'
@@ -55,6 +56,8 @@ interface OpenOwn {
 }
 
 export class Drives extends Resource {
+  /** Of the db cores of open drives. */
+  readonly runs = new Runs((key) => this.#core(key))
   readonly #store: Store
   readonly #workers: Workers | null
   readonly #own = new Map<DriveKey, OpenOwn>()
@@ -193,6 +196,7 @@ export class Drives extends Resource {
     if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
+    drive.core.on('append', () => this.runs.grew(key))
     this.#own.set(key, open)
     return open.drive
   }
@@ -205,7 +209,11 @@ export class Drives extends Resource {
     await core.ready()
     if (onConflict !== undefined) core.on('conflict', onConflict)
     core.core.replicator.setInflightRange(...INFLIGHT_BLOCKS)
-    const drive = new Remote({ core, device, generation, onGrow: () => onGrow(driveKey) })
+    const grown = (): void => {
+      this.runs.grew(driveKey)
+      onGrow(driveKey)
+    }
+    const drive = new Remote({ core, device, generation, onGrow: grown })
     this.#remote.set(driveKey, { drive, folder })
     return drive
   }

@@ -88,6 +88,20 @@ export const HISTORY_IDLE_MS = 10_000
 export const MAX_PROBES = 1024
 /** A device that says nothing to one: it may be an older one. */
 export const PROBE_IDLE_MS = 10_000
+/** Drives of which a peer may offer runs: those of all its folders, with room. */
+export const MAX_OFFERS = 8192
+/** Asks for runs of one peer that wait to be answered, one after the other; a peer asks for one of each drive. */
+export const MAX_QUEUED_ASKS = 64
+/** Runs that are asked for or taken in at once, over all drives: each is up to 16 MiB of memory. */
+export const MAX_RUNS = 3
+/** A device that offered a run and sends nothing of it, or no more: Hypercore's own replication goes on in its place. */
+export const RUN_IDLE_MS = 5_000
+/** A whole run; so long it takes over 35 KB/s. */
+export const RUN_TOTAL_MS = 120_000
+/** A Hypercore signature: one of 64 bytes, and who of the signers made it. */
+export const MAX_SIGNATURE_BYTES = 1024
+/** A Hypercore manifest of one signer: about 100 bytes. */
+export const MAX_SIGNER_BYTES = 1024
 /** Session ids remembered for each device, to tell a clone from a restart (R30). */
 export const MAX_SESSIONS = 16
 /** Waiting for the DHT to take back announcements at an orderly stop. */

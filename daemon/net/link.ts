@@ -4,7 +4,7 @@
  */
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
-import type { Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
+import type { BlockRun, Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log, RunRequest } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
 import type { OnObject } from './chunk-client.ts'
 import { ChunkLane } from './chunk-lane.ts'
@@ -14,6 +14,9 @@ import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
+import { RunLane } from './run-lane.ts'
+import type { Offer } from './run-protocol.ts'
+import type { Runs } from './runs.ts'
 
 /** What a connection needs of the daemon. */
 export interface LinkContext {
@@ -33,6 +36,8 @@ export interface LinkContext {
   onReady(link: PeerLink): void
   onHeads(link: PeerLink, folder: FolderId): Promise<void>
   onReport(link: PeerLink, folder: FolderId): void
+  /** Null: drives do not travel in runs here. */
+  readonly runs: Runs | null
 }
 
 export type Transport = 'udx' | 'tcp' | 'relay'
@@ -50,6 +55,7 @@ export class PeerLink {
   readonly #closeListeners: Listeners<[]>
   readonly #control: Control
   readonly #chunks: ChunkLane
+  readonly #runs: RunLane | null
   #bulk: { readonly stream: NoiseSecretStream; readonly lane: ChunkLane } | null = null
   /** Of bulk streams that ended. */
   #bulkBytes = { rx: 0, tx: 0 }
@@ -68,6 +74,8 @@ export class PeerLink {
     stream.on('close', () => this.#ended())
     this.#control = this.#openControl()
     this.#chunks = this.#openLane(stream, (opened) => this.#channelClosed(opened))
+    // Before the hello, so that by then it is known whether the peer has it too.
+    this.#runs = context.runs === null ? null : this.#openRuns(context.runs)
     this.#stopWaiting = context.clock.after(HELLO_TIMEOUT_MS, () => {
       if (!this.ready) this.close()
     })
@@ -163,6 +171,16 @@ export class PeerLink {
     return this.#control.treeHash(drive, length)
   }
 
+  offerRun(offer: Offer): void {
+    if (!this.#closed) this.#runs?.offer(offer)
+  }
+
+  /** Blocks of a drive's log, not proved yet; null if the device has none. Rejects if it does not answer. */
+  async askRun(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {
+    if (this.#closed || this.#runs === null) throw new Error('the device is not connected')
+    return await this.#runs.ask(drive, request)
+  }
+
   /** Tells it that its key is in use twice (R30). */
   sendCloned(): void {
     if (!this.#closed) this.#control.sendCloned()
@@ -243,6 +261,21 @@ export class PeerLink {
     })
   }
 
+  #openRuns(runs: Runs): RunLane {
+    const { group, clock } = this.#context
+    return new RunLane({
+      stream: this.stream,
+      clock,
+      log: this.#log,
+      allowed: (drive) => !this.#closed && this.attached.has(drive) && group.isMember(this.device),
+      read: (drive, request) => runs.drives.read(drive, request),
+      onOpen: () => runs.opened(this),
+      onClose: () => runs.closed(this),
+      onOffer: (offer) => runs.onOffer(this, offer),
+      onFault: (error) => this.#fault(error),
+    })
+  }
+
   /** Bytes go over this stream from now on, in both directions, as long as it lives. */
   setBulk(stream: NoiseSecretStream): void {
     if (this.#closed || this.#bulk !== null) {
@@ -280,6 +313,7 @@ export class PeerLink {
     this.#bulk?.lane.close()
     this.#control.close()
     this.#chunks.close()
+    this.#runs?.close()
     this.#closeListeners.tell()
     this.#closeListeners.clear()
   }

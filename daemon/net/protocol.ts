@@ -4,6 +4,7 @@
  *     channel p2psync/control/1     0 hello · 1 have · 2 records · 3 heads · 4 report · 5 settle · 6 settled · 7 goodbye
  *                                   8 history · 9 versions
  *     channel p2psync/chunk/1       0 want · 1 data · 2 nack · 3 cancel
+ *     channel p2psync/runs/1        0 offer · 1 ask · 2 blocks · 3 end · 4 none   (run-protocol.ts)
  *     channel p2psync/join/1        0 handover   (a newcomer opens it, a member answers)
  *
  * Integers are compact-encoding uints, ids are 32 raw bytes, texts are UTF-8 with their length first. A change that an older

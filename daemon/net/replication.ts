@@ -7,6 +7,7 @@ import type { DriveHead, Log } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId } from '../sync/ids.ts'
 import type { Group, GroupDrive } from './group.ts'
 import type { PeerLink } from './link.ts'
+import type { Runs } from './runs.ts'
 
 export interface ForkEvidence {
   readonly drive: DriveKey
@@ -40,13 +41,15 @@ export class Replication {
   readonly #group: Group
   readonly #handlers: ReplicationHandlers
   readonly #log: Log
+  readonly #runs: Runs | null
   readonly #told = new WeakMap<PeerLink, Map<FolderId, string>>()
   readonly #turns = new WeakMap<PeerLink, Promise<void>>()
 
-  constructor(group: Group, handlers: ReplicationHandlers, log: Log) {
+  constructor(group: Group, handlers: ReplicationHandlers, log: Log, runs: Runs | null) {
     this.#group = group
     this.#handlers = handlers
     this.#log = log
+    this.#runs = runs
   }
 
   /** Tells the peer what is held here where that is news (or `again`), and attaches what may be. */
@@ -91,7 +94,10 @@ export class Replication {
     }
     if (!link.ready || link.attached.has(key)) return
     link.attached.add(key)
+    // Before Hypercore hears what the peer has, and asks for it block by block.
+    this.#runs?.hold(key)
     if (!(await this.#handlers.attach(key, link.stream, link))) link.attached.delete(key)
+    this.#runs?.follow(key)
   }
 
   /** The owner must know how far its log is good before it goes on; a peer that ends meanwhile says it again when it is back. */
@@ -99,6 +105,7 @@ export class Replication {
     const { drive, local, remote } = evidence
     link.attached.delete(drive)
     this.#handlers.detach?.(drive, link.stream)
+    this.#runs?.follow(drive)
     const isCommon = async (length: number): Promise<boolean> => {
       const [ours, theirs] = await Promise.all([this.#handlers.treeHash(drive, length), link.treeHash(drive, length)])
       return ours !== null && ours === theirs

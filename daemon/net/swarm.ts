@@ -10,7 +10,7 @@ import type { NodeAddress } from 'hyperdht'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
-import type { Clock, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
+import type { Clock, DriveRuns, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import { parseDeviceId } from '../sync/ids.ts'
 import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
@@ -26,6 +26,7 @@ import { isLoopback, Node } from './node.ts'
 import type { Bootstrap } from './node.ts'
 import { Replication } from './replication.ts'
 import type { ReplicationHandlers } from './replication.ts'
+import { Runs } from './runs.ts'
 
 export interface NetworkOptions {
   readonly group: Group
@@ -45,6 +46,8 @@ export interface NetworkHandlers extends ReplicationHandlers {
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
   /** What of a folder's history is here, for a member. */
   history?(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
+  /** The logs of drives; absent: they do not travel in runs. */
+  readonly runs?: DriveRuns
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -79,6 +82,7 @@ export class Network extends Resource {
   readonly #clonedListeners: Listeners<[DeviceId]>
   #handlers: NetworkHandlers = NO_HANDLERS
   #replication: Replication
+  #runs: Runs | null = null
   #topic: Buffer | null = null
   #stopListening: () => void = () => undefined
 
@@ -93,7 +97,7 @@ export class Network extends Resource {
     this.#peerListeners = new Listeners(log, 'peer')
     this.#reportListeners = new Listeners(log, 'report')
     this.#clonedListeners = new Listeners(log, 'cloned')
-    this.#replication = new Replication(group, this.#handlers, log)
+    this.#replication = new Replication(group, this.#handlers, log, null)
     this.#book = new AddressBook(group.stateDir, log)
     this.#node = new Node({
       bootstrap,
@@ -116,7 +120,8 @@ export class Network extends Resource {
 
   setHandlers(handlers: NetworkHandlers): void {
     this.#handlers = handlers
-    this.#replication = new Replication(this.group, handlers, this.#log)
+    this.#runs = handlers.runs === undefined ? null : new Runs(handlers.runs, this.#all, this.#log)
+    this.#replication = new Replication(this.group, handlers, this.#log, this.#runs)
   }
 
   /** The DHT node, for pairing: it has connections of its own there. */
@@ -270,11 +275,13 @@ export class Network extends Resource {
       onReady: (ready) => this.#onReady(ready),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
       onReport: (from, folder) => this.#reportListeners.tell(from, folder),
+      runs: this.#runs,
     })
     this.#all.add(link)
     answerHandover(stream, this.group, (error) => this.#log.debug({ reason: messageOf(error) }, 'handing over the group failed'))
     link.onClose(() => {
       this.#all.delete(link)
+      this.#runs?.closed(link)
       if (this.#ready.get(device) === link) this.#ready.delete(device)
     })
   }

@@ -13,6 +13,9 @@ import { Group } from '../../daemon/net/group.ts'
 import { signRecord } from '../../daemon/net/records.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
+import { MAX_OFFERS } from '../../daemon/net/limits.ts'
+import * as runs from '../../daemon/net/run-protocol.ts'
+import type { DriveRuns } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { announce, connected, must, openDevice, pair, testLog } from './helpers.ts'
 import type { Device } from './helpers.ts'
@@ -232,4 +235,54 @@ test('R45: a member that states records without end is removed all the same, and
     t.absent(again.isMember(b.self.id), `${name} starts again`)
     t.is(again.folder(folder)?.name, 'docs')
   }
+})
+
+test('runs: a member that sends junk, asks without end or offers without end gets nothing and takes no more than its connection', async (t) => {
+  const drives: DriveRuns = {
+    state: () => null,
+    read: async () => t.fail('read') as never,
+    take: async () => t.fail('took') as never,
+    hold: () => t.fail('held'),
+    watch: () => undefined
+  }
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { runs: drives } })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const { keyPair } = b.group.self
+  await b.close()
+  const node = stranger(t)
+  const speak = async (): Promise<{ stream: NoiseSecretStream; raw: Raw }> => {
+    const stream = dial(node, a, keyPair)
+    stream.on('error', () => undefined)
+    return { stream, raw: await rawChannel(stream, runs.RUNS_PROTOCOL, 5) }
+  }
+  for (let type = 0; type < 5; type++) {
+    for (const bytes of [Buffer.alloc(0), Buffer.from([255]), randomBytes(40), Buffer.alloc(400, 255)]) {
+      const { stream, raw } = await speak()
+      raw.send(type, bytes)
+      setTimeout(() => stream.destroy(), 30)
+      await closed(stream)
+    }
+  }
+  const asking = await speak()
+  const answers = new Promise<void>((resolve) => {
+    let count = 0
+    asking.raw.listen((type) => {
+      if (type === 4 && ++count === 300) resolve()
+    })
+  })
+  const drive = 'ab'.repeat(32) as DriveKey
+  for (let id = 0; id < 300; id++) asking.raw.send(1, c.encode(runs.ask, { id, drive, fork: 0, start: 0, signer: true }))
+  await answers
+  t.pass('each ask is answered with none')
+  asking.raw.send(2, c.encode(runs.blocks, { id: 5, blocks: [Buffer.alloc(10)] }))
+  asking.raw.send(3, c.encode(runs.end, { id: 5, signature: Buffer.alloc(64), signer: null }))
+  asking.stream.destroy()
+  await closed(asking.stream)
+  const offering = await speak()
+  for (let i = 0; i <= MAX_OFFERS; i++) {
+    offering.raw.send(0, c.encode(runs.offer, { drive: i.toString(16).padStart(64, '0') as DriveKey, fork: 0, length: 2 ** 40 }))
+  }
+  await closed(offering.stream)
+  t.pass('offers of too many drives end the connection')
 })

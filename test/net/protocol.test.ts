@@ -9,6 +9,7 @@ import { decodeInvite, encodeInvite, inviterKeyPair, pairingInvite } from '../..
 import type { KeptVersion } from '../../daemon/ports.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import type { RecordHash } from '../../daemon/net/records.ts'
+import * as runs from '../../daemon/net/run-protocol.ts'
 
 const FOLDER = 'ab'.repeat(32) as FolderId
 const ID = Buffer.alloc(32, 7).toString('base64url')
@@ -63,6 +64,12 @@ const ROWS = [
   row('data', wire.data, { id: 1, objects: [[ID as ObjectId, Buffer.from('hi')]] }, `0101${x('07', 32)}026869`),
   row('nack', wire.nack, { id: 1, ids: [ID as ObjectId] }, `0101${x('07', 32)}`),
   row('cancel', wire.cancel, { id: 1 }, '01'),
+  row('run offer', runs.offer, { drive: 'cd'.repeat(32) as DriveKey, fork: 0, length: 300 }, `${x('cd', 32)}00fd2c01`),
+  row('run ask', runs.ask, { id: 9, drive: 'cd'.repeat(32) as DriveKey, fork: 0, start: 300, signer: true }, `09${x('cd', 32)}00fd2c0101`),
+  row('run blocks', runs.blocks, { id: 9, blocks: [Buffer.from('hi'), Buffer.from('')] }, '090202686900'),
+  row('run end', runs.end, { id: 9, signature: Buffer.alloc(64, 1), signer: null }, `0940${x('01', 64)}00`),
+  row('run end, with its signer', runs.end, { id: 9, signature: Buffer.alloc(64, 1), signer: Buffer.from('hi') }, `0940${x('01', 64)}01026869`),
+  row('run, none', runs.none, { id: 9 }, '09'),
   row('handover', wire.handoverPart, { more: false, group: Buffer.alloc(32, 3), records: [RECORD] }, `00${x('03', 32)}01${RECORD_HEX}`),
 ]
 
@@ -89,6 +96,8 @@ test('protocol: any bytes are a message or an error, never more memory than they
   }
   const huge = Buffer.from(`01${x('ab', 32)}ff${x('ff', 8)}`, 'hex')
   t.exception(() => c.decode(wire.want, huge))
+  t.exception(() => c.decode(runs.blocks, Buffer.from(`09feffffff7f${x('00', 40)}`, 'hex')))
+  t.exception(() => c.decode(runs.end, Buffer.from(`09fd0004${x('00', 40)}`, 'hex')))
   t.exception(() => c.decode(wire.data, Buffer.from(`01feffffff7f${x('00', 40)}`, 'hex')))
 })
 

@@ -1,0 +1,160 @@
+/**
+ * How the logs of the others' drives grow here: in runs, from one device that offers them, as long as every device that a drive is
+ * attached to speaks of runs. Hypercore's own replication is held back for that time, and takes over at once where a run does not
+ * come, is refused, or cannot be given. Knows keys and lengths only; drive/ reads and proves.
+ */
+import { messageOf } from '../../base/errors.ts'
+import type { DriveRuns, LogState, Log } from '../ports.ts'
+import type { DriveKey } from '../sync/ids.ts'
+import { MAX_OFFERS, MAX_RUNS } from './limits.ts'
+import type { PeerLink } from './link.ts'
+import type { Offer } from './run-protocol.ts'
+
+/** Of one connection. */
+interface Standing {
+  /** What the device has. */
+  readonly offers: Map<DriveKey, Offer>
+  /** Up to where it was told that we have it. */
+  readonly told: Map<DriveKey, number>
+  /** It is not asked until the log here is this long. */
+  readonly refused: Map<DriveKey, number>
+}
+
+export class Runs {
+  readonly drives: DriveRuns
+  readonly #links: ReadonlySet<PeerLink>
+  readonly #log: Log
+  readonly #standings = new Map<PeerLink, Standing>()
+  /** Under way, or waiting for their turn. */
+  readonly #busy = new Set<DriveKey>()
+  readonly #waiting: DriveKey[] = []
+  #running = 0
+
+  /** @param links all that live, whether they know of runs or not. */
+  constructor(drives: DriveRuns, links: ReadonlySet<PeerLink>, log: Log) {
+    this.drives = drives
+    this.#links = links
+    this.#log = log
+    drives.watch((drive) => this.follow(drive))
+  }
+
+  /** The device at the other end knows of runs. */
+  opened(link: PeerLink): void {
+    this.#standings.set(link, { offers: new Map(), told: new Map(), refused: new Map() })
+    for (const drive of link.attached) this.follow(drive)
+  }
+
+  /** It does not, or does not any more. */
+  closed(link: PeerLink): void {
+    this.#standings.delete(link)
+    for (const drive of link.attached) this.follow(drive)
+  }
+
+  onOffer(link: PeerLink, offer: Offer): void {
+    const offers = this.#standings.get(link)?.offers
+    if (offers === undefined) return
+    if (offers.size >= MAX_OFFERS && !offers.has(offer.drive)) throw new Error('offers of too many drives')
+    offers.set(offer.drive, offer)
+    this.follow(offer.drive)
+  }
+
+  /** The drive grew, or was attached somewhere or taken from there: what is held, told and asked for is decided anew. */
+  follow(drive: DriveKey): void {
+    const state = this.drives.state(drive)
+    if (state === null) return
+    this.hold(drive)
+    for (const link of this.#attachedTo(drive)) this.#tell(link, drive, state)
+    if (this.#busy.has(drive) || this.#source(drive, state) === null) return
+    this.#busy.add(drive)
+    this.#waiting.push(drive)
+    this.#work()
+  }
+
+  /** Holds Hypercore's replication back, or lets it go on; for a drive that is about to be attached. */
+  hold(drive: DriveKey): void {
+    const state = this.drives.state(drive)
+    if (state === null) return
+    const links = this.#attachedTo(drive)
+    this.drives.hold(drive, links.length > 0 && links.every((link) => this.#speaksOf(link, drive, state)))
+  }
+
+  #attachedTo(drive: DriveKey): PeerLink[] {
+    return [...this.#links].filter((link) => !link.closed && link.attached.has(drive))
+  }
+
+  #speaksOf(link: PeerLink, drive: DriveKey, state: LogState): boolean {
+    const standing = this.#standings.get(link)
+    if (standing === undefined || (standing.refused.get(drive) ?? 0) > state.length) return false
+    // Another fork is Hypercore's own business.
+    return (standing.offers.get(drive)?.fork ?? state.fork) === state.fork
+  }
+
+  #tell(link: PeerLink, drive: DriveKey, { length, fork, whole }: LogState): void {
+    const standing = this.#standings.get(link)
+    if (standing === undefined || !whole || length === 0) return
+    if ((standing.told.get(drive) ?? 0) >= length || (standing.offers.get(drive)?.length ?? 0) >= length) return
+    standing.told.set(drive, length)
+    link.offerRun({ drive, fork, length })
+  }
+
+  /** Whom to ask: who has most. */
+  #source(drive: DriveKey, state: LogState): PeerLink | null {
+    let best: PeerLink | null = null
+    let most = state.length
+    for (const [link, { offers }] of this.#standings) {
+      const offer = offers.get(drive)
+      if (offer === undefined || offer.length <= most || offer.fork !== state.fork) continue
+      if (link.closed || !link.attached.has(drive) || !this.#speaksOf(link, drive, state)) continue
+      best = link
+      most = offer.length
+    }
+    return best
+  }
+
+  #work(): void {
+    while (this.#running < MAX_RUNS) {
+      const drive = this.#waiting.shift()
+      if (drive === undefined) return
+      this.#running++
+      void this.#catchUp(drive).finally(() => {
+        this.#running--
+        this.#busy.delete(drive)
+        // What was offered in the last moment found it busy.
+        this.follow(drive)
+        this.#work()
+      })
+    }
+  }
+
+  /** Until it has what is offered. Never rejects. */
+  async #catchUp(drive: DriveKey): Promise<void> {
+    for (;;) {
+      const state = this.drives.state(drive)
+      const link = state === null ? null : this.#source(drive, state)
+      if (state === null || link === null) return
+      const reason = await this.#takeFrom(link, drive, state)
+      if (reason !== null) this.#refuse(link, drive, reason)
+    }
+  }
+
+  /** Null, or why this device is not asked again. */
+  async #takeFrom(link: PeerLink, drive: DriveKey, state: LogState): Promise<'none' | { readonly error: string } | null> {
+    try {
+      const run = await link.askRun(drive, { fork: state.fork, start: state.length, signer: !state.signer })
+      if (run === null) return 'none'
+      // A device that was let go meanwhile, or a drive that is a fork, gets no more say.
+      if (!link.closed && link.attached.has(drive)) await this.drives.take(drive, run)
+      return null
+    } catch (error) {
+      return { error: messageOf(error) }
+    }
+  }
+
+  /** What it cannot give now it may give later; what was wrong or did not come is not asked for again on this connection. */
+  #refuse(link: PeerLink, drive: DriveKey, reason: 'none' | { readonly error: string }): void {
+    const standing = this.#standings.get(link)
+    standing?.refused.set(drive, reason === 'none' ? (standing.offers.get(drive)?.length ?? 0) : Infinity)
+    const why = reason === 'none' ? 'it has none' : reason.error
+    this.#log.debug({ peer: link.device.slice(0, 8), drive: drive.slice(0, 12), reason: why }, 'no run from this device; its blocks come one by one')
+  }
+}
