@@ -8,7 +8,7 @@ import { contentKey, hasBytes, sameContent } from '../sync/entry-compare.ts'
 import type { Entry, LiveEntry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { ancestorsOf } from '../sync/path.ts'
-import { GUARD_LIMITS, judgeDeletions, type FileChange, type GuardLimits, type GuardState } from '../sync/safety.ts'
+import { DeletionWindow, type FileChange, type GuardLimits } from '../sync/safety.ts'
 import { compareVersions } from '../sync/version.ts'
 
 export type Side = 'here' | 'elsewhere'
@@ -35,11 +35,12 @@ export class Guard {
   /** Rejected here: to be fetched back as the other devices state them. */
   readonly #recalled = new Set<PathKey>()
   readonly #incoming = new Map<PathKey, FileChange>()
-  readonly #windows: Readonly<Record<Side, Window>>
+  readonly #windows: Readonly<Record<Side, DeletionWindow>>
+  /** Since the last judgement. */
+  readonly #appeared: Record<Side, FileChange[]> = { here: [], elsewhere: [] }
 
   constructor(limits: Partial<GuardLimits> = {}) {
-    const complete = { ...GUARD_LIMITS, ...limits }
-    this.#windows = { here: new Window(complete), elsewhere: new Window(complete) }
+    this.#windows = { here: new DeletionWindow(limits), elsewhere: new DeletionWindow(limits) }
   }
 
   get deciding(): boolean {
@@ -82,7 +83,7 @@ export class Guard {
 
   /** A file that a scan found new. */
   appearedHere(path: PathKey, content: string, replaces: boolean): void {
-    this.#windows.here.note({ path, content, replaces })
+    this.#appeared.here.push({ path, content, replaces })
   }
 
   /**
@@ -96,7 +97,7 @@ export class Guard {
     const deletions = gone.filter(({ path, entry }) => hasBytes(entry) && !this.#recalled.has(path)).map((each) => this.#deletion(each))
     for (const [path, content] of all ? [] : before) if (content !== null && !missed.has(path)) deletions.push({ path, content, held: true })
     const held = new Map<PathKey, string | null>()
-    for (const { path, content } of this.#windows.here.judge(files, deletions, now)) held.set(path, content)
+    for (const { path, content } of this.#judge('here', files, deletions, now)) held.set(path, content)
     // A directory that is gone waits with what was in it: its own end alone would say that nothing is left.
     for (const path of [...held.keys()]) {
       for (const ancestor of ancestorsOf(path)) if (!held.has(ancestor) && (missed.has(ancestor) || before.has(ancestor))) held.set(ancestor, null)
@@ -118,7 +119,7 @@ export class Guard {
   incoming(path: PathKey, own: Row | null, theirs: Entry): void {
     const mine = own?.entry ?? null
     if (theirs.kind === 'tombstone') this.#noteDeletion(path, own, theirs)
-    else if (hasBytes(theirs) && !sameContent(mine, theirs)) this.#windows.elsewhere.note({ path, content: contentKey(theirs), replaces: hasBytes(mine) })
+    else if (hasBytes(theirs) && !sameContent(mine, theirs)) this.#appeared.elsewhere.push({ path, content: contentKey(theirs), replaces: hasBytes(mine) })
   }
 
   #noteDeletion(path: PathKey, own: Row | null, theirs: Extract<Entry, { kind: 'tombstone' }>): void {
@@ -132,10 +133,17 @@ export class Guard {
   judgeElsewhere(files: number, now: number): readonly PathKey[] {
     const deletions = [...this.#incoming.values()]
     this.#incoming.clear()
-    const held = this.#windows.elsewhere.judge(files, deletions, now).map((change) => change.path)
+    const held = this.#judge('elsewhere', files, deletions, now).map((change) => change.path)
     const fresh = held.filter((path) => !this.#elsewhere.has(path))
     for (const path of held) this.#elsewhere.add(path)
     return fresh
+  }
+
+  /** `files`: before what appeared since the last judgement. */
+  #judge(side: Side, files: number, deletions: readonly FileChange[], now: number): readonly FileChange[] {
+    const appearances = this.#appeared[side]
+    this.#appeared[side] = []
+    return this.#windows[side].judge({ now, files, deletions, appearances })
   }
 
   // ------------------------------------------------------------------------------------------- the decision
@@ -166,49 +174,5 @@ export class Guard {
     if (elsewhere > 0) sentences.push(`other devices deleted ${elsewhere} of the ${files} files at once, and nothing of it is done here yet`)
     const message = `${sentences.join('; ')}: \`p2psync approve ${folder}\` deletes them everywhere, \`p2psync reject ${folder}\` brings them back`
     return { code: 'mass-deletion', message }
-  }
-}
-
-/** Fewer appearances are not worth a look. */
-const PRUNE_FROM = 5000
-
-/** What happened within the sliding minute; mutable, because a first sync notes millions of files. */
-class Window {
-  readonly #limits: GuardLimits
-  #deleted: GuardState['deleted'] = []
-  #appeared: (FileChange & { readonly at: number })[] = []
-  /** Since the last judgement. */
-  #fresh: FileChange[] = []
-  #pruneAt = 2 * PRUNE_FROM
-
-  constructor(limits: GuardLimits) {
-    this.#limits = limits
-  }
-
-  note(change: FileChange): void {
-    this.#fresh.push(change)
-  }
-
-  /** `files`: before what was noted since the last judgement. */
-  judge(files: number, deletions: readonly FileChange[], now: number): readonly FileChange[] {
-    const appearances = this.#fresh
-    this.#fresh = []
-    if (deletions.length === 0) {
-      for (const change of appearances) this.#appeared.push({ ...change, at: now })
-      this.#prune(now)
-      return []
-    }
-    const state: GuardState = { deleted: this.#deleted, appeared: this.#appeared, startingFiles: 0 }
-    const verdict = judgeDeletions(state, { now, files, deletions, appearances }, this.#limits)
-    this.#deleted = verdict.state.deleted
-    this.#appeared = [...verdict.state.appeared]
-    return verdict.held
-  }
-
-  #prune(now: number): void {
-    if (this.#appeared.length < this.#pruneAt) return
-    const { windowMs } = this.#limits
-    this.#appeared = this.#appeared.filter(({ at }) => at > now - windowMs && at <= now)
-    this.#pruneAt = Math.max(2 * PRUNE_FROM, 2 * this.#appeared.length)
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The guard against mass deletion (R27), as functions over a state; time comes in as a parameter. Over a sliding window, unapproved
- * deletions of more than half of the files that were there when it began, and of at least a minimum, are held. A deletion whose
- * content appears at another path within the window is a rename and does not count.
+ * The guard against mass deletion (R27); time comes in as a parameter. Over a sliding window, unapproved deletions of more than half of
+ * the files that were there when it began, and of at least a minimum, are held. A deletion whose content appears at another path
+ * within the window is a rename and does not count.
  */
 import type { PathKey } from './ids.ts'
 
@@ -27,20 +27,6 @@ export interface FileChange {
   readonly replaces?: boolean
 }
 
-interface Timed extends FileChange {
-  readonly at: number
-}
-
-/** What happened within the window. Empty at a start. */
-export interface GuardState {
-  readonly deleted: readonly Timed[]
-  readonly appeared: readonly Timed[]
-  /** Live files when the oldest of these happened. */
-  readonly startingFiles: number
-}
-
-export const EMPTY_GUARD: GuardState = { deleted: [], appeared: [], startingFiles: 0 }
-
 export interface GuardInput {
   /** Milliseconds; only differences count. */
   readonly now: number
@@ -50,53 +36,151 @@ export interface GuardInput {
   readonly appearances: readonly FileChange[]
 }
 
-export interface Verdict {
-  readonly state: GuardState
-  /** Deletions that must wait for the user; the others may go. */
-  readonly held: readonly FileChange[]
+/** What happened within the sliding window; empty at a start. */
+export class DeletionWindow {
+  readonly #limits: GuardLimits
+  readonly #deleted = new Marks()
+  readonly #appeared = new Marks()
+
+  constructor(limits: Partial<GuardLimits> = {}) {
+    this.#limits = { ...GUARD_LIMITS, ...limits }
+  }
+
+  /** Deletions within the window that were not held. */
+  get deletions(): number {
+    return this.#deleted.size
+  }
+
+  /** Judges one batch. What is held is not entered: it has not happened. @returns the deletions that must wait for the user; the others may go. */
+  judge({ now, files, deletions, appearances }: GuardInput): readonly FileChange[] {
+    const { windowMs } = this.#limits
+    this.#deleted.forget(now - windowMs, now)
+    this.#appeared.forget(now - windowMs, now)
+    // The starting files of a window that has moved on are told from today's.
+    const startingFiles = files + this.#deleted.size - this.#appeared.counted
+    this.#appeared.add(now, appearances, ({ replaces }) => replaces !== true)
+    if (deletions.length === 0) return []
+    const held = this.#held(
+      deletions.filter(({ approved }) => approved !== true),
+      startingFiles
+    )
+    const waiting = new Set(held)
+    this.#deleted.add(now, waiting.size === 0 ? deletions : deletions.filter((change) => !waiting.has(change)), ({ approved }) => approved !== true)
+    return held
+  }
+
+  #held(counting: readonly FileChange[], startingFiles: number): readonly FileChange[] {
+    const { minimum, fraction } = this.#limits
+    const isMass = (lost: number): boolean => lost >= minimum && lost > startingFiles * fraction
+    const flagged = counting.some(({ held }) => held === true)
+    // Renames only make it fewer: the usual deletion is told without looking for them.
+    if (!flagged && !isMass(this.#deleted.counted + counting.length)) return []
+    const places = this.#appeared.places()
+    let lost = this.#deleted.lost(places)
+    for (const change of counting) if (!places.take(mark(change.content), mark(change.path))) lost++
+    const holds = isMass(lost)
+    const again = this.#appeared.places()
+    return counting.filter((change) => !again.take(mark(change.content), mark(change.path)) && (holds || change.held === true))
+  }
 }
 
-/** Judges one batch. What is held is not entered into the state: it has not happened. */
-export function judgeDeletions(state: GuardState, input: GuardInput, limits: GuardLimits = GUARD_LIMITS): Verdict {
-  const { now } = input
-  const recent = forget(state, input, limits)
-  const appeared = [...recent.appeared, ...input.appearances.map((change) => ({ ...change, at: now }))]
-  const counting = input.deletions.filter((change) => change.approved !== true)
-  const done = recent.deleted.filter((change) => change.approved !== true)
-  const lost = withoutRenames([...done, ...counting], appeared).length
-  const holds = lost >= limits.minimum && lost > recent.startingFiles * limits.fraction
-  const held = withoutRenames(counting, appeared).filter((change) => holds || change.held === true)
-  const waiting = new Set(held)
-  const deleted = [...recent.deleted, ...input.deletions.filter((change) => !waiting.has(change)).map((change) => ({ ...change, at: now }))]
-  return { state: { ...recent, deleted, appeared }, held }
+/** Changes of one instant, as marks: 16 bytes each, since a first sync makes a hundred thousand within a window. */
+interface Batch {
+  readonly at: number
+  readonly contents: readonly number[]
+  readonly paths: readonly number[]
+  /** The first so many count. */
+  readonly counted: number
 }
 
-/** Drops what lies before the window. The starting files of a window that has moved on are told from today's. */
-function forget(state: GuardState, { now, files }: GuardInput, { windowMs }: GuardLimits): GuardState {
-  const within = (change: Timed): boolean => change.at > now - windowMs && change.at <= now
-  const deleted = state.deleted.filter(within)
-  const appeared = state.appeared.filter(within)
-  const added = appeared.filter((change) => change.replaces !== true)
-  return { deleted, appeared, startingFiles: files + deleted.length - added.length }
+class Marks {
+  #batches: Batch[] = []
+  #size = 0
+  #counted = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  get counted(): number {
+    return this.#counted
+  }
+
+  add(at: number, changes: readonly FileChange[], counts: (change: FileChange) => boolean): void {
+    if (changes.length === 0) return
+    const contents: number[] = []
+    const paths: number[] = []
+    let counted = 0
+    for (const first of [true, false]) {
+      for (const change of changes) {
+        if (counts(change) !== first) continue
+        contents.push(mark(change.content))
+        paths.push(mark(change.path))
+        if (first) counted++
+      }
+    }
+    this.#batches.push({ at, contents, paths, counted })
+    this.#size += contents.length
+    this.#counted += counted
+  }
+
+  /** Keeps what happened after `from` and not after `now`: a clock may have been set back. */
+  forget(from: number, now: number): void {
+    const within = ({ at }: Batch): boolean => at > from && at <= now
+    if (this.#batches.every(within)) return
+    this.#batches = this.#batches.filter(within)
+    this.#size = this.#batches.reduce((sum, { contents }) => sum + contents.length, 0)
+    this.#counted = this.#batches.reduce((sum, { counted }) => sum + counted, 0)
+  }
+
+  places(): Places {
+    const places = new Places()
+    for (const { contents, paths } of this.#batches) for (const [i, content] of contents.entries()) places.add(content, paths[i] ?? 0)
+    return places
+  }
+
+  /** How many of those that count have no place. */
+  lost(places: Places): number {
+    let lost = 0
+    for (const { contents, paths, counted } of this.#batches) {
+      for (let i = 0; i < counted; i++) if (!places.take(contents[i] ?? 0, paths[i] ?? 0)) lost++
+    }
+    return lost
+  }
 }
 
-/** A deletion is a rename if its content appears at another path; each appearance answers for one deletion. */
-function withoutRenames<T extends FileChange>(deletions: readonly T[], appeared: readonly FileChange[]): T[] {
-  const places = new Map<string, PathKey[]>()
-  for (const { path, content } of appeared) {
-    const known = places.get(content)
-    if (known === undefined) places.set(content, [path])
+/** Where contents appeared; each place answers for one deletion. */
+class Places {
+  readonly #paths = new Map<number, number[]>()
+
+  add(content: number, path: number): void {
+    const known = this.#paths.get(content)
+    if (known === undefined) this.#paths.set(content, [path])
     else known.push(path)
   }
-  return deletions.filter(({ path, content }) => !takeOther(places.get(content) ?? [], path))
+
+  /** Takes one place that is not `path`; constant time, because thousands of files may be of one content. @returns false if there is none. */
+  take(content: number, path: number): boolean {
+    const places = this.#paths.get(content)
+    if (places === undefined) return false
+    const last = places.pop()
+    if (last !== path) return last !== undefined
+    const other = places.findLastIndex((place) => place !== path)
+    if (other >= 0) places.splice(other, 1)
+    places.push(last)
+    return other >= 0
+  }
 }
 
-/** Takes one place that is not `path`; constant time, because thousands of files may be of one content. @returns false if there is none. */
-function takeOther(places: PathKey[], path: PathKey): boolean {
-  const last = places.pop()
-  if (last !== path) return last !== undefined
-  const other = places.findLastIndex((place) => place !== path)
-  if (other >= 0) places.splice(other, 1)
-  places.push(last)
-  return other >= 0
+/** 53 bits of a string (two 32-bit FNV-like sums). Two that fall together would make one deletion count more or less, and lose nothing. */
+function mark(text: string): number {
+  let low = 0x811c9dc5
+  let high = 0x1b873593
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    low = Math.imul(low ^ unit, 0x01000193)
+    high = Math.imul(high ^ unit, 0x5bd1e995)
+    high ^= high >>> 15
+  }
+  return (high & 0x1fffff) * 0x100000000 + (low >>> 0)
 }

@@ -224,7 +224,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'the guard never holds a mass deletion',
     file: 'daemon/sync/safety.ts',
-    find: 'lost >= limits.minimum &&',
+    find: 'lost >= minimum &&',
     replace: 'false &&',
     caughtBy: [by('sync/safety', 'R27: more than half and at least a thousand is held as a whole'), by('folder/guard', 'R27: more than the share is held at the source, the rest of the folder goes on')]
   },

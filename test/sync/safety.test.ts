@@ -1,61 +1,80 @@
 /** R27 and R40: the guard against mass deletion, and names that a file system cannot tell apart. */
 import test from 'brittle'
 import { nameClashes } from '../../daemon/sync/name-clash.ts'
-import { EMPTY_GUARD, judgeDeletions, type FileChange, type GuardState } from '../../daemon/sync/safety.ts'
+import { DeletionWindow, type FileChange } from '../../daemon/sync/safety.ts'
 import { path } from './build.ts'
 
 function files(from: number, to: number, directory = 'd', rest: Partial<FileChange> = {}): FileChange[] {
   return Array.from({ length: to - from }, (_, i) => ({ path: path(`${directory}/${from + i}`), content: `file:${from + i}`, ...rest }))
 }
 
-function judge(state: GuardState, now: number, live: number, deletions: FileChange[], appearances: FileChange[] = []): { held: number; state: GuardState } {
-  const verdict = judgeDeletions(state, { now, files: live, deletions, appearances })
-  return { held: verdict.held.length, state: verdict.state }
+function held(window: DeletionWindow, now: number, live: number, deletions: FileChange[], appearances: FileChange[] = []): number {
+  return window.judge({ now, files: live, deletions, appearances }).length
 }
 
 test('R26: an emptied small folder is ordinary deletion', (t) => {
-  t.is(judge(EMPTY_GUARD, 0, 999, files(0, 999)).held, 0)
+  t.is(held(new DeletionWindow(), 0, 999, files(0, 999)), 0)
 })
 
 test('R27: more than half and at least a thousand is held as a whole', (t) => {
-  t.is(judge(EMPTY_GUARD, 0, 2000, files(0, 1001)).held, 1001)
-  t.is(judge(EMPTY_GUARD, 0, 2000, files(0, 1000)).held, 0, 'exactly half')
-  t.is(judge(EMPTY_GUARD, 0, 10_000, files(0, 4000)).held, 0)
+  t.is(held(new DeletionWindow(), 0, 2000, files(0, 1001)), 1001)
+  t.is(held(new DeletionWindow(), 0, 2000, files(0, 1000)), 0, 'exactly half')
+  t.is(held(new DeletionWindow(), 0, 10_000, files(0, 4000)), 0)
 })
 
 test('R27: deletions in small steps add up within the window; the rest is held', (t) => {
-  let state: GuardState = EMPTY_GUARD
-  let held = 0
-  for (let i = 0; i < 20; i++) {
-    const verdict = judge(state, i * 1000, 2000 - i * 100, files(i * 100, i * 100 + 100))
-    state = verdict.state
-    held += verdict.held > 0 ? 1 : 0
-  }
-  t.is(state.deleted.length, 1000)
-  t.is(held, 10)
+  const window = new DeletionWindow()
+  let steps = 0
+  for (let i = 0; i < 20; i++) steps += held(window, i * 1000, 2000 - i * 100, files(i * 100, i * 100 + 100)) > 0 ? 1 : 0
+  t.is(window.deletions, 1000)
+  t.is(steps, 10)
 })
 
 test('R27: the window slides', (t) => {
-  const first = judge(EMPTY_GUARD, 0, 2000, files(0, 900))
-  t.is(judge(first.state, 59_999, 1100, files(900, 1100)).held, 200)
-  t.is(judge(first.state, 60_001, 1100, files(900, 1100)).held, 0)
+  for (const [now, expected] of [
+    [59_999, 200],
+    [60_001, 0]
+  ] as const) {
+    const window = new DeletionWindow()
+    held(window, 0, 2000, files(0, 900))
+    t.is(held(window, now, 1100, files(900, 1100)), expected)
+  }
+})
+
+test('R27: what lies in the future of a clock that was set back is forgotten', (t) => {
+  const window = new DeletionWindow()
+  held(window, 1_000_000, 2000, files(0, 900))
+  t.is(held(window, 10, 1100, files(900, 1100)), 0)
+  t.is(window.deletions, 200)
 })
 
 test('R27: a rename is no deletion, whichever half comes first', (t) => {
-  t.is(judge(EMPTY_GUARD, 0, 2000, files(0, 2000), files(0, 2000, 'e')).held, 0)
-  const copied = judge(EMPTY_GUARD, 0, 2000, [], files(0, 2000, 'e'))
-  t.is(judge(copied.state, 1000, 4000, files(0, 2000)).held, 0)
+  t.is(held(new DeletionWindow(), 0, 2000, files(0, 2000), files(0, 2000, 'e')), 0)
+  const copied = new DeletionWindow()
+  held(copied, 0, 2000, [], files(0, 2000, 'e'))
+  t.is(held(copied, 1000, 4000, files(0, 2000)), 0)
+})
+
+test('R27: what appears at the very path that is deleted is no rename of it', (t) => {
+  t.is(held(new DeletionWindow(), 0, 2000, files(0, 2000), files(0, 2000)), 2000)
 })
 
 test('R27: one appearance answers for one deletion', (t) => {
   const same = files(0, 1500).map((change) => ({ ...change, content: 'file:empty' }))
-  t.is(judge(EMPTY_GUARD, 0, 1500, same, files(0, 1, 'e', { content: 'file:empty' })).held, 1499)
+  t.is(held(new DeletionWindow(), 0, 1500, same, files(0, 1, 'e', { content: 'file:empty' })), 1499)
+})
+
+test('R27: files that appeared within the window are not among those it began with', (t) => {
+  const window = new DeletionWindow()
+  held(window, 0, 0, [], files(0, 3000))
+  t.is(held(window, 1000, 3000, files(0, 1000)), 1000)
+  t.is(held(window, 61_000, 3000, files(0, 1000)), 0, 'a minute later they are')
 })
 
 test('R28: approved deletions are not held and do not count', (t) => {
-  const approved = judge(EMPTY_GUARD, 0, 2000, files(0, 1500, 'd', { approved: true }))
-  t.is(approved.held, 0)
-  t.is(judge(approved.state, 1, 500, files(1500, 2000)).held, 0)
+  const window = new DeletionWindow()
+  t.is(held(window, 0, 2000, files(0, 1500, 'd', { approved: true })), 0)
+  t.is(held(window, 1, 500, files(1500, 2000)), 0)
 })
 
 test('R40: the applied name stays, else the bytewise smallest', (t) => {
