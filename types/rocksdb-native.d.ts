@@ -43,6 +43,11 @@ declare module 'rocksdb-native' {
     ready(): Promise<void>
     close(): Promise<void>
     flush(): Promise<void>
+    compactRange(): Promise<void>
+    /** A property of this column family as text; null if there is none of that name. */
+    getProperty(name: string): Promise<string | null>
+    /** Of the whole database: requests under way, and what was asked so far. */
+    readonly _state: { readonly io: { isIdle(): boolean }; readonly stats: { readonly writeBatches: number } }
     get(key: Buffer): Promise<Buffer | null>
     read(options: BatchOptions): ReadBatch
     write(options: BatchOptions): WriteBatch

@@ -14,6 +14,7 @@ import { CLOSE_TIMEOUT_MS } from '../../base/limits.ts'
 import { Resource } from '../../base/resource.ts'
 import { BlockStorage, type VirtualCore } from './blocks.ts'
 import { LogSync } from './log-sync.ts'
+import { SpareRoom } from './spare-room.ts'
 import { watchWrites } from './write-failures.ts'
 
 export interface StoreOptions {
@@ -43,6 +44,7 @@ export class Store extends Resource {
   #index: RocksDB | null = null
   #corestore: Corestore | null = null
   #log: LogSync | null = null
+  #room: SpareRoom | null = null
   #failed = false
   #unwatch: () => void = () => undefined
   readonly #options: StoreOptions
@@ -67,7 +69,9 @@ export class Store extends Resource {
 
   /** Resolves when everything written to cores and index before this call is on disk. Callers at the same time share one fdatasync. */
   sync(): Promise<void> {
-    return this.#log === null || this.closing ? Promise.reject(new Error('the store is closed')) : this.#log.sync()
+    if (this.#log === null || this.closing) return Promise.reject(new Error('the store is closed'))
+    this.#room?.touched()
+    return this.#log.sync()
   }
 
   /**
@@ -112,12 +116,19 @@ export class Store extends Resource {
     }
     this.#log = new LogSync(join(this.path, 'db'), this.#onFailure)
     this.#unwatch = watchWrites(join(this.path, 'db'), this.#onFailure)
+    this.#room = new SpareRoom({ directory: join(this.path, 'db'), families: [present(this.#storage).db, this.index] })
+  }
+
+  /** Gives the room that RocksDB keeps for files that may grow back to the disk, if nothing is going on; it does so by itself at rest. */
+  async giveBack(): Promise<number | null> {
+    return (await this.#room?.giveBack()) ?? null
   }
 
   /** Bounded: what is written is in RocksDB's log anyway, so a peer that never answers cannot keep the daemon from stopping. */
   protected async onClose(): Promise<void> {
     const log = this.#log
     this.#unwatch()
+    this.#room?.close()
     if (log === null) return this.#release()
     await log.sync().catch(() => undefined)
     await log.close()
