@@ -271,7 +271,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#again = false
     if (!(await this.#rootReady()) || !(await this.#isOfOneTime(context))) return this.#acts.refuse(this.#refusal())
     this.#report()
-    while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#step(context)
+    while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#stepOrHalt(context)
     if (this.#stopped) this.#acts.refuse(this.#refusal())
     if (!this.#stopped) await this.#tidy(context)
   }
@@ -295,6 +295,15 @@ export class Folder extends Resource implements FolderInbox {
     this.#notices.once('displaced', ms, () => {
       this.act(lookAgain).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'what was displaced is looked at later'))
     })
+  }
+
+  /** The root may stop being ours at any moment; once it is back, all is looked at again. */
+  async #stepOrHalt(context: FolderContext): Promise<void> {
+    try {
+      await this.#step(context)
+    } catch (error) {
+      if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED' || (await this.#rootReady())) throw error
+    }
   }
 
   async #step(context: FolderContext): Promise<void> {

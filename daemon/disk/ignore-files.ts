@@ -9,10 +9,13 @@ import { close, fstat, open, READ_FLAGS, readFully, readNames } from './sys.ts'
 /** Rules beyond this are not read: they would be asked for every path. */
 const MAX_IGNORE_BYTES = 1024 * 1024
 
-/** The file itself first. Throws PATH_DENIED if one cannot be read: syncing without its rules would spread what it holds back. */
+/** The file itself first. Throws FOLDER_HALTED if the root cannot be listed, PATH_DENIED if one cannot be read: syncing without its rules would spread what it holds back. */
 export async function readIgnoreFiles(roots: Roots): Promise<readonly string[]> {
   return await roots.use(ROOT, async (root) => {
-    const names = (await readNames(self(root))).filter((name) => name === IGNORE_FILE || isCopy(name)).sort()
+    const all = await readNames(self(root)).catch((error: unknown) => {
+      throw roots.cannotList(error)
+    })
+    const names = all.filter((name) => name === IGNORE_FILE || isCopy(name)).sort()
     const texts = await Promise.all(names.map(async (name) => await readText(root, name)))
     return texts.filter((text) => text !== null)
   })

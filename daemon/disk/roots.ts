@@ -13,7 +13,7 @@ import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
 import { OWN_DIR_MODE } from './layout.ts'
 import { halted, openRoot, syncDirectory, type Halted, type KnownMarker, type OpenRoot, type RootClaim } from './marker.ts'
-import { close, fstat, mkdir, open, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
+import { close, fstat, mkdir, open, readNames, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 /** An open directory. Only valid inside the `use` that gave it. */
 export interface Directory {
@@ -53,6 +53,8 @@ export class Roots {
   #known: string | null = null
   /** As it was last read. */
   #marker: KnownMarker | null = null
+  /** Its marker can be read, and its names could not. */
+  #unlisted = false
   #session: Session | null = null
   #opening: Promise<void> | null = null
   readonly #living = new Set<Session>()
@@ -106,11 +108,30 @@ export class Roots {
       this.#retire()
       return opened.code === 'marker-missing' ? await this.#missingMarker(opened) : opened
     }
+    if (this.#unlisted) {
+      const refused = await listingError(opened.fd)
+      if (refused !== null) {
+        await close(opened.fd)
+        this.#retire()
+        return this.#unlistable(refused)
+      }
+      this.#unlisted = false
+    }
     this.#known = idOf(opened.stat)
     this.#marker = opened.marker
     if (this.#closed) await close(opened.fd)
     else this.#begin(opened)
     return { kind: 'ready', epoch: opened.marker.epoch }
+  }
+
+  /** A scan could not list the root itself: then nothing is known of the whole folder, until it can be. Gives what to throw. */
+  cannotList(error: unknown): P2psyncError {
+    this.#unlisted = true
+    return new P2psyncError('FOLDER_HALTED', this.#unlistable(error).message, { cause: error })
+  }
+
+  #unlistable(error: unknown): Halted {
+    return halted('root-unreadable', this.claim.root, errnoOf(error))
   }
 
   /** An empty mount point is another directory than the one that was there before. */
@@ -333,6 +354,10 @@ class Session {
       .finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)
   }
+}
+
+async function listingError(fd: number): Promise<unknown> {
+  return await readNames(`/proc/self/fd/${fd}`).then(() => null, (error: unknown) => error)
 }
 
 async function openHandle(parent: Directory, path: string, name: string): Promise<Handle> {

@@ -176,8 +176,9 @@ class Walk {
     } catch (error) {
       this.#roots.forget(path)
       if (isGone(error) || error instanceof Replaced) this.#pool.found({ kind: 'unstable', path })
-      else if (error instanceof WalkError || isSystemError(error)) this.#cannotRead(path, error)
-      else throw error
+      else if (!(error instanceof WalkError || isSystemError(error))) throw error
+      else if (path === ROOT) throw this.#roots.cannotList(error)
+      else this.#cannotRead(path, error)
       return
     }
     const rows = await this.#known.children(path)

@@ -14,7 +14,8 @@ export class Retries {
   /** Until the next try, or null if nothing is to be tried. Something new shortens it again. */
   next(context: FolderContext): number | null {
     const failing = failingPaths(context)
-    const due = failing + context.fetcher.unavailable
+    // What is still being asked for as well: when nobody could give it there is no event that would have this called.
+    const due = failing + context.fetcher.open
     if (due === 0 || due > this.#due || failing > this.#failing) this.#waitMs = RETRY_FIRST_MS
     this.#due = due
     this.#failing = failing

@@ -159,6 +159,25 @@ test('a FIFO, a socket and a device are problems, healed when they are gone', as
   t.alike(await scan(folder), [])
 })
 
+test('a root whose names cannot be read halts the folder until they can be, though its marker is there', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.writeFileSync(join(folder.root, 'd/f'), 'x')
+  giveAway(folder.root)
+  if (asUser(t) === null) return
+  await scan(folder)
+  fs.chmodSync(join(folder.root), 0o311)
+  t.is((await folder.disk.inspect()).kind, 'ready', 'nobody has tried yet')
+  await t.exception(async () => await scan(folder), /cannot be read/)
+  for (let i = 0; i < 2; i++) {
+    const state = await folder.disk.inspect()
+    t.is(state.kind === 'halted' && state.code, 'root-unreadable')
+  }
+  fs.chmodSync(join(folder.root), 0o755)
+  t.is((await folder.disk.inspect()).kind, 'ready')
+  t.alike(told(await scan(folder)), [])
+})
+
 test('a path that nobody may read is a problem, nothing below it is absent, and it heals', async (t) => {
   const folder = await openFolder(t)
   fs.mkdirSync(join(folder.root, 'd'))

@@ -1,4 +1,5 @@
 /** The fake disk's scan: as the port says, on a `FakeTree`. One walk per request. */
+import { P2psyncError } from '../../base/errors.ts'
 import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../../daemon/ports.ts'
 import { chunkId, contentList, type Chunk, type ContentList } from '../../daemon/sync/content.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -89,7 +90,8 @@ export class ScanWalk {
     await this.#life.step()
     const node = this.#store.tree.node(directory)
     if (node?.kind !== 'directory') return yield { kind: 'unstable', path: directory }
-    if (this.#store.denied.has(directory) || (directory === '' && this.#store.halted !== null)) return yield this.#problem(directory, 'EACCES')
+    if (directory === '' && this.#store.halted !== null) throw new P2psyncError('FOLDER_HALTED', this.#store.halted.message)
+    if (this.#store.denied.has(directory)) return yield this.#problem(directory, 'EACCES')
     yield* this.#healed(directory)
     const names = [...node.children.keys()].sort()
     const rows = await this.#known.children(directory)

@@ -38,3 +38,24 @@ test('a second problem does not wait for the next try of one that lasts', async 
   t.is(b.user.read('new').toString(), 'new')
   t.absent(b.disk.tree.node('old'))
 })
+
+test('a content that nobody could give for a while is asked for again, though nothing else happens', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as unknown as Pair
+  const give = a.answer.bind(a)
+  let asked = 0
+  // Its disk fails: the file cannot be read, and no event tells when it can be again.
+  a.answer = async () => {
+    asked++
+    return await Promise.resolve(null)
+  }
+  a.user.write('f', 'text')
+  await world.rest(20_000)
+  t.absent(b.disk.tree.node('f'))
+  const often = asked
+  await world.rest(120_000)
+  t.ok(asked > often && asked - often < 30, `again and again, but ever more seldom: ${asked - often} times in two minutes`)
+  a.answer = give
+  await world.rest()
+  t.is(b.user.read('f').toString(), 'text')
+})
