@@ -56,6 +56,8 @@ export const STORE_PROBE_BYTES = 4 * 1024 * 1024
 export const RETRY_FIRST_MS = 1000
 /** … up to this: a cause that lasts for hours costs one look in it. */
 export const RETRY_LAST_MS = 30_000
+/** The same for contents that only other devices could give: what changes there is told at once, except a disk that can be read again. */
+export const ASK_LAST_MS = 10 * 60_000
 /** Nothing is staged that would leave less than this free on the folder's disk, for the store, logs and other programs … */
 export const FREE_RESERVE_BYTES = 128 * 1024 * 1024
 /** … or less than this share, on a disk so small that the other would be most of it. */

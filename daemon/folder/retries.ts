@@ -2,7 +2,7 @@
  * When what could not be done is tried again: soon at first, because most causes pass at once (a disk that was full, a file that was
  * locked), then ever more seldom. No event tells that a cause is gone.
  */
-import { RETRY_FIRST_MS, RETRY_LAST_MS } from '../../base/limits.ts'
+import { ASK_LAST_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from '../../base/limits.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { FolderContext } from './context.ts'
 
@@ -35,7 +35,7 @@ export class Retries {
 
   /** Marks all of it as work; the next time comes later. */
   markAndSlow(context: FolderContext): void {
-    this.#waitMs = Math.min(this.#waitMs * 2, RETRY_LAST_MS)
+    this.#waitMs = Math.min(this.#waitMs * 2, this.#failing > 0 ? RETRY_LAST_MS : ASK_LAST_MS)
     this.mark(context)
   }
 

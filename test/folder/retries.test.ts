@@ -56,6 +56,6 @@ test('a content that nobody could give for a while is asked for again, though no
   await world.rest(120_000)
   t.ok(asked > often && asked - often < 30, `again and again, but ever more seldom: ${asked - often} times in two minutes`)
   a.answer = give
-  await world.rest()
+  await world.rest(300_000)
   t.is(b.user.read('f').toString(), 'text')
 })
