@@ -325,6 +325,8 @@ export interface FolderIndex extends KnownTree {
   historyRow(name: string): Promise<HistoryRow | null>
   /** Every content with its first places, in batches; for the checker. */
   contents(): AsyncIterable<readonly { readonly cid: ContentId; readonly places: readonly Place[] }[]>
+  /** Counts all rows anew and keeps that as the totals; for the checker, while nothing else writes. */
+  recount(): Promise<void>
   batch(): IndexBatch
   close(): Promise<void>
 }

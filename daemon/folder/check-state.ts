@@ -1,5 +1,5 @@
 /** The checker's parts about the folder as a whole: cores of our drive, staging, what is kept of other drives, the checkpoint. */
-import type { RemoteDrive } from '../ports.ts'
+import type { RemoteDrive, Row, Totals } from '../ports.ts'
 import { sameEntry } from '../sync/entry-compare.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -94,14 +94,36 @@ async function statementsUpTo(drive: RemoteDrive, length: number, signal: AbortS
   return read === length ? stated : null
 }
 
-/** The index names our drive as it is, and no number of our writer above the last one. */
-export async function* checkCheckpoint(world: CheckWorld): AsyncGenerator<Fault> {
-  const { index } = world.context.ports
+/** The index names our drive as it is, no number of our writer above the last one, and counts as many rows as it has. */
+export async function* checkIndex(world: CheckWorld): AsyncGenerator<Fault> {
+  const { index, own } = world.context.ports
   let highest = 0
-  for await (const rows of index.all()) for (const { row } of rows) highest = Math.max(highest, row.entry.vv[world.context.ports.own.writer] ?? 0)
+  const counted = { files: 0, directories: 0, bytes: 0 }
+  for await (const rows of index.all()) {
+    for (const { row } of rows) {
+      highest = Math.max(highest, row.entry.vv[own.writer] ?? 0)
+      count(counted, row)
+    }
+  }
+  const totals = totalsFault(counted, index.totals)
+  if (totals !== null) yield totals
   const what = await world.act(async (context) => await checkpointFault(context, highest))
   if (what === null) return
   yield { key: 'checkpoint', path: '', code: 'checkpoint', message: what.message, evidence: what.message, repair: what.mendable ? async (context) => await mendCheckpoint(context, highest) : null }
+}
+
+function count(totals: { files: number; directories: number; bytes: number }, { entry, ignored }: Row): void {
+  if (ignored === true || entry.kind === 'tombstone') return
+  if (entry.kind === 'directory') totals.directories++
+  else totals.files++
+  if (entry.kind === 'file') totals.bytes += entry.size
+}
+
+function totalsFault(counted: Totals, told: Totals): Fault | null {
+  if (counted.files === told.files && counted.directories === told.directories && counted.bytes === told.bytes) return null
+  const words = ({ files, directories, bytes }: Totals): string => `${files} files, ${directories} directories and ${bytes} bytes`
+  const message = `the index says ${words(told)} and has rows of ${words(counted)}; they are counted again`
+  return { key: 'totals', path: '', code: 'totals', message, evidence: message, repair: async ({ ports }) => await ports.index.recount() }
 }
 
 async function checkpointFault({ ports: { index, own, disk } }: FolderContext, highest: number): Promise<{ readonly message: string; readonly mendable: boolean } | null> {

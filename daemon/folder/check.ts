@@ -7,7 +7,7 @@
 import type { FolderContext } from './context.ts'
 import { checkContents, checkHistory } from './check-places.ts'
 import { checkPaths } from './check-paths.ts'
-import { checkCheckpoint, checkCore, checkRemotes, checkStrays } from './check-state.ts'
+import { checkCore, checkIndex, checkRemotes, checkStrays } from './check-state.ts'
 
 export type FaultCode =
   | 'unnoticed'
@@ -22,6 +22,7 @@ export type FaultCode =
   | 'history-differs'
   | 'remote-differs'
   | 'checkpoint'
+  | 'totals'
   | 'core-damaged'
   | 'left-over'
   | 'open-mode'
@@ -87,7 +88,7 @@ const MAX_FAULTS = 10_000
 export async function checkFolder(world: CheckWorld, repair: boolean): Promise<CheckReport> {
   const findings: Finding[] = []
   let busy = 0
-  for (const part of [checkCore, checkStrays, checkPaths, checkContents, checkHistory, checkRemotes, checkCheckpoint]) {
+  for (const part of [checkCore, checkStrays, checkPaths, checkContents, checkHistory, checkRemotes, checkIndex]) {
     const outcome = await run(world, part, repair)
     findings.push(...outcome.findings)
     busy += outcome.busy

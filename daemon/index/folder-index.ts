@@ -213,6 +213,17 @@ export class RocksFolderIndex implements FolderIndex {
 
   // ---------------------------------------------------------------------------------------------- writes
 
+  async recount(): Promise<void> {
+    await this.#exclusive(async () => {
+      let totals = NO_TOTALS
+      for await (const rows of this.all()) for (const { row } of rows) totals = add(totals, row, 1)
+      const out = this.#table.db.write({ autoDestroy: true, capacity: 1 })
+      out.tryPut(this.#keys.totals, encodeTotals(totals))
+      await out.flush()
+      this.#totals = totals
+    })
+  }
+
   #exclusive(run: () => Promise<void>): Promise<void> {
     if (this.#closing) return Promise.reject(new Error('the index is closed'))
     const result = this.#last.then(run)

@@ -119,6 +119,18 @@ function rows(check: Check): void {
     t.alike(bench.index.totals, { files: 1, directories: 1, bytes: 6 })
   })
 
+  check('rows that are counted anew give the totals that followed every change', async (t, bench) => {
+    const ignored = { ...row(file('hidden')), ignored: true as const }
+    await put(bench.index, ['a', row(file('one'))], ['d', row(directory())], ['d/b', row(file('seven b'))], ['gone', row(tombstone())], ['hidden', ignored])
+    await put(bench.index, ['a', row(file('longer'))])
+    const followed = bench.index.totals
+    t.alike(followed, { files: 2, directories: 1, bytes: 13 })
+    await bench.index.recount()
+    t.alike(bench.index.totals, followed)
+    await bench.reopen()
+    t.alike(bench.index.totals, followed)
+  })
+
   check('all rows come, in batches', async (t, { index }) => {
     const names = Array.from({ length: 2500 }, (_, i) => `d${i % 7}/f${i}`)
     await put(index, ...names.map((name) => [name, row(directory())] as const))

@@ -1,5 +1,5 @@
 /** What of a fake index outlives a daemon. Rows are frozen: nobody may change what was read. */
-import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row } from '../../daemon/ports.ts'
+import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
 import { nameOf, parentOf } from './tree.ts'
@@ -13,6 +13,8 @@ export interface StoredContent {
 export class IndexStore {
   own: OwnCheckpoint | null = null
   rules: string | null = null
+  /** What it says instead of counting, as damaged. */
+  totals: Totals | null = null
   readonly rows = new Map<PathKey, Row>()
   readonly rowNames = new Map<string, Set<string>>()
   readonly remotes = new Map<DriveKey, Map<PathKey, RemoteRow>>()

@@ -31,8 +31,10 @@ export class FakeIndex implements FolderIndex {
   }
 
   get totals(): Totals {
+    if (this.#store.totals !== null) return this.#store.totals
     let [files, directories, bytes] = [0, 0, 0]
-    for (const { entry } of this.#store.rows.values()) {
+    for (const { entry, ignored } of this.#store.rows.values()) {
+      if (ignored === true) continue
       if (entry.kind === 'directory') directories++
       else if (entry.kind !== 'tombstone') files++
       if (entry.kind === 'file') bytes += entry.size
@@ -127,6 +129,11 @@ export class FakeIndex implements FolderIndex {
 
   batch(): IndexBatch {
     return new FakeBatch(this.#store, this.#life, this.#wrote)
+  }
+
+  async recount(): Promise<void> {
+    await this.#life.step()
+    this.#store.totals = null
   }
 
   async close(): Promise<void> {

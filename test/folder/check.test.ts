@@ -202,3 +202,10 @@ test('check: a paused folder is not checked', async (t) => {
   await world.made.whenDone(world.a.folder.pause())
   await t.exception(check(world, world.a), /paused/)
 })
+
+test('check: totals that do not agree with the rows are counted again', async (t) => {
+  const world = await bench()
+  world.a.index.totals = { files: 7, directories: 0, bytes: 12 }
+  const { findings } = await foundAndMended(t, world, world.a, ['totals'])
+  t.ok(findings[0]?.message.includes('7 files'), findings[0]?.message)
+})
