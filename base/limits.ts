@@ -62,3 +62,7 @@ export const ASK_LAST_MS = 10 * 60_000
 export const FREE_RESERVE_BYTES = 128 * 1024 * 1024
 /** … or less than this share, on a disk so small that the other would be most of it. */
 export const FREE_RESERVE_SHARE = 0.01
+/** `status` tells of a restored backup for so long: whoever restored one looks within a week. */
+export const NOTICE_MS = 7 * 24 * 3600 * 1000
+/** Of all folders together; the oldest go. */
+export const MAX_NOTICES = 100

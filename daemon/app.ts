@@ -9,6 +9,7 @@ import type { Network } from './net/swarm.ts'
 import type { FolderRegistry } from './registry.ts'
 import type { Rotation } from './own-drives.ts'
 import type { DeviceId, DriveKey, FolderId } from './sync/ids.ts'
+import type { TravelNotices } from './travel-notices.ts'
 
 export interface AppOptions {
   readonly paths: Paths
@@ -34,6 +35,7 @@ export interface App {
   readonly registry: FolderRegistry
   readonly network: Network
   readonly pairing: Pairing
+  readonly notices: TravelNotices
   /** A device's name, or the beginning of its id. */
   nameOf(device: string): string
   /** Registers a folder of the group here and opens it. Throws FOLDER_UNKNOWN. */

@@ -36,6 +36,7 @@ import { openStore } from './store-life.ts'
 import { systemClock } from './system-clock.ts'
 import type { DriveHead, OwnCheckpoint } from './ports.ts'
 import type { DeviceId, DriveKey, FolderId } from './sync/ids.ts'
+import { TravelNotices } from './travel-notices.ts'
 
 export class Daemon extends Resource implements App {
   readonly options: AppOptions
@@ -58,6 +59,7 @@ export class Daemon extends Resource implements App {
   #server: RpcServer | null = null
   #ownDrives: OwnDrives | null = null
   #forks: Forks | null = null
+  #notices: TravelNotices | null = null
   #cloned = false
   #storeFailed: FolderStatus['reason'] = null
   #stopCloned: () => void = () => undefined
@@ -97,6 +99,10 @@ export class Daemon extends Resource implements App {
     return present(this.#forks)
   }
 
+  get notices(): TravelNotices {
+    return present(this.#notices)
+  }
+
   get drives(): Drives {
     return present(this.#drives)
   }
@@ -112,6 +118,7 @@ export class Daemon extends Resource implements App {
     const { store, life } = await openStore({ stateDir: paths.stateDir, storeDir: paths.storeDir, primaryKey: this.#group.storeSeed, log, onFailure: (error) => this.#storeBroke(error) })
     this.#store = store
     this.#forks = new Forks(join(paths.stateDir, 'forks.json'))
+    this.#notices = new TravelNotices(join(paths.stateDir, 'notices.json'), log)
     this.#drives = new Drives(store, this.#workers)
     await this.#drives.open()
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
@@ -249,7 +256,10 @@ export class Daemon extends Resource implements App {
     const folder = this.group.folder(id)
     if (folder === null) throw new P2psyncError('FOLDER_UNKNOWN', `the group has no folder ${id.slice(0, 12)}`)
     const { rotation, ...choice } = await present(this.#ownDrives).choose(folder, checkpoint)
-    if (rotation !== null) this.options.log.info({ folder: folder.name, reason: rotation, generation: choice.drive.generation }, 'a folder has a new drive')
+    if (rotation !== null) {
+      this.options.log.info({ folder: folder.name, reason: rotation, generation: choice.drive.generation }, 'a folder has a new drive')
+      this.notices.rotated(id, rotation)
+    }
     return choice
   }
 
@@ -413,6 +423,7 @@ export class Daemon extends Resource implements App {
       const checkpoint = host.index.own
       await this.#closeHost(host)
       await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
+      this.notices.rotated(id, rotation.reason)
       await this.#reopen(id)
     })
   }

@@ -46,6 +46,8 @@ const folderStatus = folderRef.extend({
   conflicts: count,
   /** At most a few hundred rows. */
   problems: z.array(problem),
+  /** What happened and is over, for some days: a backup that was put back. Nothing is to be done. */
+  notices: z.array(z.object({ code: z.string(), message: z.string(), at: time })),
   storeBytes: count,
   historyBytes: count,
   /** The other devices that have the folder, as far as known here. */

@@ -46,7 +46,7 @@ async function watch(context: Context, client: Client, folder: string | undefine
 export function describe(out: Output, document: StatusDocument, now: number): string[] {
   const lines = [`${out.style('bold', printable(document.device.name))}  this device  ${out.style('dim', shortId(document.device.id))}`]
   lines.push(...deviceLines(out, document, now))
-  for (const folder of document.folders) lines.push('', ...folderLines(out, folder, document))
+  for (const folder of document.folders) lines.push('', ...folderLines(out, folder, document, now))
   if (document.folders.length === 0) lines.push('', 'No folders on this device yet; watch one with `p2psync add PATH`.')
   const names = document.folders.map((folder) => folder.name)
   for (const name of new Set(names.filter((each, i) => names.indexOf(each) !== i))) {
@@ -65,14 +65,15 @@ function deviceLines(out: Output, document: StatusDocument, now: number): string
 
 const STATE_STYLE: Readonly<Record<FolderStatus['state'], Style>> = { scanning: 'yellow', syncing: 'yellow', idle: 'green', paused: 'dim', halted: 'red', decision: 'red' }
 
-function folderLines(out: Output, folder: FolderStatus, document: StatusDocument): string[] {
+function folderLines(out: Output, folder: FolderStatus, document: StatusDocument, now: number): string[] {
   const lines = [`${out.style('bold', printable(folder.name))}  ${printable(folder.path)}  ${out.style(STATE_STYLE[folder.state], folder.state)}`]
   if (folder.reason !== null) lines.push(`  ${out.style('red', printable(folder.reason.message))}`)
   lines.push(`  ${counted(folder.files, 'file')}, ${counted(folder.directories, 'directory')}, ${bytes(folder.bytes)}`)
   if (lacks(folder.need)) lines.push(`  to do here: ${needed(folder.need)}`)
   for (const device of folder.devices) lines.push(`  ${nameOf(document, device.id)} ${device.inSync ? 'is in sync' : lacks(device.need) ? `needs ${needed(device.need)}` : 'is not known to be in sync'}`)
   if (folder.conflicts > 0) lines.push(`  ${out.style('yellow', `${counted(folder.conflicts, 'conflict')}; see \`p2psync conflicts\``)}`)
-  return [...lines, ...problemLines(out, folder)]
+  const notices = folder.notices.map(({ at, message }) => `  ${out.style('yellow', `${ago(at, now)}: ${printable(message)}`)}`)
+  return [...lines, ...problemLines(out, folder), ...notices]
 }
 
 function problemLines(out: Output, folder: FolderStatus): string[] {

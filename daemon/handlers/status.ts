@@ -15,7 +15,7 @@ export function statusHandlers(daemon: App): Part {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, namesakes(daemon, host))))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, namesakes(daemon, host), daemon.notices.of(host.id))))
       const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
       return { schema: 1, device: { id, name }, devices: devices.map(({ self: _, ...info }) => info), folders }
@@ -24,7 +24,7 @@ export function statusHandlers(daemon: App): Part {
 }
 
 /** `storeBytes`: the store is one for all folders; each is told its even share. */
-async function folderStatus(host: FolderHost, store: number, hosts: number, more: readonly ProblemRow[]): Promise<FolderStatus> {
+async function folderStatus(host: FolderHost, store: number, hosts: number, more: readonly ProblemRow[], notices: FolderStatus['notices']): Promise<FolderStatus> {
   const { state, reason, totals, need, problems, devices } = host.status
   return {
     id: host.id,
@@ -36,6 +36,7 @@ async function folderStatus(host: FolderHost, store: number, hosts: number, more
     need,
     conflicts: host.folder.conflicts.size,
     problems: [...more, ...problems.slice(0, MAX_LISTED_PROBLEMS).map(({ path, code, message }) => ({ path, code, message }))],
+    notices,
     storeBytes: Math.round(store / Math.max(1, hosts)),
     historyBytes: await historyBytes(host.path),
     devices: devices.map((row) => ({ id: row.device, need: row.need, inSync: row.inSync }))

@@ -57,6 +57,11 @@ async function generations(device: Device, of: Device): Promise<number> {
   return folders[0]?.drives?.filter((drive) => drive.device === id).length ?? 0
 }
 
+async function noticesOf(device: Device): Promise<string[]> {
+  const { folders } = await device.call('status.get', {})
+  return folders.flatMap(({ notices }) => notices.map(({ code }) => code))
+}
+
 /** Yesterday: three files on both. Today: one edited, one deleted, one made, on each side. */
 async function yesterday(a: Device, b: Device): Promise<void> {
   for (const name of ['keep', 'edit-a', 'edit-b', 'delete-a', 'delete-b']) await a.write(`${name}.txt`, `${name} yesterday`)
@@ -101,6 +106,10 @@ test('R18: the state directory of yesterday, the files of today', TIMEOUT, async
   await isToday(t, a, b)
   t.is(await generations(b, a), 2, 'a new drive took over')
   await settled(a, b)
+  t.alike([await noticesOf(a), await noticesOf(b)], [['state-restored'], []], 'its user is told')
+  await a.restart()
+  t.alike(await noticesOf(a), ['state-restored'], 'and still after a restart')
+  t.ok((await a.cli('status')).stdout.includes('older than what it had told before'))
 })
 
 test('R18: the files of yesterday, the state of today: what came later comes back', TIMEOUT, async (t) => {
@@ -117,6 +126,7 @@ test('R18: the files of yesterday, the state of today: what came later comes bac
   await waitConnected(a, b)
   await isToday(t, a, b)
   await settled(a, b)
+  t.alike([await noticesOf(a), await noticesOf(b)], [['files-restored'], []], 'its user is told')
 })
 
 test('R17: a whole machine of yesterday that goes on alone forks its log; both histories survive', TIMEOUT, async (t) => {

@@ -27,6 +27,7 @@ export const folderStatus: FolderStatus = {
   need: NOTHING,
   conflicts: 2,
   problems: [{ path: 'bad\u001b[2Jname', code: 'special-file', message: 'a FIFO is not synced' }],
+  notices: [],
   storeBytes: 0,
   historyBytes: 0,
   devices: [{ id: PEER_ID, need: { files: 3, bytes: 1_200_000, deletes: 1 }, inSync: false }],
