@@ -44,25 +44,38 @@ export function cutLength(data: Uint8Array, start: number, end: number, rule: Cu
 
 const NONE = -1
 
+/** Of each of the two lanes; more than the 32 bytes on which a hash depends. */
+const LANE_BYTES = 2048
+
 /**
- * The hot loop of hashing, one function with one kind of argument and four steps a turn: written plainly into `cutLength` it ran at
- * 540 MiB/s, so at 750.
+ * The hot loop of hashing. Each step waits for the one before, so two stretches are hashed side by side (a third less time), and where
+ * either has a cut the bytes are gone through in order.
  */
 function findCut(data: Uint8Array, from: number, end: number, mask: number, before: number): number {
   const gear = GEAR
-  let hash = before
-  let i = from
-  for (; i < end - 3; i += 4) {
-    hash = ((hash << 1) + (gear[data[i] as number] as number)) | 0
-    if ((hash & mask) === 0) return i + 1
-    hash = ((hash << 1) + (gear[data[i + 1] as number] as number)) | 0
-    if ((hash & mask) === 0) return i + 2
-    hash = ((hash << 1) + (gear[data[i + 2] as number] as number)) | 0
-    if ((hash & mask) === 0) return i + 3
-    hash = ((hash << 1) + (gear[data[i + 3] as number] as number)) | 0
-    if ((hash & mask) === 0) return i + 4
+  let [hash, at] = [before, from]
+  for (; at + 2 * LANE_BYTES <= end; at += 2 * LANE_BYTES) {
+    const middle = at + LANE_BYTES
+    let [first, second] = [hash, hashBefore(data, at, middle)]
+    let i = at
+    for (; i < middle; i += 2) {
+      first = ((first << 1) + (gear[data[i] as number] as number)) | 0
+      second = ((second << 1) + (gear[data[i + LANE_BYTES] as number] as number)) | 0
+      if ((first & mask) === 0 || (second & mask) === 0) break
+      first = ((first << 1) + (gear[data[i + 1] as number] as number)) | 0
+      second = ((second << 1) + (gear[data[i + LANE_BYTES + 1] as number] as number)) | 0
+      if ((first & mask) === 0 || (second & mask) === 0) break
+    }
+    if (i < middle) break
+    hash = second
   }
-  for (; i < end; i++) {
+  return findCutInOrder(data, at, end, mask, hash)
+}
+
+function findCutInOrder(data: Uint8Array, from: number, end: number, mask: number, before: number): number {
+  const gear = GEAR
+  let hash = before
+  for (let i = from; i < end; i++) {
     hash = ((hash << 1) + (gear[data[i] as number] as number)) | 0
     if ((hash & mask) === 0) return i + 1
   }
