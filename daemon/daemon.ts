@@ -21,6 +21,7 @@ import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
 import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
 import { GiveBack } from './give-back.ts'
+import { HeapRoom } from './heap-room.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
 import { Group, type GroupFolder } from './net/group.ts'
@@ -48,6 +49,7 @@ export class Daemon extends Resource implements App {
   readonly #startedTick = performance.now()
   readonly #announcer: Announcer
   readonly #giveBack = new GiveBack(systemClock)
+  readonly #heapRoom = new HeapRoom(systemClock)
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
   #group: Group | null = null
@@ -148,6 +150,7 @@ export class Daemon extends Resource implements App {
     await this.#store?.close()
     this.#announcer.close()
     this.#giveBack.close()
+    this.#heapRoom.close()
     this.#lock?.release()
   }
 
@@ -167,6 +170,7 @@ export class Daemon extends Resource implements App {
   /** What other devices may ask, and what is held here of each drive (R17). */
   #answers(): NetworkHandlers {
     return {
+      streamed: (bytes) => this.#heapRoom.streamed(bytes),
       serve: async (_device, folder, id) => (await this.hosts.get(folder)?.serve(id)) ?? null,
       history: async (_device, folder, query) => (await this.hosts.get(folder)?.history(query)) ?? [],
       heads: async (folder) => await this.#heads(folder),

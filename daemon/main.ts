@@ -4,7 +4,6 @@
  */
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { CLOSE_TIMEOUT_MS, STORE_RETRY_LAST_MS, STORE_RETRY_MS } from '../base/limits.ts'
 import { createLog, type RootLog } from '../base/log.ts'
@@ -14,17 +13,10 @@ import { Daemon } from './daemon.ts'
 import { takesWrites } from './takes-writes.ts'
 import { optimizeLater } from './tiering.ts'
 
-/**
- * The heap may grow by this share of what lives in it before garbage is collected. V8's own rule looks at the machine's memory and
- * lets it grow fourfold: 10,000 new files made 300 MiB of a daemon that needs 170.
- */
-const HEAP_GROWTH_PERCENT = 60
-
 /** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
 export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
   optimizeLater()
   const stopped = signalled()
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
   refuseUnsafeTest(process.env)
   const paths = resolvePaths()
   const config = ConfigStore.load(paths.configFile)

@@ -15,6 +15,8 @@ export interface ChunkLaneOptions {
   /** INVARIANT 7: asked at the moment of each answer. */
   allowed(): boolean
   serve(folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** So many bytes of objects came, or went. */
+  streamed(bytes: number): void
   /** `opened` is false if the peer does not know the channel. */
   onClose(opened: boolean): void
   onFault(error: unknown): void
@@ -26,7 +28,7 @@ export class ChunkLane {
   readonly #server: ChunkServer
 
   constructor(options: ChunkLaneOptions) {
-    const { clock, log, allowed, serve } = options
+    const { clock, log, allowed, serve, streamed } = options
     const channel: Channel = new Channel(options.stream, {
       protocol: CHUNK_PROTOCOL,
       onOpen: () => undefined,
@@ -34,12 +36,19 @@ export class ChunkLane {
       onFault: (error) => options.onFault(error),
     })
     const want = channel.message(wire.want, (message) => server.onWant(message))
-    const data = channel.message(wire.data, (message) => client.onData(message))
+    const data = channel.message(wire.data, (message) => {
+      streamed(bytesOf(message))
+      client.onData(message)
+    })
     const nack = channel.message(wire.nack, (message) => client.onNack(message))
     const cancel = channel.message(wire.cancel, (message) => server.onCancel(message))
+    const send = (message: wire.Data): boolean => {
+      streamed(bytesOf(message))
+      return data(message)
+    }
     const client = new ChunkClient({ want, cancel }, clock)
     const server = new ChunkServer(
-      { data: (message) => allowed() && data(message), nack, drained: () => channel.drained() },
+      { data: (message) => allowed() && send(message), nack, drained: () => channel.drained() },
       async (folder, id) => (allowed() ? serve(folder, id) : null),
       log,
     )
@@ -63,4 +72,10 @@ export class ChunkLane {
     this.#server.end()
     this.#channel.close()
   }
+}
+
+function bytesOf({ objects }: wire.Data): number {
+  let bytes = 0
+  for (const [, object] of objects) bytes += object.length
+  return bytes
 }

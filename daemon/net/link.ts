@@ -27,6 +27,8 @@ export interface LinkContext {
   readonly log: Log
   listenPort(): number
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** So many bytes of objects came, or went. */
+  streamed(bytes: number): void
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
   treeHash: HashAt
   /** The peer sees two living daemons with our key. */
@@ -248,7 +250,7 @@ export class PeerLink {
   }
 
   #openLane(stream: NoiseSecretStream, onClose: (opened: boolean) => void): ChunkLane {
-    const { group, clock, serve } = this.#context
+    const { group, clock, serve, streamed } = this.#context
     return new ChunkLane({
       stream,
       clock,
@@ -256,6 +258,7 @@ export class PeerLink {
       // INVARIANT: nothing for who is no member, at the moment of each answer.
       allowed: () => !this.#closed && group.isMember(this.device),
       serve: (folder, id) => serve(this.device, folder, id),
+      streamed,
       onClose,
       onFault: (error) => this.#fault(error),
     })

@@ -44,6 +44,8 @@ export interface NetworkOptions {
 export interface NetworkHandlers extends ReplicationHandlers {
   /** Bytes of an object for a member, or null. */
   serve(device: DeviceId, folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** So many bytes of objects came, or went. */
+  streamed?(bytes: number): void
   /** What of a folder's history is here, for a member. */
   history?(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** The logs of drives; absent: they do not travel in runs. */
@@ -268,6 +270,7 @@ export class Network extends Resource {
       log: this.#log,
       listenPort: () => this.#node.listenPort,
       serve: (peer, folder, id) => this.#handlers.serve(peer, folder, id),
+      streamed: (bytes) => this.#handlers.streamed?.(bytes),
       settle: (folder, signal) => this.#settle(folder, signal),
       treeHash: async (drive, length) => await this.#handlers.treeHash(drive, length),
       onCloned: () => this.#clonedListeners.tell(this.group.self.id),
