@@ -111,7 +111,7 @@ export class FolderHost extends Resource {
     const choice = await this.#options.choose(index.own)
     const own = (this.#own = await drives.openOwn({ ...choice.drive, onConflict: () => this.#conflict(own.key) }))
     const former = (this.#former = choice.former === null ? null : await drives.openOwn(choice.former))
-    drives.setSource(own.key, async (chunk) => await this.serve(chunk as string as ObjectId))
+    drives.setSource(own.key, async (chunk) => await this.#serve(chunk as string as ObjectId, false))
     await this.#follow()
     const peers = (this.#peers = new FolderPeersAdapter({
       network,
@@ -222,10 +222,15 @@ export class FolderHost extends Resource {
 
   /** Bytes for another member of the group; null while paused or halted (R29). */
   async serve(id: ObjectId): Promise<Buffer | null> {
+    return await this.#serve(id, true)
+  }
+
+  /** What becomes a block of the drive is proved by the drive's own hashes, and must be the right bytes or none: it is hashed here. */
+  async #serve(id: ObjectId, askerHashes: boolean): Promise<Buffer | null> {
     if (this.#disk === null || this.#index === null || this.#folder === null) return null
     const { activity } = this.#folder
     if (activity === 'paused' || activity === 'halted') return null
-    return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, this.#index, id))
+    return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, this.#index, id, askerHashes))
   }
 }
 

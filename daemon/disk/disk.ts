@@ -2,7 +2,6 @@
  * The disk port on a real file system: the only code that touches a watched folder. Knows no drive, index or network. Nothing is
  * held open while nothing happens, so that a disk can be unmounted.
  */
-import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
 import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, OpenFile, Place, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
@@ -14,6 +13,7 @@ import { Displaced } from './displaced.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
+import { GatheredReads } from './gathered-reads.ts'
 import { holdPlace, targetOf } from './hold.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { look } from './look.ts'
@@ -22,11 +22,10 @@ import { Problems } from './problems.ts'
 import { recentHistory, recheck } from './recheck.ts'
 import { recover } from './recover.ts'
 import { Relinked } from './relinked.ts'
-import { at, Roots } from './roots.ts'
+import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
 import { Staging } from './stage.ts'
 import { clearStrays, findStrays } from './strays.ts'
-import { close, fstat, open, READ_FLAGS, readFully } from './sys.ts'
 
 export interface DiskOptions {
   /** Absolute. */
@@ -47,6 +46,7 @@ export interface DiskOptions {
 
 export class FolderDisk implements Disk {
   readonly #roots: Roots
+  readonly #reads: GatheredReads
   readonly #staging: Staging
   readonly #mover: Mover
   readonly #folding: Folding
@@ -62,6 +62,7 @@ export class FolderDisk implements Disk {
   constructor(options: DiskOptions) {
     this.#options = options
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
+    this.#reads = new GatheredReads(this.#roots)
     this.#staging = new Staging(this.#roots, options.workers ?? null)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
@@ -89,17 +90,8 @@ export class FolderDisk implements Disk {
     yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, workers: this.#options.workers ?? null }, request, known, signal)
   }
 
-  async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
-    const target = targetOf(place)
-    if (target === null || length < 0 || offset < 0) return null
-    try {
-      const fd = await this.#roots.use(target.directory, async (directory) => await open(at(directory, target.file), READ_FLAGS))
-      return await readAndClose(fd, offset, length)
-    } catch (error) {
-      // Whatever keeps us from reading: the bytes cannot be had there now.
-      if (errnoOf(error) === null) throw error
-      return null
-    }
+  async read(place: Place, offset: number, length: number, seen: SeenStat | null = null): Promise<Buffer | null> {
+    return length < 0 || offset < 0 ? null : await this.#reads.read(place, offset, length, seen)
   }
 
   async hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null> {
@@ -186,15 +178,5 @@ export class FolderDisk implements Disk {
     const turn = this.#changing.then(change)
     this.#changing = turn.catch(() => undefined)
     return await turn
-  }
-}
-
-async function readAndClose(fd: number, offset: number, length: number): Promise<Buffer | null> {
-  try {
-    if (!(await fstat(fd)).isFile()) return null
-    const buffer = Buffer.allocUnsafeSlow(length)
-    return (await readFully(fd, buffer, 0, length, offset)) === length ? buffer : null
-  } finally {
-    await close(fd)
   }
 }

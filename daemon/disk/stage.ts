@@ -11,6 +11,7 @@ import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import { parseContentId, type ChunkId, type ContentId } from '../sync/ids.ts'
 import { copyChunks } from './copy-chunks.ts'
 import { FreeSpace } from './free-space.ts'
+import { GatheredWrites } from './gathered-writes.ts'
 import { openPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
@@ -104,6 +105,7 @@ export class Staging {
     if (shared.users > 0) return
     this.#pending -= bytesOf(shared.missing)
     this.#open.delete(shared.list.cid)
+    await shared.writes.idle()
     await shared.writeBack.idle()
     await close(shared.fd)
   }
@@ -138,7 +140,7 @@ export class Staging {
       const needs = bytesOf(missing)
       await this.#space.admit(needs, this.#pending)
       this.#pending += needs
-      return { list, fd: fd.fd, missing, writeBack: new WriteBack(fd.fd), users: 0 }
+      return { list, fd: fd.fd, missing, writes: new GatheredWrites(fd.fd), writeBack: new WriteBack(fd.fd), users: 0 }
     } catch (error) {
       await close(fd.fd)
       throw error
@@ -152,6 +154,7 @@ interface Shared {
   readonly fd: number
   /** By offset. */
   readonly missing: Map<number, Chunk>
+  readonly writes: GatheredWrites
   readonly writeBack: WriteBack
   users: number
 }
@@ -175,12 +178,13 @@ class Staged implements StagedFile {
   }
 
   async write(offset: number, data: Uint8Array): Promise<void> {
-    const { fd, missing, writeBack } = this.#shared
+    const { fd, list, missing, writes, writeBack } = this.#shared
     if (this.#released) throw new Error('a staged content was written after it was released')
     const chunk = missing.get(offset)
     if (chunk === undefined) return
     if (chunk.length !== data.length) throw new Error(`a chunk of ${chunk.length} bytes was staged with ${data.length}`)
-    await writeFully(fd, data, offset)
+    // A small file has nothing to be gathered with, and is written at once.
+    await (list.chunks.length === 1 ? writeFully(fd, data, offset) : writes.write(offset, data))
     writeBack.wrote(data.length)
     if (missing.delete(offset)) this.#staging.arrived(data.length)
   }

@@ -142,6 +142,24 @@ function writeOnce(fd: number, data: Uint8Array, start: number, position: number
   return data.length - start > AT_ONCE_BYTES ? pooled() : pace.run(() => fs.writeSync(fd, data, start, data.length - start, position), pooled)
 }
 
+/** All of the buffers, one behind the other from `position` on, through the pool. */
+export async function writeRun(fd: number, data: readonly Uint8Array[], position: number): Promise<void> {
+  let left = [...data]
+  let at = position
+  while (left.length > 0) {
+    let count = await writevOnce(fd, left, at)
+    at += count
+    while (left.length > 0 && count >= (left[0] as Uint8Array).length) count -= (left.shift() as Uint8Array).length
+    if (left.length > 0 && count > 0) left = [(left[0] as Uint8Array).subarray(count), ...left.slice(1)]
+  }
+}
+
+function writevOnce(fd: number, data: readonly Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
+  })
+}
+
 /**
  * Seconds for utimes from nanoseconds. Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own; and it
  * takes negative numbers (before 1970) for "now", but not when they come as text.

@@ -75,8 +75,8 @@ export class ContentLookup {
     if (first.more) {
       for await (const { value } of this.#table.range(this.#keys.otherChunks(id), { limit: MAX_OTHER_CONTENTS })) holders.push(decodeChunk(value))
     }
-    const at: { place: Place; offset: number }[] = []
-    for (const { cid, offset } of holders) for (const place of await this.places(cid)) at.push({ place, offset })
+    const at: { place: Place; offset: number; cid: ContentId }[] = []
+    for (const { cid, offset } of holders) for (const place of await this.places(cid)) at.push({ place, offset, cid })
     return { kind: 'chunk', length: first.length, at }
   }
 }

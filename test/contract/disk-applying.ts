@@ -292,6 +292,17 @@ export function refusing(check: Check): void {
     t.alike((await bench.disk.history()).files, [])
   })
 
+  check('pieces that are asked for together; what was seen of a file is read only while it is that', async (t, bench) => {
+    await bench.user.write('a', 'some bytes')
+    const expect = await seen(bench, 'a')
+    const read = async (offset: number, length: number, of = expect): Promise<string | null> => (await bench.disk.read({ area: 'tree', path: 'a' }, offset, length, of))?.toString() ?? null
+    t.alike(await Promise.all([read(5, 5), read(0, 5), read(8, 5), read(2, 4), read(10, 0)]), ['bytes', 'some ', null, 'me b', ''])
+    await bench.user.write('a', 'more bytes')
+    t.alike(await Promise.all([read(0, 5), read(5, 5)]), [null, null])
+    t.is((await bench.disk.read({ area: 'tree', path: 'a' }, 0, 5))?.toString(), 'more ')
+    t.alike(await Promise.all([read(0, 5, await seen(bench, 'a')), read(0, 5)]), ['more ', null], 'each by what it says')
+  })
+
   check('one refusal does not keep the rest from being done', async (t, bench) => {
     await bench.user.write('b', 'there')
     const [one, two] = [await stage(bench, 'one'), await stage(bench, 'two')]

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import type { FoundObject } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
-import { chunkId } from '../../daemon/sync/content.ts'
-import type { ObjectId } from '../../daemon/sync/ids.ts'
+import { toSeen } from '../../daemon/disk/seen.ts'
+import { chunkId, contentList } from '../../daemon/sync/content.ts'
+import type { ChunkId, ObjectId } from '../../daemon/sync/ids.ts'
+import { fileEntry } from '../contract/disk-helpers.ts'
 import { openFolder } from './tree.ts'
 
 const PIECE = 200_000
@@ -18,12 +20,21 @@ function piece(i: number): Buffer {
 
 /** Asks for every chunk again and again while `run` acts on the file; each answer is checked. */
 async function whileServing(t: Assert, run: (path: string, root: string) => void): Promise<(Buffer | null)[]> {
+  const unhashed = await whileServingTo(t, run, true)
+  const hashed = await whileServingTo(t, run, false)
+  t.alike(unhashed.map((data) => data !== null), hashed.map((data) => data !== null), 'the same for who hashes it again')
+  return hashed
+}
+
+async function whileServingTo(t: Assert, run: (path: string, root: string) => void, askerHashes: boolean): Promise<(Buffer | null)[]> {
   const folder = await openFolder(t, {}, false)
   const path = join(folder.root, 'f')
   fs.writeFileSync(path, DATA)
   const ids = Array.from({ length: 10 }, (_, i) => chunkId(piece(i)) as string as ObjectId)
-  const find = async (id: ObjectId): Promise<FoundObject> => ({ kind: 'chunk', length: PIECE, at: [{ place: { area: 'tree', path: 'f' }, offset: ids.indexOf(id) * PIECE }] })
-  const ask = async (): Promise<(Buffer | null)[]> => await Promise.all(ids.map((id) => serveObject(folder.disk, { find }, id)))
+  const list = contentList(0, ids.map((id) => ({ id: id as string as ChunkId, length: PIECE })))
+  const row = { entry: fileEntry(list, 0o644), seen: toSeen(fs.lstatSync(path, { bigint: true })) }
+  const find = async (id: ObjectId): Promise<FoundObject> => ({ kind: 'chunk', length: PIECE, at: [{ place: { area: 'tree', path: 'f' }, offset: ids.indexOf(id) * PIECE, cid: list.cid }] })
+  const ask = async (): Promise<(Buffer | null)[]> => await Promise.all(ids.map((id) => serveObject(folder.disk, { find, row: async () => row }, id, askerHashes)))
   const check = (answers: readonly (Buffer | null)[]): void => t.ok(answers.every((data, i) => data === null || data.equals(piece(i))), 'the right bytes or none')
   const before = await ask()
   t.ok(before.every((data) => data !== null))

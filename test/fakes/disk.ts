@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, StagedFile, Stray } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -63,10 +63,11 @@ export class FakeDisk implements Disk {
     return null
   }
 
-  async read(place: Place, offset: number, length: number): Promise<Buffer | null> {
+  async read(place: Place, offset: number, length: number, seen?: SeenStat): Promise<Buffer | null> {
     await this.#life.step()
     const node = place.area === 'tree' ? this.#store.tree.node(place.path) : (this.#store.history.get(place.path) ?? null)
     if (this.#store.halted !== null || node?.kind !== 'file' || this.#store.denied.has(place.path) || offset + length > node.data.length) return null
+    if (seen !== undefined && !sameStat(statOf(node), seen)) return null
     return Buffer.from(node.data.subarray(offset, offset + length))
   }
 

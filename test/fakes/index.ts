@@ -158,7 +158,7 @@ export class FakeIndex implements FolderIndex {
   #findChunk(id: ObjectId): FoundObject | null {
     const holders = this.#store.chunks.get(id as string as ChunkId)
     if (holders === undefined || holders.size === 0) return null
-    const at: { place: Place; offset: number }[] = []
+    const at: { place: Place; offset: number; cid: ContentId }[] = []
     let length = 0
     for (const cid of holders) {
       const content = this.#store.contents.get(cid) as StoredContent
@@ -166,7 +166,7 @@ export class FakeIndex implements FolderIndex {
       for (const chunk of content.list.chunks) {
         if (chunk.id === (id as string)) {
           length = chunk.length
-          for (const place of content.places.values()) at.push({ place, offset })
+          for (const place of content.places.values()) at.push({ place, offset, cid })
         }
         offset += chunk.length
       }

@@ -143,7 +143,7 @@ export class FolderDevice implements Node {
   }
 
   answer(id: ObjectId): Promise<Buffer | null> {
-    return this.#running === null ? Promise.resolve(null) : serveObject(this.#running.disk, this.#running.index, id)
+    return this.#running === null ? Promise.resolve(null) : serveObject(this.#running.disk, this.#running.index, id, true)
   }
 
   settle(): Promise<FolderReport> {

@@ -143,8 +143,8 @@ test('contents: header, pages and chunks are found by id and prove themselves', 
   }
   const third = await index.find(pages[2] as ObjectId)
   t.is(third?.kind === 'bytes' ? decodePage(third.data, 0)?.length : null, 2500 - 2048)
-  t.alike(await index.find(large.chunks[2]?.id as never), { kind: 'chunk', length: 3, at: [{ place: tree('big'), offset: 3 }] })
-  t.alike(await index.find(list('tiny').chunks[0]?.id as never), { kind: 'chunk', length: 4, at: [{ place: tree('tiny'), offset: 0 }] })
+  t.alike(await index.find(large.chunks[2]?.id as never), { kind: 'chunk', length: 3, at: [{ place: tree('big'), offset: 3, cid: large.cid }] })
+  t.alike(await index.find(list('tiny').chunks[0]?.id as never), { kind: 'chunk', length: 4, at: [{ place: tree('tiny'), offset: 0, cid: list('tiny').cid }] })
   t.is(await index.find(chunkId(Buffer.from('unknown')) as never), null)
 })
 

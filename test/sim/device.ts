@@ -563,7 +563,7 @@ export class SimDevice implements Node {
 
   answer(id: ObjectId): Promise<Buffer | null> {
     const daemon = this.#daemon
-    return daemon === null ? new Promise(() => undefined) : serveObject(daemon.disk, daemon.index, id)
+    return daemon === null ? new Promise(() => undefined) : serveObject(daemon.disk, daemon.index, id, true)
   }
 
   settle(): Promise<FolderReport> {
