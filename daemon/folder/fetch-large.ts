@@ -10,7 +10,7 @@ import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch
 /** Large contents fetched at once. */
 export const LARGE_AT_ONCE = 3
 /** Wants in flight for one large content at each device. */
-const WANTS_AT_ONCE = 3
+const WANTS_AT_ONCE = 6
 /** Bytes asked for in one want of a large content. */
 const WANT_BYTES = 1024 * 1024
 /** Files of the tree from which a content is put together before its chunks are looked up one by one. */
@@ -147,9 +147,16 @@ export class LargeLane {
     setMaxListeners(0, signal)
     const lanes = devices.map((device) => ({ device, lost: false }))
     const lane = async (source: { readonly device: DeviceId; lost: boolean }): Promise<void> => {
+      // The next group is asked for while this one is written, and no more than that: the disk sets the pace.
+      let writing: Promise<void> = Promise.resolve()
       for (let group = groups.take(source.device); group !== null && !this.#over(); group = source.lost ? null : groups.take(source.device)) {
         try {
-          if (!(await this.#askGroup(source.device, staged, left, group.ids, signal))) source.lost = true
+          const { answered, written } = await this.#askGroup(source.device, staged, left, group.ids, signal)
+          // Whatever it meets is told by the next turn, and waited for by the release of the staged content.
+          written.catch(() => undefined)
+          if (!answered) source.lost = true
+          await writing
+          writing = written
         } catch (error) {
           complete.abort()
           throw error
@@ -157,12 +164,13 @@ export class LargeLane {
         group.done()
         if (left.size === 0) complete.abort()
       }
+      await writing
     }
     await allSettled(lanes.flatMap((source) => Array.from({ length: WANTS_AT_ONCE }, () => lane(source))))
   }
 
-  /** @returns false if the device cannot be asked any more. */
-  async #askGroup(device: DeviceId, staged: StagedFile, left: Map<ObjectId, Wanted>, ids: readonly ObjectId[], signal: AbortSignal): Promise<boolean> {
+  /** `answered`: false if the device cannot be asked any more. `written`: what came is in staging. */
+  async #askGroup(device: DeviceId, staged: StagedFile, left: Map<ObjectId, Wanted>, ids: readonly ObjectId[], signal: AbortSignal): Promise<{ readonly answered: boolean; readonly written: Promise<void> }> {
     const writes: Promise<void>[] = []
     const answered = await this.#sources.want(
       device,
@@ -176,8 +184,7 @@ export class LargeLane {
       },
       signal
     )
-    await allSettled(writes)
-    return answered
+    return { answered, written: allSettled(writes) }
   }
 
   async #wantAll(device: DeviceId, ids: readonly ObjectId[], valid: (id: ObjectId, data: Buffer) => boolean): Promise<Map<ObjectId, Buffer>> {
