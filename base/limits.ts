@@ -32,6 +32,9 @@ export const MAX_DOTS = 256
 export const MAX_TARGET_BYTES = 4095
 /** One entry's value in a drive: 1,024 writers, 256 dots and an escaped symlink text fit. */
 export const MAX_ENTRY_BYTES = 64 * 1024
+/** Chunks of new files that go out with the word of them, in number and size each: what one message holds without delaying others. */
+export const FRESH_CHUNKS = 8
+export const FRESH_CHUNK_BYTES = 8 * 1024
 /** Blocks and bytes of a run of a drive's log: taken in at once, which holds up the receiver for some 8 µs a block … */
 export const RUN_BLOCKS = 4096
 export const RUN_BYTES = 4 * 1024 * 1024

@@ -178,8 +178,16 @@ export class Daemon extends Resource implements App {
       attach: (drive, stream) => this.#isCurrent(drive) && !this.forks.has(drive) && this.drives.replicate(drive, stream),
       detach: (drive, stream) => this.drives.unreplicate(drive, stream),
       onForkEvidence: async (evidence) => await this.#forkSeen(evidence),
-      runs: this.drives.runs
+      runs: this.drives.runs,
+      fresh: {
+        of: (drive) => this.#hostOf((host) => host.driveKey === drive)?.freshChunks ?? [],
+        take: (drive, chunks) => this.#hostOf((host) => host.reads(drive))?.takeFresh(chunks)
+      }
     }
+  }
+
+  #hostOf(is: (host: FolderHost) => boolean): FolderHost | undefined {
+    return [...this.hosts.values()].find(is)
   }
 
   async #heads(id: FolderId): Promise<readonly DriveHead[]> {

@@ -115,6 +115,16 @@ export class Folder extends Resource implements FolderInbox {
     return this.#context?.recent.get(id) ?? null
   }
 
+  /** Bytes of tiny files that are being published, in order of the statements. */
+  get freshChunks(): readonly Buffer[] {
+    return this.#context?.fresh ?? []
+  }
+
+  /** Chunks that another device sent before they were asked for. */
+  takeFresh(chunks: readonly Buffer[]): void {
+    for (const chunk of chunks) this.#context?.recent.take(Buffer.from(chunk))
+  }
+
   // ------------------------------------------------------------------------------------------- lifecycle
 
   protected async onOpen(): Promise<void> {

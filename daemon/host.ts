@@ -220,6 +220,21 @@ export class FolderHost extends Resource {
     return await ownHistory(this.#index, query)
   }
 
+  /** One of the others' drives that is read here. */
+  reads(drive: DriveKey): boolean {
+    return this.#remotes.has(drive)
+  }
+
+  /** See Folder. */
+  get freshChunks(): readonly Buffer[] {
+    return this.#folder?.freshChunks ?? []
+  }
+
+  takeFresh(chunks: readonly Buffer[]): void {
+    const activity = this.#folder?.activity
+    if (activity !== 'paused' && activity !== 'halted') this.#folder?.takeFresh(chunks)
+  }
+
   /** Bytes for another member of the group; null while paused or halted (R29). */
   async serve(id: ObjectId): Promise<Buffer | null> {
     return await this.#serve(id, true)

@@ -392,6 +392,8 @@ export interface LogState {
   readonly whole: boolean
   /** It is known which key signs the log. */
   readonly signer: boolean
+  /** The drive is ours. */
+  readonly author: boolean
 }
 
 /** Which blocks are asked for: those from `start` on. */

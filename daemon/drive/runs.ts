@@ -27,7 +27,7 @@ export class Runs implements DriveRuns {
   state(drive: DriveKey): LogState | null {
     const core = this.#core(drive)
     if (core === null || !core.opened || core.closing !== null) return null
-    return { length: core.length, fork: core.fork, whole: core.contiguousLength >= core.length, signer: core.manifest !== null }
+    return { length: core.length, fork: core.fork, whole: core.contiguousLength >= core.length, signer: core.manifest !== null, author: core.writable }
   }
 
   async read(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {

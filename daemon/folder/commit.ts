@@ -2,7 +2,7 @@
  * Publishes statements in our own drive and writes what belongs to them into the index, in the order that a crash can bear: the
  * drive first, then the index with the drive's length; a drive that is longer than the checkpoint is replayed at the next start.
  */
-import { BATCH_ENTRIES } from '../../base/limits.ts'
+import { BATCH_ENTRIES, FRESH_CHUNK_BYTES, FRESH_CHUNKS } from '../../base/limits.ts'
 import type { BlobRange, HistoryRow, IndexBatch, OpenContent, Publication, Published, ReadChunk, Row } from '../ports.ts'
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -37,11 +37,11 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   const { own, index, clock } = context.ports
   const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
   const bases = await Promise.all(changes.map((change, i) => baseOf(context, change, blobs[i] ?? null)))
-  const published = await own.publish(
-    changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null)),
-    readerOf(context),
-    openerOf(context, changes)
-  )
+  context.fresh = freshChunks(context, changes, blobs)
+  const publications = changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null))
+  const published = await own.publish(publications, readerOf(context), openerOf(context, changes)).finally(() => {
+    context.fresh = []
+  })
   const batch = index.batch()
   const done: Change[] = []
   const unreadable: PathKey[] = []
@@ -63,6 +63,16 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
 
 function publication(change: Change, blob: BlobRange | null, base: Publication['base']): Publication {
   return { path: change.path, entry: change.entry, content: change.list === null ? null : { list: change.list, blob }, base: base ?? null }
+}
+
+/** What the other devices will ask for next, if it is little: contents of one chunk that are new here, and not from one of them. */
+function freshChunks(context: FolderContext, changes: readonly Change[], blobs: readonly (BlobRange | null)[]): readonly Buffer[] {
+  if (changes.length > FRESH_CHUNKS) return []
+  return changes.flatMap(({ from, list }, i) => {
+    const chunk = from === 'local' && (blobs[i] ?? null) === null && list?.chunks.length === 1 ? list.chunks[0] : undefined
+    const data = chunk === undefined || chunk.length > FRESH_CHUNK_BYTES ? null : context.recent.get(chunk.id)
+    return data === null ? [] : [data]
+  })
 }
 
 /** The content that stood here before, if the new one must be appended. */

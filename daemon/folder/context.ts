@@ -41,6 +41,8 @@ export interface FolderContext {
   readonly fetcher: Fetcher
   readonly guard: Guard
   readonly recent: RecentChunks
+  /** Bytes of tiny new files that are being published, for the devices that hear of them. */
+  fresh: readonly Buffer[]
   /** Contents staged for a user's request: not to be tidied away. */
   readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */

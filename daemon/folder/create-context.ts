@@ -47,6 +47,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     signal,
     held: () => parts.held(),
     verified: (chunk, data) => recent.put(chunk, data),
+    recent: (chunk) => recent.get(chunk),
     staged: (paths) => mark(() => work.markDirty(paths)),
     failed: (paths, problem) => mark(() => failed(paths, problem))
   })
@@ -58,6 +59,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     fetcher,
     guard: new Guard(parts.guard),
     recent,
+    fresh: [],
     asked: new Set(),
     problems,
     blocked,

@@ -52,7 +52,7 @@ export class SmallLane {
 
   async #localSmall(job: Job): Promise<Buffer | null> {
     if (job.chunk === null) return Buffer.alloc(0)
-    return await this.#sources.localChunk(job.chunk)
+    return this.#sources.ports.recent?.(job.chunk.id) ?? (await this.#sources.localChunk(job.chunk))
   }
 
   async #askSmall(device: DeviceId, left: Map<ObjectId, Job>, finished: Promise<void>[]): Promise<void> {

@@ -23,6 +23,8 @@ export interface SourcePorts {
   readonly signal: AbortSignal
   /** Bytes of a content of one chunk that are about to be staged; they stay as they are. */
   verified?(chunk: ChunkId, data: Buffer): void
+  /** Bytes of a chunk that came before they were asked for, verified; null mostly. */
+  recent?(chunk: ChunkId): Buffer | null
 }
 
 /** Where a lane tells what became of its jobs. */

@@ -98,6 +98,9 @@ export const MAX_RUNS = 3
 export const RUN_IDLE_MS = 5_000
 /** A whole run; so long it takes over 35 KB/s. */
 export const RUN_TOTAL_MS = 120_000
+/** A log that grew by no more than this is sent without being asked for: a small change, then, is there after one way. */
+export const PUSH_BLOCKS = 16
+export const PUSH_BYTES = 64 * 1024
 /** A Hypercore signature: one of 64 bytes, and who of the signers made it. */
 export const MAX_SIGNATURE_BYTES = 1024
 /** A Hypercore manifest of one signer: about 100 bytes. */

@@ -15,7 +15,7 @@ import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
 import { RunLane } from './run-lane.ts'
-import type { Offer } from './run-protocol.ts'
+import type { Offer, Push } from './run-protocol.ts'
 import type { Runs } from './runs.ts'
 
 /** What a connection needs of the daemon. */
@@ -177,6 +177,11 @@ export class PeerLink {
     if (!this.#closed) this.#runs?.offer(offer)
   }
 
+  /** What an offer would be answered with, unasked. */
+  pushRun(push: Push): void {
+    if (!this.#closed) this.#runs?.push(push)
+  }
+
   /** Blocks of a drive's log, not proved yet; null if the device has none. Rejects if it does not answer. */
   async askRun(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {
     if (this.#closed || this.#runs === null) throw new Error('the device is not connected')
@@ -275,6 +280,8 @@ export class PeerLink {
       onOpen: () => runs.opened(this),
       onClose: () => runs.closed(this),
       onOffer: (offer) => runs.onOffer(this, offer),
+      onPush: (push) => runs.onPush(this, push),
+      onGiven: (drive, end) => runs.onGiven(this, drive, end),
       onFault: (error) => this.#fault(error),
     })
   }

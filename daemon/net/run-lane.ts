@@ -10,7 +10,7 @@ import { Channel } from './channel.ts'
 import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_TOTAL_MS } from './limits.ts'
 import { RUNS_PROTOCOL } from './run-protocol.ts'
 import * as wire from './run-protocol.ts'
-import type { Ask, Blocks, End, Offer } from './run-protocol.ts'
+import type { Ask, Blocks, End, Offer, Push } from './run-protocol.ts'
 
 export interface RunLaneOptions {
   readonly stream: unknown
@@ -22,6 +22,9 @@ export interface RunLaneOptions {
   onOpen(): void
   onClose(): void
   onOffer(offer: Offer): void
+  onPush(push: Push): void
+  /** The peer was sent the drive's blocks up to `end`. */
+  onGiven(drive: DriveKey, end: number): void
   onFault(error: unknown): void
 }
 
@@ -65,6 +68,11 @@ export class RunLane {
     this.#send.offer(offer)
   }
 
+  /** Nothing is sent to who may not have it. */
+  push(push: Push): void {
+    if (this.#options.allowed(push.drive)) this.#send.push(push)
+  }
+
   /** Null: the peer has none. Rejects if it does not answer, or the connection ends. */
   async ask(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {
     if (!this.isOpen) throw new Error('the device is not connected')
@@ -90,6 +98,7 @@ export class RunLane {
       blocks: channel.message(wire.blocks, (message) => this.#onBlocks(message)),
       end: channel.message(wire.end, (message) => this.#onEnd(message)),
       none: channel.message(wire.none, ({ id }) => this.#take(id)?.done(null)),
+      push: channel.message(wire.push, (message) => this.#options.onPush(message)),
     }
   }
 
@@ -150,6 +159,7 @@ export class RunLane {
       if (!this.#send.blocks({ id: ask.id, blocks })) await this.#channel.drained()
     }
     this.#send.end({ id: ask.id, signature: run.signature, signer: run.signer })
+    this.#options.onGiven(ask.drive, run.start + run.blocks.length)
   }
 
   async #read({ drive, fork, start, signer }: Ask): Promise<BlockRun | null> {

@@ -1,17 +1,17 @@
 /**
  * Messages of `p2psync/runs/1`: logs of drives in many blocks at once. docs/protocol.md is written from this file too.
  *
- *     0 offer · 1 ask · 2 blocks · 3 end · 4 none
+ *     0 offer · 1 ask · 2 blocks · 3 end · 4 none · 5 push
  *
  * An older device does not know the channel; between the two, db cores grow by Hypercore's own replication.
  */
 import c from 'compact-encoding'
 import type { Encoding } from 'compact-encoding'
-import { MAX_RUN_BLOCK_BYTES, MAX_RUN_BLOCKS } from '../../base/limits.ts'
+import { FRESH_CHUNK_BYTES, FRESH_CHUNKS, MAX_RUN_BLOCK_BYTES, MAX_RUN_BLOCKS } from '../../base/limits.ts'
 import type { RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
 import { bytes, encoding, idEncoding, list } from './codec.ts'
-import { MAX_SIGNATURE_BYTES, MAX_SIGNER_BYTES } from './limits.ts'
+import { MAX_SIGNATURE_BYTES, MAX_SIGNER_BYTES, PUSH_BLOCKS } from './limits.ts'
 
 export const RUNS_PROTOCOL = 'p2psync/runs/1'
 
@@ -46,7 +46,20 @@ export interface None {
   readonly id: number
 }
 
+/** An offer of its author's up to the end of these blocks, with what that offer would be answered with. */
+export interface Push {
+  readonly drive: DriveKey
+  readonly fork: number
+  readonly start: number
+  readonly blocks: readonly Buffer[]
+  readonly signature: Buffer
+  /** Bytes of chunks that these blocks name. */
+  readonly chunks: readonly Buffer[]
+}
+
 const driveKey = idEncoding<DriveKey>(32, 'hex')
+const pushedBlocks = list(bytes(MAX_RUN_BLOCK_BYTES), PUSH_BLOCKS)
+const pushedChunks = list(bytes(FRESH_CHUNK_BYTES), FRESH_CHUNKS)
 
 export const offer: Encoding<Offer> = encoding(
   (out, message) => {
@@ -100,4 +113,23 @@ export const end: Encoding<End> = encoding(
 export const none: Encoding<None> = encoding(
   (out, message) => out.put(c.uint, message.id),
   (state) => ({ id: c.uint.decode(state) }),
+)
+
+export const push: Encoding<Push> = encoding(
+  (out, message) => {
+    out.put(driveKey, message.drive)
+    out.put(c.uint, message.fork)
+    out.put(c.uint, message.start)
+    out.put(pushedBlocks, message.blocks)
+    out.put(bytes(MAX_SIGNATURE_BYTES), message.signature)
+    out.put(pushedChunks, message.chunks)
+  },
+  (state) => ({
+    drive: driveKey.decode(state),
+    fork: c.uint.decode(state),
+    start: c.uint.decode(state),
+    blocks: pushedBlocks.decode(state),
+    signature: Buffer.from(bytes(MAX_SIGNATURE_BYTES).decode(state)),
+    chunks: pushedChunks.decode(state),
+  }),
 )

@@ -1,14 +1,23 @@
 /**
  * How the logs of the others' drives grow here: in runs, from one device that offers them, as long as every device that a drive is
  * attached to speaks of runs. Hypercore's own replication is held back for that time, and takes over at once where a run does not
- * come, is refused, or cannot be given. Knows keys and lengths only; drive/ reads and proves.
+ * come, is refused, or cannot be given. What a log of ours grows by in a small change is sent unasked. Knows keys and lengths only;
+ * drive/ reads and proves.
  */
 import { messageOf } from '../../base/errors.ts'
-import type { DriveRuns, LogState, Log } from '../ports.ts'
+import type { BlockRun, DriveRuns, LogState, Log } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
-import { MAX_OFFERS, MAX_RUNS } from './limits.ts'
+import { MAX_OFFERS, MAX_RUNS, PUSH_BLOCKS, PUSH_BYTES } from './limits.ts'
 import type { PeerLink } from './link.ts'
-import type { Offer } from './run-protocol.ts'
+import type { Offer, Push } from './run-protocol.ts'
+
+/** Bytes of tiny files that are sent before they are asked for. */
+export interface FreshChunks {
+  /** Those which our drive is about to state. Few and small (base/limits.ts). */
+  of(drive: DriveKey): readonly Buffer[]
+  /** Not verified: they are what their hash says. */
+  take(drive: DriveKey, chunks: readonly Buffer[]): void
+}
 
 /** Of one connection. */
 interface Standing {
@@ -16,12 +25,15 @@ interface Standing {
   readonly offers: Map<DriveKey, Offer>
   /** Up to where it was told that we have it. */
   readonly told: Map<DriveKey, number>
+  /** Up to where it was sent the blocks. */
+  readonly given: Map<DriveKey, number>
   /** It is not asked until the log here is this long. */
   readonly refused: Map<DriveKey, number>
 }
 
 export class Runs {
   readonly drives: DriveRuns
+  readonly #fresh: FreshChunks | null
   readonly #links: ReadonlySet<PeerLink>
   readonly #log: Log
   readonly #standings = new Map<PeerLink, Standing>()
@@ -31,8 +43,9 @@ export class Runs {
   #running = 0
 
   /** @param links all that live, whether they know of runs or not. */
-  constructor(drives: DriveRuns, links: ReadonlySet<PeerLink>, log: Log) {
+  constructor(drives: DriveRuns, fresh: FreshChunks | null, links: ReadonlySet<PeerLink>, log: Log) {
     this.drives = drives
+    this.#fresh = fresh
     this.#links = links
     this.#log = log
     drives.watch((drive) => this.follow(drive))
@@ -40,7 +53,7 @@ export class Runs {
 
   /** The device at the other end knows of runs. */
   opened(link: PeerLink): void {
-    this.#standings.set(link, { offers: new Map(), told: new Map(), refused: new Map() })
+    this.#standings.set(link, { offers: new Map(), told: new Map(), given: new Map(), refused: new Map() })
     for (const drive of link.attached) this.follow(drive)
   }
 
@@ -51,11 +64,37 @@ export class Runs {
   }
 
   onOffer(link: PeerLink, offer: Offer): void {
+    if (this.#noteOffer(link, offer)) this.follow(offer.drive)
+  }
+
+  /** Taken in if it goes on where the log here ends; otherwise it is an offer like any other. */
+  onPush(link: PeerLink, push: Push): void {
+    const { drive, fork, start, blocks, chunks } = push
+    if (!this.#noteOffer(link, { drive, fork, length: start + blocks.length })) return
+    const state = this.drives.state(drive)
+    const fits = state !== null && state.signer && state.length === start && state.fork === fork && blocks.length > 0
+    if (!fits || this.#busy.has(drive) || !link.attached.has(drive) || !this.#speaksOf(link, drive, state)) {
+      this.follow(drive)
+      return
+    }
+    this.#fresh?.take(drive, chunks)
+    this.#busy.add(drive)
+    void this.#takePushed(link, push).finally(() => {
+      this.#busy.delete(drive)
+      this.follow(drive)
+    })
+  }
+
+  onGiven(link: PeerLink, drive: DriveKey, end: number): void {
+    this.#standings.get(link)?.given.set(drive, end)
+  }
+
+  #noteOffer(link: PeerLink, offer: Offer): boolean {
     const offers = this.#standings.get(link)?.offers
-    if (offers === undefined) return
+    if (offers === undefined) return false
     if (offers.size >= MAX_OFFERS && !offers.has(offer.drive)) throw new Error('offers of too many drives')
     offers.set(offer.drive, offer)
-    this.follow(offer.drive)
+    return true
   }
 
   /** The drive grew, or was attached somewhere or taken from there: what is held, told and asked for is decided anew. */
@@ -89,12 +128,39 @@ export class Runs {
     return (standing.offers.get(drive)?.fork ?? state.fork) === state.fork
   }
 
-  #tell(link: PeerLink, drive: DriveKey, { length, fork, whole }: LogState): void {
+  #tell(link: PeerLink, drive: DriveKey, { length, fork, whole, author }: LogState): void {
     const standing = this.#standings.get(link)
     if (standing === undefined || !whole || length === 0) return
-    if ((standing.told.get(drive) ?? 0) >= length || (standing.offers.get(drive)?.length ?? 0) >= length) return
-    standing.told.set(drive, length)
-    link.offerRun({ drive, fork, length })
+    const { told, offers, given } = standing
+    const offered = offers.get(drive)?.length ?? 0
+    if ((told.get(drive) ?? 0) >= length || offered >= length) return
+    told.set(drive, length)
+    const had = Math.max(given.get(drive) ?? 0, offered)
+    if (author && had > 0 && length - had <= PUSH_BLOCKS) {
+      given.set(drive, length)
+      void this.#push(link, drive, fork, had, length)
+    } else link.offerRun({ drive, fork, length })
+  }
+
+  /** Never rejects. Two that overtake each other end as offers. */
+  async #push(link: PeerLink, drive: DriveKey, fork: number, start: number, length: number): Promise<void> {
+    const chunks = this.#fresh?.of(drive) ?? []
+    const run = await this.drives.read(drive, { fork, start, signer: false }).catch((error: unknown) => {
+      this.#log.debug({ drive: drive.slice(0, 12), reason: messageOf(error) }, 'cannot read what a drive grew by')
+      return null
+    })
+    if (run !== null && start + run.blocks.length >= length && isSmall(run)) {
+      link.pushRun({ drive, fork, start, blocks: run.blocks, signature: run.signature, chunks })
+    } else link.offerRun({ drive, fork, length })
+  }
+
+  /** Never rejects. */
+  async #takePushed(link: PeerLink, { drive, fork, start, blocks, signature }: Push): Promise<void> {
+    try {
+      await this.drives.take(drive, { fork, start, blocks, signature, signer: null })
+    } catch (error) {
+      this.#refuse(link, drive, { error: messageOf(error) })
+    }
   }
 
   /** Whom to ask: who has most. */
@@ -157,4 +223,8 @@ export class Runs {
     const why = reason === 'none' ? 'it has none' : reason.error
     this.#log.debug({ peer: link.device.slice(0, 8), drive: drive.slice(0, 12), reason: why }, 'no run from this device; its blocks come one by one')
   }
+}
+
+function isSmall({ blocks }: BlockRun): boolean {
+  return blocks.length <= PUSH_BLOCKS && blocks.reduce((sum, block) => sum + block.length, 0) <= PUSH_BYTES
 }

@@ -27,6 +27,7 @@ import type { Bootstrap } from './node.ts'
 import { Replication } from './replication.ts'
 import type { ReplicationHandlers } from './replication.ts'
 import { Runs } from './runs.ts'
+import type { FreshChunks } from './runs.ts'
 
 export interface NetworkOptions {
   readonly group: Group
@@ -50,6 +51,8 @@ export interface NetworkHandlers extends ReplicationHandlers {
   history?(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** The logs of drives; absent: they do not travel in runs. */
   readonly runs?: DriveRuns
+  /** The bytes of tiny files; absent: they are always asked for. */
+  readonly fresh?: FreshChunks
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -122,7 +125,7 @@ export class Network extends Resource {
 
   setHandlers(handlers: NetworkHandlers): void {
     this.#handlers = handlers
-    this.#runs = handlers.runs === undefined ? null : new Runs(handlers.runs, this.#all, this.#log)
+    this.#runs = handlers.runs === undefined ? null : new Runs(handlers.runs, handlers.fresh ?? null, this.#all, this.#log)
     this.#replication = new Replication(this.group, handlers, this.#log, this.#runs)
   }
 

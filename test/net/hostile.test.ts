@@ -254,9 +254,9 @@ test('runs: a member that sends junk, asks without end or offers without end get
   const speak = async (): Promise<{ stream: NoiseSecretStream; raw: Raw }> => {
     const stream = dial(node, a, keyPair)
     stream.on('error', () => undefined)
-    return { stream, raw: await rawChannel(stream, runs.RUNS_PROTOCOL, 5) }
+    return { stream, raw: await rawChannel(stream, runs.RUNS_PROTOCOL, 6) }
   }
-  for (let type = 0; type < 5; type++) {
+  for (let type = 0; type < 6; type++) {
     for (const bytes of [Buffer.alloc(0), Buffer.from([255]), randomBytes(40), Buffer.alloc(400, 255)]) {
       const { stream, raw } = await speak()
       raw.send(type, bytes)
@@ -277,6 +277,10 @@ test('runs: a member that sends junk, asks without end or offers without end get
   t.pass('each ask is answered with none')
   asking.raw.send(2, c.encode(runs.blocks, { id: 5, blocks: [Buffer.alloc(10)] }))
   asking.raw.send(3, c.encode(runs.end, { id: 5, signature: Buffer.alloc(64), signer: null }))
+  // Blocks that nobody signed, of a drive that is not the sender's, and beyond and before the end of a log.
+  for (const start of [0, 1, 2, 2 ** 40]) {
+    asking.raw.send(5, c.encode(runs.push, { drive, fork: 0, start, blocks: [Buffer.alloc(10)], signature: Buffer.alloc(64), chunks: [Buffer.alloc(10)] }))
+  }
   asking.stream.destroy()
   await closed(asking.stream)
   const offering = await speak()

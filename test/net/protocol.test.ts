@@ -69,6 +69,12 @@ const ROWS = [
   row('run blocks', runs.blocks, { id: 9, blocks: [Buffer.from('hi'), Buffer.from('')] }, '090202686900'),
   row('run end', runs.end, { id: 9, signature: Buffer.alloc(64, 1), signer: null }, `0940${x('01', 64)}00`),
   row('run end, with its signer', runs.end, { id: 9, signature: Buffer.alloc(64, 1), signer: Buffer.from('hi') }, `0940${x('01', 64)}01026869`),
+  row(
+    'run push',
+    runs.push,
+    { drive: 'cd'.repeat(32) as DriveKey, fork: 0, start: 300, blocks: [Buffer.from('hi')], signature: Buffer.alloc(64, 1), chunks: [Buffer.from('ab')] },
+    `${x('cd', 32)}00fd2c010102686940${x('01', 64)}01026162`
+  ),
   row('run, none', runs.none, { id: 9 }, '09'),
   row('handover', wire.handoverPart, { more: false, group: Buffer.alloc(32, 3), records: [RECORD] }, `00${x('03', 32)}01${RECORD_HEX}`),
 ]
@@ -98,6 +104,7 @@ test('protocol: any bytes are a message or an error, never more memory than they
   t.exception(() => c.decode(wire.want, huge))
   t.exception(() => c.decode(runs.blocks, Buffer.from(`09feffffff7f${x('00', 40)}`, 'hex')))
   t.exception(() => c.decode(runs.end, Buffer.from(`09fd0004${x('00', 40)}`, 'hex')))
+  t.exception(() => c.decode(runs.push, Buffer.from(`${x('cd', 32)}000011${x('00', 40)}`, 'hex')), 'more blocks than a push has')
   t.exception(() => c.decode(wire.data, Buffer.from(`01feffffff7f${x('00', 40)}`, 'hex')))
 })
 

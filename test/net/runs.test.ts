@@ -11,24 +11,30 @@ import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
 import type { BlockRun, Clock, DriveRuns, RunRequest } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
 import { Contents, directory, openDrives } from '../drive/fixtures.ts'
-import { announce, groupHas, must, openDevice, pair, realClock, type Device } from './helpers.ts'
+import { announce, connected, groupHas, must, openDevice, pair, realClock, type Device } from './helpers.ts'
 
 const FOLDER_KEY = randomBytes(32)
 
 interface Node {
   readonly device: Device
   readonly drives: Drives
+  /** Chunks that go out with a push, and those that came. */
+  readonly fresh: Buffer[]
+  readonly taken: Buffer[]
 }
 
 /** A device that offers what it has open, as the daemon does. `runs`: what it does instead of the truth; null: it is an older one. */
 async function open(t: Assert, name: string, seed: number, runs: ((real: DriveRuns) => DriveRuns) | null, clock?: Clock): Promise<Node> {
   const { drives } = await openDrives(t, seed)
+  const fresh: Buffer[] = []
+  const taken: Buffer[] = []
   const handlers: Partial<NetworkHandlers> = {
     attach: (drive, stream) => drives.replicate(drive, stream),
+    fresh: { of: () => fresh, take: (_drive, chunks) => void taken.push(...chunks.map((chunk) => Buffer.from(chunk))) },
     ...(runs === null ? {} : { runs: runs(drives.runs) })
   }
   const device = await openDevice(t, { name, bootstrap: 'none', handlers, ...(clock === undefined ? {} : { clock }) })
-  return { device, drives }
+  return { device, drives, fresh, taken }
 }
 
 const truth = (real: DriveRuns): DriveRuns => real
@@ -102,6 +108,66 @@ test('runs: a device catches up by runs alone, and so it stays', async (t) => {
   }
   t.is(core.length, own.length)
   t.is(stock(core), 0, 'not one block came by itself')
+})
+
+/** Runs that the device asks the other for, from now on. */
+function asks(of: Node, other: Node): { count: number } {
+  const link = must(of.device.network.link(other.device.group.self.id))
+  const real = link.askRun.bind(link)
+  const asked = { count: 0 }
+  link.askRun = async (...args) => {
+    asked.count++
+    return await real(...args)
+  }
+  return asked
+}
+
+test('runs: what a log grows by in a small change is pushed, with the bytes of tiny files; more is asked for', async (t) => {
+  const { a, b, own, core } = await scene(t, truth)
+  await caughtUp(core, own)
+  const asked = asks(b, a)
+  a.fresh.push(Buffer.from('a tiny file'))
+  for (let round = 0; round < 5; round++) {
+    await publish(own, 3)
+    await caughtUp(core, own)
+  }
+  t.is(asked.count, 0)
+  t.alike(b.taken.map(String), Array.from({ length: 5 }, () => 'a tiny file'))
+  await publish(own, 100)
+  await caughtUp(core, own)
+  t.ok(asked.count > 0)
+  t.is(b.taken.length, 5)
+  t.is(stock(core), 0)
+})
+
+test('runs: several small changes at once arrive, whichever push overtakes another', async (t) => {
+  const slowly = reading(async (real, drive, request) => {
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 30))
+    return await real.read(drive, request)
+  })
+  const { own, core } = await scene(t, slowly)
+  await caughtUp(core, own)
+  for (let round = 0; round < 20; round++) await publish(own, 1)
+  await caughtUp(core, own)
+  t.is(core.length, own.length)
+  t.is(stock(core), 0)
+})
+
+test('runs: a device that came back up to date is pushed the next small change', async (t) => {
+  const { a, b, folder, own, core } = await scene(t, truth)
+  await caughtUp(core, own)
+  const before = must(b.device.network.link(a.device.group.self.id))
+  const gone = new Promise<void>((resolve) => before.onClose(resolve))
+  before.close()
+  await gone
+  await Promise.all([connected(a.device, b.device), connected(b.device, a.device)])
+  await both([a, b], folder)
+  const asked = asks(b, a)
+  await publish(own, 1)
+  await caughtUp(core, own)
+  t.is(core.length, own.length)
+  t.is(stock(core), 0)
+  t.ok(asked.count <= 1)
 })
 
 test('runs: a third device gets the log from one that is not its author', async (t) => {
