@@ -42,6 +42,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 export class Fetcher {
   readonly #ports: FetcherPorts
   readonly #jobs = new Map<ContentId, Job>()
+  /** Those that no connected device could give. */
+  readonly #missing = new Set<Job>()
   readonly #lists = new Map<ContentId, ContentList>()
   readonly #wants = new Map<PathKey, ContentId>()
   readonly #askers = new Map<ContentId, Set<PathKey>>()
@@ -80,9 +82,7 @@ export class Fetcher {
 
   /** Contents that no connected device could give. */
   get unavailable(): number {
-    let count = 0
-    for (const job of this.#jobs.values()) if (job.state === 'unavailable') count++
-    return count
+    return this.#missing.size
   }
 
   /** Contents asked for and not staged yet, with those that a device may still give. */
@@ -147,6 +147,7 @@ export class Fetcher {
     const job = this.#jobs.get(cid)
     if (job === undefined || job.state === 'active') return
     this.#jobs.delete(cid)
+    this.#missing.delete(job)
     const lane = isSmall(job) ? this.#small : this.#large
     const at = lane.indexOf(job)
     if (at !== -1) lane.splice(at, 1)
@@ -159,17 +160,19 @@ export class Fetcher {
       return
     }
     job.state = 'unavailable'
+    this.#missing.add(job)
     this.#ports.unavailable?.([...askers])
   }
 
   /** A device connected or reported: what could not be had may be had now. */
   peersChanged(): void {
-    for (const job of this.#jobs.values()) if (job.state === 'unavailable') this.#enqueue(job)
+    for (const job of [...this.#missing]) this.#enqueue(job)
     this.#pump()
   }
 
   #enqueue(job: Job): void {
     job.state = 'queued'
+    this.#missing.delete(job)
     if (isSmall(job)) this.#small.push(job)
     else this.#large.push(job)
   }

@@ -29,10 +29,13 @@ import { ContentChanges } from './content-changes.ts'
 import { ContentLookup } from './content-lookup.ts'
 import { GatheringBatch, type DriveWish, type Wishes } from './index-batch.ts'
 import { contentOfKey, copyOfKey, divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
+import { RowCache } from './row-cache.ts'
 import { Table } from './table.ts'
 
 /** Rows of one array of an iteration. */
 const BATCH_ROWS = 1000
+/** Of each kind: a slice of the cycle comes back to the same few thousand paths three or four times. About 700 bytes each. */
+const CACHED_ROWS = 4096
 const NO_TOTALS: Totals = { files: 0, directories: 0, bytes: 0 }
 const EMPTY = Buffer.alloc(0)
 
@@ -40,6 +43,10 @@ export class RocksFolderIndex implements FolderIndex {
   readonly #table: Table
   readonly #keys: Keys
   readonly #contents: ContentLookup
+  /** Own rows. */
+  readonly #rows = new RowCache<Row | null>(CACHED_ROWS)
+  /** What all drives of `#drives` state of a path. */
+  readonly #statements = new RowCache<readonly RemoteRow[]>(CACHED_ROWS)
   #own: OwnCheckpoint | null = null
   #totals = NO_TOTALS
   #rules: string | null = null
@@ -82,12 +89,14 @@ export class RocksFolderIndex implements FolderIndex {
   }
 
   async row(path: PathKey): Promise<Row | null> {
-    const bytes = await this.#table.get(this.#keys.row(path))
-    return bytes === null ? null : decodeRow(bytes)
+    this.#table.check()
+    const known = this.#rows.get(path)
+    return known === undefined ? await this.#readRow(path) : known
   }
 
-  rows(paths: readonly PathKey[]): Promise<readonly (Row | null)[]> {
-    return Promise.all(paths.map((path) => this.row(path)))
+  async rows(paths: readonly PathKey[]): Promise<readonly (Row | null)[]> {
+    this.#table.check()
+    return await this.#rows.all(paths, (path) => this.#readRow(path))
   }
 
   async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
@@ -96,8 +105,9 @@ export class RocksFolderIndex implements FolderIndex {
     return rows
   }
 
-  remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]> {
-    return Promise.all(paths.map((path) => this.#remoteRows(path)))
+  async remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]> {
+    this.#table.check()
+    return await this.#statements.all(paths, (path) => this.#readStatements(path))
   }
 
   async remoteChildren(directory: PathKey): Promise<ReadonlySet<string>> {
@@ -188,16 +198,25 @@ export class RocksFolderIndex implements FolderIndex {
     this.#drives = drives
   }
 
-  async #remoteRows(path: PathKey): Promise<RemoteRow[]> {
-    this.#table.check()
-    const drives = [...this.#drives]
-    const stored = await Promise.all(drives.map(([, { number }]) => this.#table.get(this.#keys.remote(number, path))))
+  async #readRow(path: PathKey): Promise<Row | null> {
+    const age = this.#rows.age
+    const bytes = await this.#table.get(this.#keys.row(path))
+    return this.#rows.keep(age, path, bytes === null ? null : decodeRow(bytes))
+  }
+
+  async #readStatements(path: PathKey): Promise<readonly RemoteRow[]> {
+    const age = this.#statements.age
+    const drives = this.#drives
+    const reads: Promise<Buffer | null>[] = []
+    for (const { number } of drives.values()) reads.push(this.#table.get(this.#keys.remote(number, path)))
+    const stored = await Promise.all(reads)
     const rows: RemoteRow[] = []
-    for (const [i, [drive, { device, generation }]] of drives.entries()) {
-      const bytes = stored[i] ?? null
+    let i = 0
+    for (const [drive, { device, generation }] of drives) {
+      const bytes = stored[i++] ?? null
       if (bytes !== null) rows.push({ device, drive, generation, entry: decodeRemote(bytes) })
     }
-    return rows
+    return this.#statements.keep(age, path, rows)
   }
 
   async *#batches<T>(range: Range, map: (key: Buffer, value: Buffer) => T): AsyncGenerator<readonly T[]> {
@@ -248,11 +267,35 @@ export class RocksFolderIndex implements FolderIndex {
       out.destroy()
       throw error
     }
-    await out.flush()
+    try {
+      await out.flush()
+    } catch (error) {
+      // What of it was written is not known.
+      this.#rows.renew(null)
+      this.#statements.renew(null)
+      throw error
+    }
+    this.#renewCaches(wishes, drives)
     this.#own = own
     this.#rules = wishes.rules ?? this.#rules
     this.#totals = totals
     this.#drives = drives
+  }
+
+  #renewCaches({ rows, drives: wishes }: Wishes, drives: ReadonlyMap<DriveKey, DriveRow>): void {
+    this.#rows.renew((put) => {
+      for (const [path, row] of rows) put(path, row)
+    })
+    if (!sameDrives(this.#drives, drives) || [...wishes.values()].some((wish) => wish.dropped)) return this.#statements.renew(null)
+    this.#statements.renew((put) => {
+      for (const [drive, wish] of wishes) {
+        const known = drives.get(drive)
+        if (known === undefined) continue
+        const { device, generation } = known
+        // With several drives, what the others state of it is not at hand.
+        for (const [path, row] of wish.rows) put(path, drives.size > 1 ? undefined : row === null ? [] : [{ device, drive, generation, entry: row.entry }])
+      }
+    })
   }
 
   async #putRows({ rows }: Wishes, out: WriteBatch): Promise<Totals> {
@@ -334,6 +377,16 @@ export class RocksFolderIndex implements FolderIndex {
       }
     }
   }
+}
+
+/** Of the same devices and generations, under the same numbers. */
+function sameDrives(before: ReadonlyMap<DriveKey, DriveRow>, after: ReadonlyMap<DriveKey, DriveRow>): boolean {
+  if (before.size !== after.size) return false
+  for (const [key, { number, device, generation }] of after) {
+    const row = before.get(key)
+    if (row === undefined || row.number !== number || row.device !== device || row.generation !== generation) return false
+  }
+  return true
 }
 
 /** Live rows that our drive states: a shadow or an ignored path does not count. */

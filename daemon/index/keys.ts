@@ -89,7 +89,12 @@ export class Keys {
   }
 
   remote(drive: number, path: PathKey): Buffer {
-    return Buffer.concat([this.#prefix('m'), u32(drive), Buffer.from(split(path))])
+    const rest = split(path)
+    const key = Buffer.allocUnsafe(PREFIX_BYTES + 4 + Buffer.byteLength(rest))
+    this.#prefix('m').copy(key)
+    key.writeUInt32BE(drive, PREFIX_BYTES)
+    key.write(rest, PREFIX_BYTES + 4)
+    return key
   }
 
   remoteChildren(drive: number, directory: PathKey): Range {

@@ -16,6 +16,8 @@ export const IGNORE_FILE = '.p2psyncignore' as PathKey
 /** A folding file system (ext4 casefold, APFS) leaves these out when it compares names. */
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu
 const LONE_SURROGATE = /\p{Surrogate}/u
+/** Nearly all names: a byte a character, and nothing that Unicode could fold to something else than its lower case. */
+const PLAIN = /^[\x01-\x7f]*$/
 
 /**
  * @returns null for anything but a relative path of 1 to 4,096 bytes of valid UTF-8 whose components are names (non-empty, not
@@ -23,7 +25,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u
  */
 export function parsePath(value: unknown): PathKey | null {
   if (typeof value !== 'string' || value.length === 0 || value.length > MAX_PATH_BYTES) return null
-  if (LONE_SURROGATE.test(value) || Buffer.byteLength(value) > MAX_PATH_BYTES) return null
+  if (!PLAIN.test(value) && (LONE_SURROGATE.test(value) || Buffer.byteLength(value) > MAX_PATH_BYTES)) return null
   const names = value.split('/')
   if (!names.every(isName) || isReserved(names[0] ?? '')) return null
   return value as PathKey
@@ -32,12 +34,15 @@ export function parsePath(value: unknown): PathKey | null {
 /** True if it can be the name of something in a directory other than the root (there the reserved name is excluded too). */
 export function isName(name: string): boolean {
   if (name === '' || name === '.' || name === '..' || name.includes('\0') || name.includes('/')) return false
-  if (name.length > MAX_NAME_BYTES || LONE_SURROGATE.test(name)) return false
+  if (name.length > MAX_NAME_BYTES) return false
+  if (PLAIN.test(name)) return true
+  if (LONE_SURROGATE.test(name)) return false
   return Buffer.byteLength(name) <= MAX_NAME_BYTES
 }
 
 /** True for our own directory's name and for every name that a folding file system may take for it. */
 export function isReserved(name: string): boolean {
+  if (PLAIN.test(name)) return name.length === RESERVED_NAME.length && name.toLowerCase() === RESERVED_NAME
   return name.normalize('NFKC').replace(UNSEEN, '').toUpperCase().toLowerCase() === RESERVED_NAME
 }
 

@@ -42,6 +42,9 @@ export function coversAll(vector: VersionVector, dots: readonly Dot[]): boolean 
 
 /** The vector with `writer` at `n`; a counter never goes back. */
 export function bump(vector: VersionVector, writer: WriterId, n: number): VersionVector {
+  const known = countOf(vector, writer)
+  // Mostly nothing has to be sorted: its column is there already.
+  if (known > 0 && isCanonical(vector)) return { ...vector, [writer]: Math.max(known, n) }
   return maxima([vector, { [writer]: n }])
 }
 
@@ -76,6 +79,15 @@ function exceeds(p: VersionVector, q: VersionVector): boolean {
 /** Vectors may be parsed JSON: only own columns count. */
 function countOf(vector: VersionVector, writer: string): number {
   return Object.hasOwn(vector, writer) ? (vector[writer] ?? 0) : 0
+}
+
+function isCanonical(vector: VersionVector): boolean {
+  let last = ''
+  for (const writer of Object.keys(vector)) {
+    if (writer < last || countOf(vector, writer) <= 0) return false
+    last = writer
+  }
+  return true
 }
 
 function sortedVector(columns: ReadonlyMap<string, number>): VersionVector {

@@ -71,6 +71,28 @@ function rows(check: Check): void {
     for (const [path, value] of given) t.alike(await bench.index.row(key(path)), value, `${path} after a restart`)
   })
 
+  check('reads around a flush bring the old or the new, and the new from then on', async (t, { index }) => {
+    for (let round = 0; round < 20; round++) {
+      const batch = index.batch()
+      batch.putRow(key('a'), row(file(`round ${round}`)))
+      batch.putRemote(key('a'), remote(file(`round ${round}`), DEVICE, DRIVE, 1))
+      const early = [index.row(key('a')), index.remoteRows([key('a')])]
+      const flushed = batch.flush()
+      const late = [index.row(key('a')), index.rows([key('a')])]
+      await flushed
+      t.alike(await index.row(key('a')), row(file(`round ${round}`)))
+      t.alike(await index.remoteRows([key('a')]), [[remote(file(`round ${round}`), DEVICE, DRIVE, 1)]])
+      await Promise.all([...early, ...late])
+      t.alike(await index.rows([key('a')]), [row(file(`round ${round}`))])
+      const gone = index.batch()
+      gone.delRow(key('a'))
+      gone.delRemote(key('a'), DRIVE)
+      await gone.flush()
+      t.is(await index.row(key('a')), null)
+      t.alike(await index.remoteRows([key('a')]), [[]])
+    }
+  })
+
   check('children are the direct ones, tombstones included, whatever sorts between', async (t, { index }) => {
     const names = ['a', 'a/b', 'a/b/c', 'a/z', 'a-', 'a-/x', 'a.txt', 'a/\u0001', 'a/é', 'a0', 'b', 'aa/b']
     await put(index, ...names.map((name) => [name, row(directory())] as const), ['a/gone', row(tombstone())])
@@ -187,6 +209,26 @@ function remotes(check: Check): void {
     await check()
     await bench.reopen()
     await check()
+  })
+
+  check('what was read of a path changes with a second drive and a drive that goes', async (t, { index }) => {
+    const told = async (): Promise<readonly string[]> => ((await index.remoteRows([key('a')]))[0] ?? []).map((item) => `${item.drive.slice(0, 2)} ${item.device.slice(0, 2)} ${item.generation} ${item.entry.kind}`).sort()
+    const say = async (row: RemoteRow): Promise<void> => {
+      const batch = index.batch()
+      batch.putRemote(key('a'), row)
+      await batch.flush()
+    }
+    t.alike(await told(), [])
+    await say(remote(file('one'), DEVICE, DRIVE, 1))
+    t.alike(await told(), ['a1 d1 1 file'])
+    await say(remote(directory(), OTHER_DEVICE, OTHER_DRIVE, 1))
+    t.alike(await told(), ['a1 d1 1 file', 'a2 d2 1 directory'])
+    await say(remote(tombstone(), DEVICE, DRIVE, 1))
+    t.alike(await told(), ['a1 d1 1 tombstone', 'a2 d2 1 directory'])
+    const none = index.batch()
+    none.dropRemote(OTHER_DRIVE)
+    await none.flush()
+    t.alike(await told(), ['a1 d1 1 tombstone'])
   })
 
   check('one statement is forgotten, or all of a drive with its checkpoint', async (t, { index }) => {

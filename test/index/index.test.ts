@@ -49,6 +49,18 @@ test('rows: every field survives', async (t) => {
   t.alike(await index.rows(rows.map((_, i) => path(`r${i}`))), rows)
 })
 
+test('what was read of a drive follows what becomes known of the drive', async (t) => {
+  const { index } = await openFresh(t)
+  const first = index.batch()
+  first.putRemote(path('a'), { device: DEVICE, drive: DRIVE, generation: 1, entry: tombstoneEntry() })
+  await first.flush()
+  t.is((await index.remoteRows([path('a')]))[0]?.[0]?.generation, 1)
+  const next = index.batch()
+  next.setRemote(DRIVE, { device: OTHER_DEVICE, generation: 2, length: 1, fork: 0 })
+  await next.flush()
+  t.alike(await index.remoteRows([path('a')]), [[{ device: OTHER_DEVICE, drive: DRIVE, generation: 2, entry: tombstoneEntry() }]])
+})
+
 test('totals follow the rows', async (t) => {
   const { index } = await openFresh(t)
   const first = index.batch()

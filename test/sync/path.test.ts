@@ -1,7 +1,7 @@
 /** Invariant 6: which names are paths of a tree; and their order. */
 import test from 'brittle'
 import fc from 'fast-check'
-import { ancestorsOf, comparePaths, isBelow, isName, joinPath, nameOf, parentOf, parsePath, ROOT } from '../../daemon/sync/path.ts'
+import { ancestorsOf, comparePaths, isBelow, isName, isReserved, joinPath, nameOf, parentOf, parsePath, ROOT } from '../../daemon/sync/path.ts'
 import { path } from './build.ts'
 
 test('names of a tree are paths', (t) => {
@@ -17,6 +17,15 @@ test('whatever could leave the folder, alias or break is none', (t) => {
 
 test('our own directory is none, in any spelling a file system may fold to it', (t) => {
   for (const text of ['.p2psync', '.p2psync/x', '.P2PSYNC', '.P2pSync/x', '.p2p\u017fync', '.p2p\u200dsync', '\uff0ep2psync']) t.is(parsePath(text), null, JSON.stringify(text))
+})
+
+test('the short way for plain names gives what folding gives', (t) => {
+  const folded = (name: string): boolean => name.normalize('NFKC').replace(/\p{Default_Ignorable_Code_Point}/gu, '').toUpperCase().toLowerCase() === '.p2psync'
+  const letter = fc.constantFrom(...'.p2psyncPSYNC\u017f\u200d\u00ad\uff0e\x7fa ')
+  const near = fc.array(letter, { minLength: 7, maxLength: 9 }).map((letters) => letters.join(''))
+  const cased = fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }).map((upper) => [...'.p2psync'].map((c, i) => (upper[i] === true ? c.toUpperCase() : c)).join(''))
+  fc.assert(fc.property(fc.oneof(near, cased, fc.string({ unit: 'binary-ascii' })), (name) => isReserved(name) === folded(name)), { numRuns: 2000 })
+  for (let code = 1; code < 0x80; code++) t.is(isReserved(`.p2psyn${String.fromCharCode(code)}`), code === 0x63 || code === 0x43)
 })
 
 test('a path has at most 4096 bytes', (t) => {
