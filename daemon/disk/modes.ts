@@ -34,9 +34,13 @@ export class Modes {
   }
 
   /** For `Roots.use` of a directory that is about to be changed. */
-  readonly visit: Visit = async (directory, target) => {
+  readonly visit: Visit = (directory, target) => {
     const needed = target ? USABLE : ENTERED
-    if ((directory.mode & needed) === needed || this.#uid === 0 || directory.uid !== this.#uid) return
+    if ((directory.mode & needed) === needed || this.#uid === 0 || directory.uid !== this.#uid) return undefined
+    return this.#openUp(directory)
+  }
+
+  async #openUp(directory: Directory): Promise<void> {
     let opening = this.#opened.get(directory.path)
     if (opening === undefined) this.#opened.set(directory.path, (opening = this.#open(directory)))
     this.#settled.set(directory.path, await opening)

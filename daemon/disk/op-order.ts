@@ -14,10 +14,14 @@ export async function runInOrder<Result>(ops: readonly ApplyOp[], limit: number,
     ops.map((op) => {
       const { before, done } = order.enter(pathsOf(op))
       return (async () => {
-        await Promise.all(before)
-        const result = await gate.pass(async () => await run(op))
-        done()
-        return result
+        if (before.size > 0) await Promise.all(before)
+        await gate.enter()
+        try {
+          return await run(op)
+        } finally {
+          gate.leave()
+          done()
+        }
       })()
     })
   )
@@ -37,20 +41,24 @@ class Order {
 
   enter(paths: readonly PathKey[]): { before: ReadonlySet<Promise<void>>; done: () => void } {
     const before = new Set<Promise<void>>()
-    for (const path of paths) {
-      for (const above of [path, ...ancestorsOf(path)]) {
-        const earlier = this.#at.get(above)
-        if (earlier !== undefined) before.add(earlier)
-      }
+    const above = paths.map(ancestorsOf)
+    for (const [i, path] of paths.entries()) {
+      this.#await(path, before)
+      for (const directory of above[i] ?? []) this.#await(directory, before)
       for (const below of this.#below.get(path) ?? []) before.add(below)
     }
     let done: () => void = () => undefined
     const finished = new Promise<void>((resolve) => (done = resolve))
-    for (const path of paths) {
+    for (const [i, path] of paths.entries()) {
       this.#at.set(path, finished)
-      for (const above of ancestorsOf(path)) this.#addBelow(above, finished)
+      for (const directory of above[i] ?? []) this.#addBelow(directory, finished)
     }
     return { before, done }
+  }
+
+  #await(path: PathKey, before: Set<Promise<void>>): void {
+    const earlier = this.#at.get(path)
+    if (earlier !== undefined) before.add(earlier)
   }
 
   #addBelow(directory: PathKey, finished: Promise<void>): void {
@@ -68,15 +76,15 @@ class Gate {
     this.#free = limit
   }
 
-  async pass<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** Resolves when there is room. */
+  async enter(): Promise<void> {
     if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#free--
-    try {
-      return await run()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#free++
-      else next()
-    }
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free++
+    else next()
   }
 }

@@ -27,20 +27,25 @@ export class Pace {
     this.#now = now
   }
 
-  /** `atOnce` and `pooled` do the same. */
-  async run<T>(atOnce: () => T, pooled: () => Promise<T>): Promise<T> {
-    let began = this.#now()
-    while (this.#turn !== null && began - this.#sliceBegan >= SLICE_MS) {
-      await this.#turn
-      began = this.#now()
-    }
-    if (began < this.#pooledUntil) return await pooled()
+  /** `atOnce` and `pooled` do the same with these values. Never throws: an error rejects. */
+  run<Values extends readonly unknown[], T>(atOnce: (...values: Values) => T, pooled: (...values: Values) => Promise<T>, values: Values): Promise<T> {
+    const began = this.#now()
+    if (this.#turn !== null && began - this.#sliceBegan >= SLICE_MS) return this.#later(atOnce, pooled, values)
+    if (began < this.#pooledUntil) return pooled(...values)
     if (this.#turn === null) this.#begin(began)
+    // No async function: ten such calls are made for each small file, and most need no wait.
     try {
-      return atOnce()
+      return Promise.resolve(atOnce(...values))
+    } catch (error) {
+      return Promise.reject(error as Error)
     } finally {
       this.#took(this.#now() - began)
     }
+  }
+
+  async #later<Values extends readonly unknown[], T>(atOnce: (...values: Values) => T, pooled: (...values: Values) => Promise<T>, values: Values): Promise<T> {
+    await this.#turn
+    return await this.run(atOnce, pooled, values)
   }
 
   #begin(now: number): void {

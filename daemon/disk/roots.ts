@@ -42,7 +42,7 @@ export class WalkError extends Error {
 }
 
 /** Called before a directory is used: `target` for the one asked for, else it is only passed through. */
-export type Visit = (directory: Directory, target: boolean) => Promise<void>
+export type Visit = (directory: Directory, target: boolean) => Promise<void> | undefined
 
 const SESSION_MS = 100
 const MAX_IDLE_HANDLES = 128
@@ -66,10 +66,13 @@ export class Roots {
 
   /** Throws WalkError, or P2psyncError FOLDER_HALTED if the root is not ours at this moment. */
   async use<T>(path: string, run: (directory: Directory) => Promise<T>, visit?: Visit): Promise<T> {
-    const session = await this.#enter()
+    const open = this.#session
+    const session = open?.enter() === true ? open : await this.#enter()
     try {
-      const handle = await session.take(path, visit)
+      const handle = session.known(path) ?? (await session.reach(path, visit))
       try {
+        const visiting = visit?.(handle.directory, true)
+        if (visiting !== undefined) await visiting
         return await run(handle.directory)
       } finally {
         session.release(handle)
@@ -261,14 +264,11 @@ class Session {
     if (this.#users === 0) this.#end()
   }
 
-  async take(path: string, visit?: Visit): Promise<Handle> {
-    const handle = await this.#reach(path, visit)
-    try {
-      await visit?.(handle.directory, true)
-    } catch (error) {
-      this.release(handle)
-      throw error
-    }
+  /** What is open already, with one more user. */
+  known(path: string): Handle | null {
+    const handle = path === '' ? this.#root : this.#handles.get(path)
+    if (handle === undefined) return null
+    handle.users++
     return handle
   }
 
@@ -287,17 +287,8 @@ class Session {
   }
 
   /** The handle comes with one user. */
-  async #reach(path: string, visit?: Visit): Promise<Handle> {
-    if (path === '') {
-      this.#root.users++
-      return this.#root
-    }
-    const known = this.#handles.get(path)
-    if (known !== undefined) {
-      known.users++
-      return known
-    }
-    return await this.#openOnce(path, visit)
+  async reach(path: string, visit?: Visit): Promise<Handle> {
+    return this.known(path) ?? (await this.#openOnce(path, visit))
   }
 
   async #openOnce(path: string, visit?: Visit): Promise<Handle> {
@@ -308,14 +299,14 @@ class Session {
     }
     const handle = await opening
     // Between the opening and here it can only have been forgotten, which closes it: then it is opened anew.
-    if (handle.forgotten) return await this.#reach(path, visit)
+    if (handle.forgotten) return await this.reach(path, visit)
     handle.users++
     return handle
   }
 
   async #open(path: string, visit?: Visit): Promise<Handle> {
     const slash = path.lastIndexOf('/')
-    const parent = await this.#reach(slash === -1 ? '' : path.slice(0, slash), visit)
+    const parent = await this.reach(slash === -1 ? '' : path.slice(0, slash), visit)
     try {
       await visit?.(parent.directory, false)
       const handle = await openHandle(parent.directory, path, path.slice(slash + 1))

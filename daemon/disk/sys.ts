@@ -44,7 +44,7 @@ export const symlink = paced((target: string, path: string) => fs.symlinkSync(ta
 export const readlink = promisify(fs.readlink)
 
 function paced<Arguments extends unknown[], Result>(atOnce: (...values: Arguments) => Result, pooled: (...values: Arguments) => Promise<Result>): (...values: Arguments) => Promise<Result> {
-  return async (...values) => await pace.run(() => atOnce(...values), async () => await pooled(...values))
+  return (...values) => pace.run(atOnce, pooled, values)
 }
 
 /** Swaps what two names stand for, atomically. Throws EINVAL, ENOSYS or ENOTSUP where the file system cannot. */
@@ -52,15 +52,13 @@ export async function exchange(a: string, b: string): Promise<void> {
   await swap(a, b)
 }
 
-export function open(path: string, flags: number | string, mode?: number): Promise<number> {
-  return pace.run(
-    () => fs.openSync(path, flags, mode),
-    () =>
-      new Promise((resolve, reject) => {
-        fs.open(path, flags, mode ?? null, (error, fd) => (error ? reject(error) : resolve(fd)))
-      })
-  )
-}
+export const open: (path: string, flags: number | string, mode?: number) => Promise<number> = paced(
+  (path: string, flags: number | string, mode?: number): number => fs.openSync(path, flags, mode),
+  (path, flags, mode) =>
+    new Promise((resolve, reject) => {
+      fs.open(path, flags, mode ?? null, (error, fd) => (error ? reject(error) : resolve(fd)))
+    })
+)
 
 export const mkdir = paced(
   (path: string, mode: number): void => void fs.mkdirSync(path, { mode }),
@@ -113,9 +111,8 @@ export function readNames(path: string): Promise<string[]> {
 export async function readFully(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
   let got = 0
   while (got < length) {
-    const [from, left, where] = [start + got, length - got, position + got]
-    const pooled = (): Promise<number> => readOnce(fd, buffer, from, left, where)
-    const count = await (left > AT_ONCE_BYTES ? pooled() : pace.run(() => fs.readSync(fd, buffer, from, left, where), pooled))
+    const left = length - got
+    const count = await (left > AT_ONCE_BYTES ? readOnce : readPaced)(fd, buffer, start + got, left, position + got)
     if (count === 0) break
     got += count
   }
@@ -129,17 +126,15 @@ export function readOnce(fd: number, buffer: Uint8Array, start: number, length: 
   })
 }
 
+const readPaced = paced((fd: number, buffer: Uint8Array, start: number, length: number, position: number): number => fs.readSync(fd, buffer, start, length, position), readOnce)
+
 export async function writeFully(fd: number, data: Uint8Array, position: number): Promise<void> {
   let done = 0
   while (done < data.length) done += await writeOnce(fd, data, done, position + done)
 }
 
 function writeOnce(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
-  const pooled = (): Promise<number> =>
-    new Promise((resolve, reject) => {
-      fs.write(fd, data, start, data.length - start, position, (error, count) => (error ? reject(error) : resolve(count)))
-    })
-  return data.length - start > AT_ONCE_BYTES ? pooled() : pace.run(() => fs.writeSync(fd, data, start, data.length - start, position), pooled)
+  return (data.length - start > AT_ONCE_BYTES ? writePooled : writePaced)(fd, data, start, position)
 }
 
 /** All of the buffers, one behind the other from `position` on, through the pool. */
@@ -159,6 +154,14 @@ function writevOnce(fd: number, data: readonly Uint8Array[], position: number): 
     fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
   })
 }
+
+function writePooled(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.write(fd, data, start, data.length - start, position, (error, count) => (error ? reject(error) : resolve(count)))
+  })
+}
+
+const writePaced = paced((fd: number, data: Uint8Array, start: number, position: number): number => fs.writeSync(fd, data, start, data.length - start, position), writePooled)
 
 /**
  * Seconds for utimes from nanoseconds. Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own; and it

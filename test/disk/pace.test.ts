@@ -17,7 +17,8 @@ function harness(): { readonly made: string[]; call(ms: number): Promise<string>
         now += ms
         made.push('pooled')
         return 'pooled'
-      }
+      },
+      []
     )
   return { made, call }
 }
@@ -65,7 +66,8 @@ test('an error of the call is its own', async (t) => {
       () => {
         throw new Error('no such file')
       },
-      async () => undefined
+      async () => undefined,
+      []
     ),
     /no such file/
   )
