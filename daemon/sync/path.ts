@@ -17,7 +17,7 @@ export const IGNORE_FILE = '.p2psyncignore' as PathKey
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu
 const LONE_SURROGATE = /\p{Surrogate}/u
 /** Nearly all names: a byte a character, and nothing that Unicode could fold to something else than its lower case. */
-const PLAIN = /^[\x01-\x7f]*$/
+const PLAIN = /^[ -~]*$/
 
 /**
  * @returns null for anything but a relative path of 1 to 4,096 bytes of valid UTF-8 whose components are names (non-empty, not
