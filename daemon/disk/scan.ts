@@ -28,6 +28,8 @@ export interface ScanParts {
 }
 
 const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
+/** Hinted paths that are looked at together: their rows come with one read of the index. */
+const HINTS_AT_ONCE = 64
 /** Small files are read in groups, one task each. */
 const GROUP_FILES = 32
 const GROUP_BYTES = 4 * 1024 * 1024
@@ -108,7 +110,7 @@ class Walk {
   // ------------------------------------------------------------------------------------------- hinted paths
 
   async #hinted(paths: readonly PathKey[]): Promise<void> {
-    await eachAtMost(paths, POOL.lanes, async (path) => {
+    await eachAtMost(paths, HINTS_AT_ONCE, async (path) => {
       if (!this.#signal.aborted) await this.#hint(path)
     })
   }

@@ -36,6 +36,8 @@ export async function commit(context: FolderContext, changes: readonly Change[])
 async function commitBatch(context: FolderContext, changes: readonly Change[]): Promise<PathKey[]> {
   const { own, index, clock } = context.ports
   const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
+  // All at once: a row at a time, each would be a read of its own.
+  const displaced = await Promise.all(changes.map((change) => displacedList(context, change)))
   const bases = await Promise.all(changes.map((change, i) => baseOf(context, change, blobs[i] ?? null)))
   context.fresh = freshChunks(context, changes, blobs)
   const publications = changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null))
@@ -50,7 +52,7 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
     if (result.kind === 'unreadable') unreadable.push(change.path)
     else {
       done.push(change)
-      await record(context, batch, change, result.blob, clock.now())
+      record(context, batch, change, result.blob, displaced[i] ?? null, clock.now())
     }
   }
   await compareWithDevices(context, batch, done)
@@ -109,22 +111,27 @@ export function readerOf(context: FolderContext): ReadChunk {
   }
 }
 
-async function record(context: FolderContext, batch: IndexBatch, change: Change, blob: BlobRange | null, now: number): Promise<void> {
+function record(context: FolderContext, batch: IndexBatch, change: Change, blob: BlobRange | null, displaced: ContentList | null, now: number): void {
   batch.putRow(change.path, change.row)
   const old = cidOf(change.before)
-  if (change.kept !== null) await recordHistory(context, batch, change, change.kept, now)
+  if (change.kept !== null) recordHistory(context, batch, change, change.kept, displaced, now)
   if (change.list !== null) batch.putContent(change.list, { area: 'tree', path: change.path }, blob)
   if (old !== null && old !== change.list?.cid) batch.delPlace(old, { area: 'tree', path: change.path })
 }
 
-async function recordHistory(context: FolderContext, batch: IndexBatch, change: Change, kept: NonNullable<Change['kept']>, now: number): Promise<void> {
+function recordHistory(context: FolderContext, batch: IndexBatch, change: Change, kept: NonNullable<Change['kept']>, displaced: ContentList | null, now: number): void {
   const entry = change.before?.entry
   if (entry === undefined || entry.kind === 'tombstone') return
   batch.putHistory({ name: kept.name, path: change.path, entry, at: now, reason: kept.reason })
   if (entry.kind !== 'file') return
   context.displaced.note(kept.name, now)
-  const content = await context.ports.index.content(entry.cid)
-  if (content !== null) batch.putContent(content.list, { area: 'history', path: kept.name }, null)
+  if (displaced !== null) batch.putContent(displaced, { area: 'history', path: kept.name }, null)
+}
+
+/** The content of what an apply displaced, as the index knows it. */
+async function displacedList(context: FolderContext, change: Change): Promise<ContentList | null> {
+  const cid = change.kept === null ? null : cidOf(change.before)
+  return cid === null ? null : ((await context.ports.index.content(cid))?.list ?? null)
 }
 
 function pathChange(change: Change): PathChange {
