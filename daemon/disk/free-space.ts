@@ -31,6 +31,7 @@ export class FreeSpace {
   #free = 0
   #reserve = 0
   #askedAt = -Infinity
+  #asking: Promise<void> | null = null
 
   constructor(root: string, ask: () => Promise<FileSystemSpace> = async () => await statfs(root), now: () => number = () => performance.now()) {
     this.#ask = ask
@@ -49,7 +50,13 @@ export class FreeSpace {
     return this.#free - pending - needs >= this.#reserve
   }
 
+  /** Hundreds of small contents are begun in one moment: they share the answer. */
   async #measure(): Promise<void> {
+    this.#asking ??= this.#askSystem().finally(() => (this.#asking = null))
+    await this.#asking
+  }
+
+  async #askSystem(): Promise<void> {
     const { blocks, bavail, bsize } = await this.#ask()
     this.#free = bavail * bsize
     this.#reserve = Math.min(FREE_RESERVE_BYTES, Math.floor(blocks * bsize * FREE_RESERVE_SHARE))

@@ -36,6 +36,21 @@ test('what others will still write counts, and so does what was begun since the 
   t.is(asked, 2)
 })
 
+test('those that begin in one moment ask once, and what one takes the next has not', async (t) => {
+  let asked = 0
+  const disk = new FreeSpace('', async () => {
+    asked++
+    await Promise.resolve()
+    return space(100)
+  })
+  const refusals = await Promise.all(Array.from({ length: 90 }, () => refusal(disk.admit(MIB, 0))))
+  t.alike(refusals.filter((told) => told !== null), [])
+  t.is(asked, 1)
+  t.ok(await refusal(new FreeSpace('', () => Promise.resolve(space(100))).admit(91 * MIB, 0)))
+  const both = await Promise.all([refusal(disk.admit(60 * MIB, 0)), refusal(disk.admit(60 * MIB, 0))])
+  t.is(both.filter((told) => told === null).length, 1, 'together they do not fit')
+})
+
 test('freed space is seen at once', async (t) => {
   let free = 20
   const disk = new FreeSpace('', () => Promise.resolve(space(free)))
