@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { errnoOf } from './errors.ts'
 
 const DRAFT = /\.[0-9a-f]{12}\.tmp$/
 
@@ -11,7 +12,7 @@ const DRAFT = /\.[0-9a-f]{12}\.tmp$/
  */
 export function writeDurably(path: string, data: string | Uint8Array, mode = 0o600): void {
   const directory = dirname(path)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory)
   const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     writeAndSync(draft, typeof data === 'string' ? Buffer.from(data) : data, mode)
@@ -21,6 +22,20 @@ export function writeDurably(path: string, data: string | Uint8Array, mode = 0o6
     throw error
   }
   syncDirectory(directory)
+}
+
+/**
+ * With its parents, 0700, if missing; durable when it returns. Only what is made is synced: a key that is fsynced is lost at a power cut
+ * all the same if the directory above it was new.
+ */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  const top = dirname(first)
+  for (let above = dirname(path); above.length >= top.length; above = dirname(above)) {
+    syncIfReadable(above)
+    if (above === top) return
+  }
 }
 
 /** Left by a crash in the middle of a write. For directories whose one writer is this process. */
@@ -40,6 +55,15 @@ function writeAndSync(path: string, data: Uint8Array, mode: number): void {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** One may make a directory in one that one may not read. */
+function syncIfReadable(path: string): void {
+  try {
+    syncDirectory(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error
   }
 }
 

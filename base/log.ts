@@ -2,9 +2,10 @@
  * The one structured logger. Fields, not prose; no keys, no content. error: a human must act; warn: retried; info: state changed.
  * Lines are JSON (pino), on a terminal readable text. The level is shared by all children and can change while running.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pino } from 'pino'
+import { makeDirectory } from './durable-file.ts'
 import { messageOf } from './errors.ts'
 import { readableLine } from './log-text.ts'
 
@@ -126,7 +127,7 @@ class LogFile implements Target {
   #lost = 0
 
   constructor(path: string, maxBytes: number) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(path))
     this.#path = path
     this.#maxBytes = maxBytes
     this.#fd = openSync(path, 'a', 0o600)

@@ -2,9 +2,10 @@
  * One daemon per home: a lock of our own beside the store (RocksDB has one too, but opens late and says it badly). The lock is an
  * advisory lock on an open file, so a kill -9 releases it.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
+import { makeDirectory } from '../base/durable-file.ts'
 import { P2psyncError } from '../base/errors.ts'
 
 export interface HomeLock {
@@ -13,7 +14,7 @@ export interface HomeLock {
 
 /** Throws ALREADY_RUNNING if another process holds it. */
 export function lockHome(file: string): HomeLock {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeDirectory(dirname(file))
   const fd = openSync(file, 'a+', 0o600)
   if (!tryLock(fd)) {
     closeSync(fd)

@@ -4,9 +4,9 @@
  * relies on it. A file that is there but cannot be read as it should stops the daemon: making a new identity would cut the device
  * off from its group.
  */
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { removeDrafts, writeDurably } from '../../base/durable-file.ts'
+import { makeDirectory, removeDrafts, writeDurably } from '../../base/durable-file.ts'
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import { parseDeviceId, parseFolderId } from '../sync/ids.ts'
 import type { DeviceId, FolderId } from '../sync/ids.ts'
@@ -37,7 +37,7 @@ export class Secrets {
 
   constructor(stateDir: string) {
     this.#directory = join(stateDir, 'keys')
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+    makeDirectory(this.#directory)
     chmodSync(this.#directory, 0o700)
     removeDrafts(this.#directory)
   }

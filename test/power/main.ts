@@ -1,5 +1,6 @@
 /**
- * Cuts the power of one of two devices at chosen moments of a recorded sync, and looks whether they come up with nothing lost.
+ * Cuts the power of one of two devices at chosen moments of a recorded sync, and of a device in its first minute, and looks whether
+ * they come up with nothing lost. Of the cuts a quarter is of the first minute.
  *
  *     npm run test:power -- [--cuts N] [--seed S] [--seconds S] [--cut 'receiver 0.5 SEED'] [--dir PATH]
  *                           [--without 'fdatasync .log']
@@ -16,6 +17,7 @@ import type { Scope } from '../e2e/harness.ts'
 import type { Op } from '../shim/journal.ts'
 import { whyNoShim } from '../shim/shim.ts'
 import { cutsOf } from './cuts.ts'
+import { FirstStartRig } from './first.ts'
 import { PowerRig, type Cut, type Outcome } from './rig.ts'
 
 const text = { type: 'string' } as const
@@ -43,12 +45,31 @@ async function main(): Promise<number> {
       for (const line of wrong) console.log(`    ${line}`)
       if (wrong.length > 0) console.log(`    replay: npm run test:power -- --seed ${seed} --cut '${cut.victim} ${cut.share} ${cut.seed}'`)
     }
+    if (given.cut === undefined) {
+      const first = await firstMinute(scope, Math.ceil(Number(given.cuts ?? 40) / 4), seed, end)
+      tried += first.tried
+      failed += first.failed
+    }
   } finally {
     for (const run of ends.reverse()) await run()
     rmSync(work, { recursive: true, force: true })
   }
   console.log(`power cuts, seed ${seed}: ${tried} tried, ${tried - failed} survived, ${failed} failed`)
   return failed === 0 ? 0 : 1
+}
+
+async function firstMinute(scope: Scope, count: number, seed: string, end: number): Promise<{ tried: number; failed: number }> {
+  const rig = await FirstStartRig.create({ ...scope, tmp: async () => await scope.tmp().then((work) => join(work, 'first')) })
+  console.log(`${rig.calls} calls in the first minute`)
+  let [tried, failed] = [0, 0]
+  for (; tried < count && Date.now() < end; tried++) {
+    const share = Number(((tried + 0.5) / count).toFixed(4))
+    const wrong = await rig.run(share, `${seed}-${tried}`)
+    if (wrong.length > 0) failed++
+    console.log(`${wrong.length === 0 ? 'ok  ' : 'FAIL'} first minute ${share}`)
+    for (const line of wrong) console.log(`    ${line}`)
+  }
+  return { tried, failed }
 }
 
 function parseCut(words: string): Cut {

@@ -118,7 +118,13 @@ class Names {
     for (const root of roots) mkdirSync(root, { recursive: true, mode: 0o700 })
     const written = new Map<Node, string>()
     const paths = [...this.#found.keys()].sort((a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1))
-    for (const path of paths) if (this.#found.has(dirname(path)) || roots.includes(path)) writeNode(path, this.#found.get(path) as Node, written)
+    const there = new Set<string>()
+    for (const path of paths) {
+      // Of a directory that is lost all below it is.
+      if (!roots.includes(path) && !there.has(dirname(path))) continue
+      writeNode(path, this.#found.get(path) as Node, written)
+      there.add(path)
+    }
     for (const path of paths.reverse()) {
       const node = this.#found.get(path)
       if (node?.kind === 'directory' && written.has(node)) chmodSync(path, node.mode)

@@ -3,7 +3,7 @@
  * cut at some moment, the victim's without what no sync covers, the other's whole. Both daemons are started on that, must get in sync,
  * and are judged: nothing lost, no mixture, no zeros, and nothing that was announced is gone (no drive had to take over, R16).
  */
-import { appendFileSync, existsSync, lstatSync, lutimesSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkDoctor, checkDrafts, checkLog, checkStaging, gather } from '../chaos/check.ts'
@@ -14,6 +14,7 @@ import { differences, treeOf, waitFor } from '../e2e/tree.ts'
 import { Random } from '../fakes/random.ts'
 import { readJournal, type Op } from '../shim/journal.ts'
 import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
+import { asOfThisDisk, roundTimes } from './disks.ts'
 import { Disk } from './model.ts'
 
 export interface Cut {
@@ -87,7 +88,7 @@ export class PowerRig {
       const isVictim = (victim === 'sender') === (i === 0)
       disk.restore((this.#journals[i] ?? []).filter((op) => op.seq < at && !forget(op)), isVictim ? new Random(seed) : null)
       const { device } = both[i] as Shimmed
-      asOfThisDisk(join(device.home, 'state', 'store', 'CORESTORE'))
+      asOfThisDisk(device.home)
       writeFileSync(device.beside('log'), '')
     }
     const wrong = await this.#started().catch((error: unknown) => [error instanceof Error ? error.message : String(error)])
@@ -120,27 +121,6 @@ export class PowerRig {
     }
     return wrong
   }
-}
-
-/** Node can put back no more than microseconds, so nothing finer may stand there before: a time that a cut changes is an edit. */
-function roundTimes(root: string): void {
-  for (const name of readdirSync(root)) {
-    const path = join(root, name)
-    const stat = lstatSync(path, { bigint: true })
-    if (name === '.p2psync') continue
-    if (stat.isDirectory()) roundTimes(path)
-    else if (stat.mtimeNs % 1_000_000n !== 0n) lutimesSync(path, Number(stat.mtimeNs / 1_000_000n) / 1000, Number(stat.mtimeNs / 1_000_000n) / 1000)
-  }
-}
-
-/** The file that tells a copied store from its original names its inode and its time. */
-function asOfThisDisk(file: string): void {
-  if (!existsSync(file)) return
-  const text = readFileSync(file, 'utf8')
-  rmSync(file)
-  writeFileSync(file, '')
-  const lines = text.split('\n').filter((line) => line !== '' && !/^device\/(inode|created|attribute)=/.test(line))
-  writeFileSync(file, `${[...lines, `device/inode=${lstatSync(file).ino}`, `device/created=${Date.now()}`].join('\n')}\n`)
 }
 
 async function settled(both: readonly Shimmed[]): Promise<void> {
