@@ -45,11 +45,14 @@ export async function prepareDirectory(roots: Roots, mode: number): Promise<Prep
 export async function prepareCopy(roots: Roots, from: Directory, file: string, expect: SeenStat): Promise<Prepared | null> {
   const name = swapName({ kind: 'directory' })
   return await roots.useOwn(SWAP_DIR, async (swap) => {
-    const path = at(swap, name)
+    const path = at(swap, swapName({ kind: 'draft' }))
     try {
       await copyFile(at(from, file), path, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
       const stat = await complete(path, null, expect.mode & MODE_BITS, expect.mtimeNs)
-      if (stat !== null && sameSeen(toSeen(await lstat(at(from, file))), expect)) return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
+      if (stat !== null && sameSeen(toSeen(await lstat(at(from, file))), expect)) {
+        await rename(path, at(swap, name))
+        return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
+      }
     } catch (error) {
       await unlinkIfThere(path)
       throw error
@@ -67,11 +70,14 @@ async function prepareOnly(fetch: Directory, op: FileOp): Promise<Prepared | nul
 async function prepareShared(roots: Roots, fetch: Directory, op: FileOp): Promise<Prepared | null> {
   const name = swapName({ kind: 'file', cid: op.cid })
   return await roots.useOwn(SWAP_DIR, async (swap) => {
-    const path = at(swap, name)
+    const path = at(swap, swapName({ kind: 'draft' }))
     try {
       await copyFile(at(fetch, op.cid), path, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
       const stat = await complete(path, op.size, op.mode, op.mtime)
-      if (stat !== null) return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
+      if (stat !== null) {
+        await rename(path, at(swap, name))
+        return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
+      }
     } catch (error) {
       await unlinkIfThere(path)
       if (errnoOf(error) === 'ENOENT') return null

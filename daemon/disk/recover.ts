@@ -91,6 +91,11 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     await unlink(path)
     return null
   }
+  // A copy of ours that a crash cut short: half of it would be bytes that nobody wrote.
+  if (swapped?.kind === 'draft' && kind === 'file') {
+    await unlink(path)
+    return null
+  }
   // It has its new name, or still its old one.
   if (swapped?.kind === 'leaving' && kind !== 'directory' && String(stat.ino) === swapped.ino && stat.nlink > 1n) {
     await unlink(path)

@@ -4,6 +4,7 @@
  *     file~<cid>~<unique>        new content; if it hashes to anything else, displaced bytes of the user stand there
  *     link~<digest>~<unique>     a new symlink, by the SHA-256 of its target
  *     directory~-~<unique>       a new, empty directory
+ *     draft~-~<unique>           a copy that is being made; it gets another name before any exchange, so nothing of the user stands there
  *     away~-~<unique>            moved out of the tree where exchange is not possible; `<same name>.json` says from where
  *     leaving~<inode>~<unique>   another name of a file that moves; if it is not that file, displaced bytes of the user stand there
  *     hold~-~<unique>.json       says where in the tree an empty file holds a name, where hard links are not possible
@@ -16,6 +17,7 @@ export type SwapName =
   | { readonly kind: 'file'; readonly cid: ContentId }
   | { readonly kind: 'link'; readonly digest: string }
   | { readonly kind: 'directory' }
+  | { readonly kind: 'draft' }
   | { readonly kind: 'away' }
   | { readonly kind: 'leaving'; readonly ino: string }
   | { readonly kind: 'hold' }
@@ -34,7 +36,7 @@ export function parseSwapName(name: string): SwapName | null {
   if (unique === undefined || id === undefined || !/^[0-9a-z]+$/.test(unique) || rest.length > 0) return null
   if (kind === 'link') return { kind, digest: id }
   if (kind === 'leaving') return { kind, ino: id }
-  if (kind === 'directory' || kind === 'away' || kind === 'hold') return { kind }
+  if (kind === 'directory' || kind === 'draft' || kind === 'away' || kind === 'hold') return { kind }
   const cid = parseContentId(id)
   return kind === 'file' && cid !== null ? { kind, cid } : null
 }

@@ -78,8 +78,9 @@ test('R42, R44: secrets are synced before they get their name, the directory aft
   const path = join(await t.tmp(), 'keys/secret')
   synced.length = 0
   writeDurably(path, 'secret')
-  t.is(synced.length, 3)
-  t.ok(synced[0]?.startsWith(`${path}.`), 'the draft')
-  t.is(synced[1], `renamed to ${path}`)
-  t.is(synced[2], join(path, '..'), 'the directory')
+  t.is(synced.length, 4)
+  t.is(synced[0], join(path, '../..'), 'where the directory, which is new, has its name')
+  t.ok(synced[1]?.startsWith(`${path}.`), 'the draft')
+  t.is(synced[2], `renamed to ${path}`)
+  t.is(synced[3], join(path, '..'), 'the directory')
 })

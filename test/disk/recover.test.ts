@@ -32,6 +32,16 @@ test('what came out of an exchange goes to history', async (t) => {
   t.alike(leftInStaging(folder.root), [])
 })
 
+test('a copy of ours that was cut short is no history', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(swap(folder, 'draft~-~1a'), 'half of a co')
+  fs.mkdirSync(swap(folder, 'draft~-~2a'))
+  fs.writeFileSync(swap(folder, 'draft~-~2a/inside'), 'precious, however it came there')
+  t.alike(await folder.disk.recover(), [])
+  t.alike(historyTexts(folder.root), ['precious, however it came there'])
+  t.alike(leftInStaging(folder.root), [])
+})
+
 test('a directory that came out goes to history with what is in it, an empty one goes', async (t) => {
   const folder = await openFolder(t)
   fs.mkdirSync(swap(folder, `file~${listOf('new').cid}~1a`))
