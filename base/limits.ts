@@ -8,6 +8,10 @@ export const MAX_NAME_BYTES = 255
 export const BATCH_ENTRIES = 2000
 /** A first event acts at once; those that follow within this time are gathered. */
 export const GATHER_MS = 30
+/** A directory that moved on a device's word goes back when that device and its drive say nothing for so long: it does not state it any more. */
+export const MOVED_SILENCE_MS = 10_000
+/** As long as it says that it still states it: a scan of a million files takes minutes. */
+export const MOVED_TOLD_MS = 10 * 60_000
 /** Full rescan against lost events. */
 export const RESCAN_MS = 60 * 60 * 1000
 /** A file that changed while it was read is looked at again after this. */

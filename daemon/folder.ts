@@ -16,6 +16,7 @@ import { applyRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
+import { endMove, isMoveDue, tendMoves } from './folder/moving.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
@@ -62,6 +63,8 @@ const CONFIRM_MS = 1_500
 /** What was published is asked for by the others within this, or read from the disk again. */
 const RECENT_MS = 5_000
 const MAX_REPORTED_BLOCKED = 200
+/** What a device says of a directory that moves may end without a word. */
+const MOVES_MS = 500
 const FIRST_RETENTION_MS = 15 * 60_000
 const RETENTION_MS = 60 * 60_000
 
@@ -165,6 +168,8 @@ export class Folder extends Resource implements FolderInbox {
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
+      tell: () => this.#report(),
+      sync: async () => await this.#options.recovery?.sync(),
       unread: (paths) => this.#readLater(paths),
       changed: (changes) => {
         this.#standing?.noteChanges(changes)
@@ -187,6 +192,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#mark(() => {
       this.#context?.fetcher.peersChanged()
       const context = this.#context
+      if (context !== null && isMoveDue(context)) this.#work.markMoves()
       if (context !== null && (isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive)))) this.#work.markPull()
     })
   }
@@ -253,6 +259,7 @@ export class Folder extends Resource implements FolderInbox {
         this.#notBefore = this.#options.clock.now() + wait
         this.#planRetryAnew()
         this.#lookAgainLater()
+        if (this.#isMoving) this.#notices.once('moves', MOVES_MS, () => this.#mark(() => this.#work.markMoves()))
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
@@ -318,16 +325,21 @@ export class Folder extends Resource implements FolderInbox {
 
   async #step(context: FolderContext): Promise<void> {
     await this.#acts.run()
-    if (this.#work.takeRules()) await applyRules(context)
+    if (this.#work.takeRules()) {
+      await endMove(context)
+      await applyRules(context)
+    }
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
+    if (this.#work.takeMoves()) await tendMoves(context)
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await this.#reconcile(context, dirty)
+    if (context.moving.current !== null && this.#work.dirtyCount === 0) await tendMoves(context)
     this.#options.onState?.(this)
   }
 
@@ -353,6 +365,7 @@ export class Folder extends Resource implements FolderInbox {
       if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
     } finally {
       this.#scanning = false
+      context.moving.told = null
     }
     if ((await this.#rootReady()) && scan.paths === 'all') await lookAgainAtAll(context, this.#options.rescanMs ?? RESCAN_MS)
   }
@@ -452,7 +465,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (!this.#abort.signal.aborted && !this.#paused && this.#halted === null && (this.#running !== null || !this.#work.empty)) {
+    while (!this.#abort.signal.aborted && !this.#paused && this.#halted === null && (this.#running !== null || !this.#work.empty || this.#isMoving)) {
       if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
       await this.nextNotice(signal)
     }
@@ -508,11 +521,16 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0,
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || this.#isMoving,
       drive: own.key,
       length: own.length,
-      blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED)
+      blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED),
+      ...this.#context?.moving.report
     }
+  }
+
+  get #isMoving(): boolean {
+    return this.#context !== null && this.#context.moving.current !== null
   }
 
   #report(): void {

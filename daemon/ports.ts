@@ -4,8 +4,10 @@
  */
 import type { DriveHead } from './log-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
-import type { Entry, FileEntry, LiveEntry, SymlinkEntry } from './sync/entry.ts'
+import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
+import type { DisplacedReason, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
+import type { DirectoryMove, Relocation } from './sync/relocation.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
 
@@ -105,6 +107,8 @@ export interface ScanRequest {
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Called with each directory that this scan is about to read (unchanged ones too, the root as ''), so that it can be watched first. */
   onDirectory?(directory: PathKey): void
+  /** Called as soon as a known directory is met at a new path while nothing stands at its old one: before anything below it is told. */
+  onMovedDirectory?(move: DirectoryMove): void
   /** May be called with the bytes of a file of one chunk that was read; they stay as they are. */
   onChunk?(chunk: ChunkId, data: Buffer): void
 }
@@ -187,6 +191,11 @@ export interface Disk {
   keepStaged(wanted: ReadonlySet<ContentId>): Promise<void>
   /** Carries out the changes in order (independent ones may overlap); directories are fsynced before it returns. Never rejects. */
   apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]>
+  /**
+   * One rename(2): the directory of that inode leaves `from` and takes the free name `to`, with all below it. With `known` only if the
+   * tree below `from` is to the letter what it says and nothing else stands there. True: done, durably; false: nothing was done.
+   */
+  moveDirectory(move: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<boolean>
   /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
   recover(): Promise<readonly PathKey[]>
   /** All that stands in history, and the size of the file system below it, in bytes. */
@@ -296,7 +305,7 @@ export interface HistoryRow {
   readonly entry: LiveEntry
   /** Milliseconds since the epoch. */
   readonly at: number
-  readonly reason: 'replaced' | 'deleted' | 'conflict' | 'recovered'
+  readonly reason: DisplacedReason
 }
 
 /** One folder's part of the index; all methods are safe to call at once. */
@@ -318,6 +327,8 @@ export interface FolderIndex extends KnownTree {
   copies(): AsyncIterable<readonly PathKey[]>
   /** Digest of the ignore rules that were last applied to all rows; null: never any. */
   readonly rules: string | null
+  /** R45: what the rows say of `from` and below stands on disk at `to`. */
+  readonly relocation: Relocation | null
   /** Every row of one remote drive, in batches. */
   allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]>
   /** The list of a content held here (tree or history), or null. */
@@ -355,6 +366,7 @@ export interface IndexBatch {
   setOwn(checkpoint: OwnCheckpoint): void
   /** 64 hex digits. */
   setRules(digest: string): void
+  setRelocation(relocation: Relocation | null): void
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void
   readonly size: number
   flush(): Promise<void>
@@ -477,6 +489,8 @@ export interface FolderReport {
   readonly length: number
   /** Paths it cannot apply (R39); at most a few hundred. */
   readonly blocked: readonly string[]
+  /** A directory moved whole there, and the drive does not state all of it yet. A hint, never a statement (R45). */
+  readonly moved?: DirectoryMove
 }
 
 export interface FolderPeer {
@@ -484,20 +498,6 @@ export interface FolderPeer {
   /** Null until it has reported this folder: it may not have it. */
   readonly report: FolderReport | null
 }
-
-/** A version of a path that a device holds: enough to fetch its bytes by id and to put it back. */
-export interface KeptVersion {
-  readonly path: PathKey
-  readonly content: KeptFile | KeptLink
-  /** Whose change it was. */
-  readonly writer: WriterId | null
-  /** When that device displaced it, in milliseconds since the epoch, and why. */
-  readonly at: number
-  readonly reason: HistoryRow['reason']
-}
-
-export type KeptFile = Pick<FileEntry, 'kind' | 'size' | 'mode' | 'mtime' | 'cid' | 'chunk'>
-export type KeptLink = Pick<SymlinkEntry, 'kind' | 'mtime' | 'target'>
 
 /** Which of a device's history is asked for. */
 export interface HistoryQuery {
@@ -549,4 +549,4 @@ export interface Log {
 }
 
 export type { BlockRun, DriveHead, DriveRuns, LogState, RunRequest } from './log-ports.ts'
-export type { Chunk, ChunkId, ContentId, ContentList, FolderId }
+export type { Chunk, ChunkId, ContentId, ContentList, FolderId, KeptFile, KeptLink, KeptVersion }

@@ -6,9 +6,12 @@
  * after the ctime that the index saw), with the size and mtime that it had when it was read. In a directory that moved the ctime is
  * the same as well, and nothing was done to the file. A rename of the file itself sets the ctime, which then cannot tell of an edit
  * before it whose mtime was put back: such a file is told with the ctime of its last reading, so that it is read again later.
+ *
+ * Of directories the inode and its life are enough: that one moved is a hint for others (R45), what is in it is told path by path.
  */
 import type { Finding, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
+import type { DirectoryMove } from '../sync/relocation.ts'
 import { entryTime, MODE_BITS, toSeen } from './seen.ts'
 import type { Stat } from './sys.ts'
 
@@ -21,6 +24,8 @@ interface Gone {
 export class Departed {
   readonly #known: KnownTree
   readonly #byInode = new Map<string, Gone>()
+  readonly #missed = new Map<string, { readonly path: PathKey; readonly seen: SeenStat }>()
+  readonly #met = new Map<string, { readonly path: PathKey; readonly stat: Stat }>()
 
   constructor(known: KnownTree) {
     this.#known = known
@@ -30,6 +35,27 @@ export class Departed {
   note(path: PathKey, row: Row): void {
     const { entry, seen } = row
     if (entry.kind === 'file' && seen !== null && row.ignored !== true) this.#byInode.set(seen.ino, { path, row, seen })
+  }
+
+  /** A known directory is missing. @returns the move, if it was met elsewhere before. */
+  missedDirectory(path: PathKey, { entry, seen, shadow, ignored }: Row): DirectoryMove | null {
+    if (entry.kind !== 'directory' || seen === null || shadow === true || ignored === true) return null
+    this.#missed.set(seen.ino, { path, seen })
+    return this.#moveOf(seen.ino)
+  }
+
+  /** A directory was met that is not known by this path. @returns the move, if it is missing elsewhere. */
+  metDirectory(path: PathKey, stat: Stat): DirectoryMove | null {
+    const ino = String(stat.ino)
+    this.#met.set(ino, { path, stat })
+    return this.#moveOf(ino)
+  }
+
+  #moveOf(ino: string): DirectoryMove | null {
+    const [missed, met] = [this.#missed.get(ino), this.#met.get(ino)]
+    if (missed === undefined || met === undefined) return null
+    const born = met.stat.birthtimeNs
+    return born > 0n && born <= BigInt(missed.seen.ctimeNs) ? { from: missed.path, to: met.path } : null
   }
 
   /** The finding for a file that was met, if it is one of them. */

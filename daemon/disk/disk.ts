@@ -18,6 +18,7 @@ import { holdPlace, targetOf } from './hold.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
 import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
+import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
 import { recentHistory, recheck } from './recheck.ts'
 import { recover } from './recover.ts'
@@ -122,6 +123,11 @@ export class FolderDisk implements Disk {
       log: this.#options.log
     }
     return await this.#inTurn(async () => await applyBatch(parts, ops, ignored))
+  }
+
+  async moveDirectory(move: DirectoryToMove, known: KnownTree | null): Promise<boolean> {
+    const parts = { roots: this.#roots, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    return await this.#inTurn(async () => await moveDirectory(parts, move, known))
   }
 
   async recover(): Promise<readonly PathKey[]> {

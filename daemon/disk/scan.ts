@@ -7,6 +7,7 @@ import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
+import type { DirectoryMove } from '../sync/relocation.ts'
 import { Departed } from './departed.ts'
 import { eachAtMost } from './each.ts'
 import type { FineTimes } from './fine-times.ts'
@@ -286,12 +287,17 @@ class Walk {
     }
     const known = row !== null && row.ignored !== true && row.entry.kind === 'directory' ? row.seen : null
     const same = known !== null && known.ino === String(stat.ino)
+    if (known === null) this.#tellMoved(this.#departed.metDirectory(path, stat))
     if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
     // What could not be read before may have changed below meanwhile.
     if (same && !this.#problems.has(path)) return 'directory'
     if (same || this.#newcomers === null) this.#addDirectory(path, 'all', child)
     else this.#newcomers.directories.push(child)
     return 'done'
+  }
+
+  #tellMoved(move: DirectoryMove | null): void {
+    if (move !== null) this.#request.onMovedDirectory?.(move)
   }
 
   #tellDirectory({ path, stat }: Child): void {
@@ -363,6 +369,7 @@ class Walk {
     for (const healed of this.#problems.healBelow(path)) this.#pool.found(healed)
     this.#heal(path)
     if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
+    this.#tellMoved(this.#departed.missedDirectory(path, row))
     if (row.entry.kind === 'directory' || row.shadow === true) await this.#absentBelow(path)
     if (!isOnDisk(row)) return
     this.#departed.note(path, row)

@@ -5,6 +5,7 @@ import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
 import type { Displacements } from './displaced.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Guard } from './guard.ts'
+import type { Moving } from './moving.ts'
 import type { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
@@ -40,6 +41,7 @@ export interface FolderContext {
   readonly rules: Rules
   readonly fetcher: Fetcher
   readonly guard: Guard
+  readonly moving: Moving
   readonly recent: RecentChunks
   /** Bytes of tiny new files that are being published, for the devices that hear of them. */
   fresh: readonly Buffer[]
@@ -60,6 +62,10 @@ export interface FolderContext {
   readonly signal: AbortSignal
   readonly counter: Counter
   wake(): void
+  /** What the others are told has changed. */
+  tell(): void
+  /** Resolves when all that was written to the index is on disk. */
+  sync(): Promise<void>
   /** Files that moved and are to be read again, soon and beside other work. */
   unread(paths: readonly PathKey[]): void
   changed(changes: readonly PathChange[]): void

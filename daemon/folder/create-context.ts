@@ -6,6 +6,7 @@ import type { Counter, FolderContext, FolderPorts, PathChange } from './context.
 import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
 import { Guard } from './guard.ts'
+import { Moving } from './moving.ts'
 import { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
@@ -23,6 +24,8 @@ export interface ContextParts {
   /** Marks work and wakes the cycle. */
   mark(mark: () => void): void
   wake(): void
+  tell(): void
+  sync(): Promise<void>
   unread(paths: readonly PathKey[]): void
   changed(changes: readonly PathChange[]): void
 }
@@ -58,6 +61,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     rules,
     fetcher,
     guard: new Guard(parts.guard),
+    moving: new Moving(),
     recent,
     fresh: [],
     asked: new Set(),
@@ -70,6 +74,8 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     signal,
     counter,
     wake: () => parts.wake(),
+    tell: () => parts.tell(),
+    sync: async () => await parts.sync(),
     unread: (paths) => parts.unread(paths),
     changed: (changes) => parts.changed(changes)
   }

@@ -6,6 +6,7 @@ import { knownVersion, localChange, type LocalChange, type LocalNode } from '../
 import type { Entry } from '../sync/entry.ts'
 import { contentKey, hasBytes, sameContent, sameEntry } from '../sync/entry-compare.ts'
 import type { ChunkId, PathKey } from '../sync/ids.ts'
+import type { DirectoryMove } from '../sync/relocation.ts'
 import { compareVersions } from '../sync/version.ts'
 import { commit, type Change } from './commit.ts'
 import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
@@ -24,12 +25,14 @@ interface Gone {
 
 /** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
 export async function scanAndPublish(context: FolderContext, work: ScanWork, signal = context.signal): Promise<{ readonly unstable: readonly PathKey[] }> {
+  const { moving } = context
   const { disk, index, watcher } = context.ports
   const unstable: PathKey[] = []
   const request = {
     paths: work.paths,
     rehash: work.rehash,
-    ignored: context.rules.ignored,
+    ignored: (path: PathKey, isDirectory: boolean) => moving.concerns(path) || context.rules.ignored(path, isDirectory),
+    onMovedDirectory: (move: DirectoryMove) => tellMoved(context, move),
     onDirectory: (directory: PathKey) => watcher.watch([directory]),
     onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data)
   }
@@ -51,6 +54,7 @@ async function publishFindings(context: FolderContext, findings: readonly Findin
   const states: StateFinding[] = []
   const problems: Problem[] = []
   for (const finding of findings) {
+    if (isWithheld(context, finding)) continue
     if (finding.kind === 'present') (finding.moved === undefined ? states : gone.moved).push(finding)
     else if (finding.kind === 'absent') gone.absent.push(finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
@@ -61,6 +65,19 @@ async function publishFindings(context: FolderContext, findings: readonly Findin
   // After its state, which ends older problems: a directory may get a mode with which it cannot be read.
   for (const problem of problems) context.problems.set(problem.path, problem)
   return unstable
+}
+
+/** Before its paths are stated one by one: only the topmost, and one at a time. */
+function tellMoved(context: FolderContext, move: DirectoryMove): void {
+  if (context.moving.told !== null || context.guard.deciding) return
+  context.moving.told = move
+  context.tell()
+}
+
+/** R45: what is above a directory that moves ends with what is in it, and that is looked at later. */
+function isWithheld({ moving }: FolderContext, finding: Finding): boolean {
+  if (!moving.isAbove(finding.path)) return false
+  return finding.kind === 'absent' || (finding.kind === 'present' && finding.node.kind !== 'directory')
 }
 
 function heal(context: FolderContext, path: PathKey): void {

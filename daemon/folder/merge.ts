@@ -6,7 +6,7 @@ import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '.
 import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
-import { hasBytes, sameContent, sameEntry, treeEqual } from '../sync/entry-compare.ts'
+import { hasBytes, isLive, sameContent, sameEntry, treeEqual } from '../sync/entry-compare.ts'
 import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
 import { attributesAfterMove } from '../sync/moves.ts'
 import { plan } from '../sync/plan.ts'
@@ -23,7 +23,7 @@ export async function reconcileAndApply(context: FolderContext, marked: Readonly
   const dirty = withBases(context, marked)
   const view = new LoadedView(context)
   await view.load([...dirty], [])
-  const givers = await giversOfLast(context, view, dirty)
+  const givers = [...(await twinsOf(context, view, dirty)), ...(await giversOfLast(context, view, dirty))]
   for (const path of givers) dirty.add(path)
   try {
     await carryOut(context, view, dirty)
@@ -34,7 +34,7 @@ export async function reconcileAndApply(context: FolderContext, marked: Readonly
 }
 
 async function carryOut(context: FolderContext, view: LoadedView, dirty: ReadonlySet<PathKey>): Promise<void> {
-  const steps = plan(await resolve(dirty, view))
+  const steps = plan(await resolve(dirty, view), (path) => (context.moving.isNew(path) ? context.moving.twin(path) : null))
   for (const path of dirty) context.tally.settle(path)
   for (const step of steps) {
     const { path, own, target } = step.resolution
@@ -71,6 +71,20 @@ async function giversOfLast({ ports, work }: FolderContext, view: LoadedView, di
   return givers
 }
 
+/** R45: both places of what moves are looked at together. */
+async function twinsOf({ moving, work }: FolderContext, view: LoadedView, dirty: Set<PathKey>): Promise<readonly PathKey[]> {
+  if (moving.current === null) return []
+  const twins = new Set<PathKey>()
+  for (const path of dirty) {
+    const twin = moving.twin(path)
+    if (twin !== null && !dirty.has(twin)) twins.add(twin)
+  }
+  const taken = work.takeAlso([...twins])
+  await view.load([...twins], [])
+  for (const path of twins) dirty.add(path)
+  return taken
+}
+
 async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {
   for (let round = 0; round < MAX_LOAD_ROUNDS; round++) {
     const outcome = reconcile(dirty, view)
@@ -96,12 +110,22 @@ class Execution {
   readonly #givers = new Map<PathKey, PathKey>()
   /** Those among them that nothing stands at any more. */
   readonly #given = new Set<PathKey>()
+  /** Paths of a directory that moved on a device's word which are stated to end (R45). */
+  readonly #ending = new Set<PathKey>()
 
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
     this.#view = view
     this.#left = steps
     for (const { action, resolution } of steps) if (action.kind === 'move') this.#givers.set(action.from, resolution.path)
+    const { moving } = context
+    for (const { resolution } of steps) {
+      const { path, target } = resolution
+      const twin = moving.twin(path)
+      if (twin === null) continue
+      if (moving.isNew(path)) this.#givers.set(twin, path)
+      else if (target.kind === 'tombstone') this.#ending.add(path)
+    }
   }
 
   async run(): Promise<void> {
@@ -191,6 +215,8 @@ class Execution {
     const { resolution, action } = step
     const { path, target } = resolution
     const row = this.#view.row(path)
+    if (this.#context.moving.concerns(path)) return this.#isForetold(step, row) ? 'nothing' : this.#waitForEnd(path)
+    if (action.kind === 'preserve' && this.#context.moving.concerns(action.from)) return this.#waitForEnd(path)
     if (action.kind === 'adopt') return this.#confirm(step, row)
     if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone' || this.#given.has(path))) return 'nothing'
     const expect = row?.seen ?? null
@@ -222,6 +248,30 @@ class Execution {
     }
   }
 
+  /**
+   * R45: the disk is as the step wants it already. New places are adopted where what stood at the old one is stated there, to the
+   * letter, and (files) is stated to have ended at the old one; old places end after that.
+   */
+  #isForetold({ resolution, action }: Step, row: Row | null): boolean {
+    const { moving, guard } = this.#context
+    const { path, own, target, copies, copyOf, toHistory } = resolution
+    const twin = moving.twin(path)
+    if (twin === null || copies.length > 0 || copyOf !== null || toHistory.length > 0) return false
+    if (action.kind === 'adopt') return true
+    const other = this.#view.row(twin)
+    if (!moving.isNew(path)) return target.kind === 'tombstone' && (this.#given.has(path) || (own?.kind === 'directory' && other?.entry.kind === 'directory') || this.#outcomes.get(twin) === 'done')
+    if (isLive(own) || row?.shadow === true || !isLive(target) || other === null || other.seen === null || !treeEqual(other.entry, target)) return false
+    if (target.kind === 'directory') return true
+    if (!this.#ending.has(twin) || guard.holds(twin, { kind: 'tombstone', vv: {}, dots: [] })) return false
+    this.#given.add(twin)
+    return true
+  }
+
+  #waitForEnd(path: PathKey): 'wait' {
+    this.#context.moving.waiting.add(path)
+    return 'wait'
+  }
+
   /** The last live bytes of a losing content may be the copy that is here already: it must still be there before they are displaced. */
   #confirm({ resolution }: Step, row: Row | null): ApplyOp | 'nothing' {
     const { path, copyOf } = resolution
@@ -235,7 +285,7 @@ class Execution {
     const { fetcher, guard, ports } = this.#context
     const giver = this.#view.row(from)
     const isStaged = target.kind === 'file' && fetcher.listOf(target.cid) !== null && ports.disk.isStaged(target.cid)
-    const stands = giver !== null && giver.seen !== null && sameContent(giver.entry, target) && this.#outcomes.get(from) === undefined
+    const stands = !this.#context.moving.concerns(from) && giver !== null && giver.seen !== null && sameContent(giver.entry, target) && this.#outcomes.get(from) === undefined
     if (stands && giver.seen !== null && !isStaged && !guard.holds(from, { kind: 'tombstone', vv: {}, dots: [] })) {
       return { kind: 'move', path, expect, from, source: giver.seen, ...attributesAfterMove(giver.entry, target), displace }
     }
@@ -293,7 +343,8 @@ class Execution {
       this.#stop(step, null)
       return
     }
-    const row: Row = { entry: target, seen: target.kind === 'tombstone' && before?.shadow !== true ? null : (before?.seen ?? null), ...(before?.shadow === true && target.kind === 'tombstone' ? { shadow: true } : {}) }
+    const stood = this.#context.moving.isNew(path) && !isLive(before?.entry ?? null) ? this.#view.row(this.#context.moving.twin(path) ?? path) : before
+    const row: Row = { entry: target, seen: target.kind === 'tombstone' && before?.shadow !== true ? null : (stood?.seen ?? null), ...(before?.shadow === true && target.kind === 'tombstone' ? { shadow: true } : {}) }
     this.#done(step, { path, before, entry: target, row, list, kept: null, from: 'remote' })
   }
 
@@ -375,11 +426,24 @@ class Execution {
     const changes = this.#unpublished
     this.#unpublished = []
     const unreadable = await commit(this.#context, changes)
+    this.#noteMoved(changes, unreadable)
     for (const path of unreadable) {
       this.#outcomes.set(path, 'stopped')
+      if (this.#context.moving.concerns(path)) {
+        this.#waitForEnd(path)
+        continue
+      }
       this.#context.work.markScan([path])
       this.#context.work.markDirty([path])
     }
+  }
+
+  /** What is stated at its new place is not to be moved back. */
+  #noteMoved(changes: readonly Change[], unreadable: readonly PathKey[]): void {
+    const { moving, ports } = this.#context
+    if (moving.current === null) return
+    const failed = new Set(unreadable)
+    for (const { path, row } of changes) if (row.entry.kind === 'tombstone' && !failed.has(path) && moving.left.delete(path)) moving.heard(null, ports.clock.now())
   }
 }
 

@@ -66,6 +66,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
   }
+  context.moving.heard(device, context.ports.clock.now())
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })
   await batch.flush()
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)

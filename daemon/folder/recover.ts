@@ -10,6 +10,7 @@ import type { FolderContext } from './context.ts'
 import { examineFiles } from './doubt.ts'
 import { judgeEpoch, nextEpoch, type EpochVerdict } from './epoch.ts'
 import { moveToDrive } from './move.ts'
+import { endMoveOfBefore } from './moving.ts'
 
 /** What the index of another drive means for this one. */
 export interface Recovery {
@@ -53,6 +54,7 @@ async function recoverIndex(context: FolderContext, options: RecoveryOptions): P
     options.onTimeTravel?.(travel)
     if (options.onTimeTravel !== null) return 'rotate'
   }
+  await endMoveOfBefore(context)
   const counter = await catchUp(context, checkpoint, options)
   context.work.markScan(await disk.recover())
   await settle(context, { ...checkpoint, counter })

@@ -18,11 +18,12 @@ export class Work {
   #rehash = false
   #pull = false
   #rules = false
+  #moves = false
   readonly #paths = new Set<PathKey>()
   readonly #dirty = new Set<PathKey>()
 
   get empty(): boolean {
-    return !this.localDoubt && !this.#pull && !this.#rules && this.#dirty.size === 0
+    return !this.localDoubt && !this.#pull && !this.#rules && !this.#moves && this.#dirty.size === 0
   }
 
   /** Something on disk may differ from what our drive states. */
@@ -53,6 +54,17 @@ export class Work {
   takeRules(): boolean {
     const due = this.#rules
     this.#rules = false
+    return due
+  }
+
+  /** A directory moves on the word of another device, or may (R45). */
+  markMoves(): void {
+    this.#moves = true
+  }
+
+  takeMoves(): boolean {
+    const due = this.#moves
+    this.#moves = false
     return due
   }
 

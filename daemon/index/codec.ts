@@ -16,12 +16,14 @@
  *     drive      1 · number · device 32 · generation · 0 | 1 length, fork
  *     own        1 · drive 32 · generation · writer 8 · counter · length · epoch
  *     totals     1 · files · directories · bytes
+ *     relocation 1 · device 32 · ino u64 · from · to
  */
 import { P2psyncError, messageOf } from '../../base/errors.ts'
 import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, Totals } from '../ports.ts'
 import type { SizeClass } from '../sync/content.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from '../sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
+import type { Relocation } from '../sync/relocation.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 
 export const INDEX_FORMAT = 1
@@ -322,4 +324,17 @@ export function encodeTotals(totals: Totals): Buffer {
 
 export function decodeTotals(bytes: Buffer): Totals {
   return decode(bytes, (from) => ({ files: from.uint(), directories: from.uint(), bytes: from.uint() }))
+}
+
+export function encodeRelocation({ device, ino, from, to }: Relocation): Buffer {
+  return encode((out) => out.fixed(device, 'hex', 32).uint64(ino).string(from).string(to))
+}
+
+export function decodeRelocation(bytes: Buffer): Relocation {
+  return decode(bytes, (from) => ({
+    device: from.fixed('hex', 32) as DeviceId,
+    ino: from.uint64(),
+    from: from.string() as PathKey,
+    to: from.string() as PathKey
+  }))
 }

@@ -9,16 +9,19 @@ import type { ContentList } from '../sync/content.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../sync/ids.ts'
+import type { Relocation } from '../sync/relocation.ts'
 import {
   decodeDrive,
   decodeHistory,
   decodeOwn,
+  decodeRelocation,
   decodeRemote,
   decodeRow,
   decodeTotals,
   encodeDrive,
   encodeHistory,
   encodeOwn,
+  encodeRelocation,
   encodeRemote,
   encodeRow,
   encodeTotals,
@@ -50,6 +53,7 @@ export class RocksFolderIndex implements FolderIndex {
   #own: OwnCheckpoint | null = null
   #totals = NO_TOTALS
   #rules: string | null = null
+  #relocation: Relocation | null = null
   #drives: ReadonlyMap<DriveKey, DriveRow> = new Map()
   #last: Promise<unknown> = Promise.resolve()
   #closing = false
@@ -77,6 +81,10 @@ export class RocksFolderIndex implements FolderIndex {
 
   get rules(): string | null {
     return this.#rules
+  }
+
+  get relocation(): Relocation | null {
+    return this.#relocation
   }
 
   remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null {
@@ -190,6 +198,8 @@ export class RocksFolderIndex implements FolderIndex {
 
   async #load(): Promise<void> {
     const [own, totals, rules] = await Promise.all([this.#table.get(this.#keys.own), this.#table.get(this.#keys.totals), this.#table.get(this.#keys.rules)])
+    const relocation = await this.#table.get(this.#keys.relocation)
+    this.#relocation = relocation === null ? null : decodeRelocation(relocation)
     this.#rules = rules?.toString('hex') ?? null
     this.#own = own === null ? null : decodeOwn(own)
     this.#totals = totals === null ? NO_TOTALS : decodeTotals(totals)
@@ -263,6 +273,8 @@ export class RocksFolderIndex implements FolderIndex {
       await new ContentChanges(this.#table, this.#keys, own?.generation ?? 0, out).apply(wishes.contents)
       if (wishes.own !== null) out.tryPut(this.#keys.own, encodeOwn(wishes.own))
       if (wishes.rules !== null) out.tryPut(this.#keys.rules, Buffer.from(wishes.rules, 'hex'))
+      if (wishes.relocation === null) out.tryDelete(this.#keys.relocation)
+      else if (wishes.relocation !== undefined) out.tryPut(this.#keys.relocation, encodeRelocation(wishes.relocation))
     } catch (error) {
       out.destroy()
       throw error
@@ -278,6 +290,7 @@ export class RocksFolderIndex implements FolderIndex {
     this.#renewCaches(wishes, drives)
     this.#own = own
     this.#rules = wishes.rules ?? this.#rules
+    if (wishes.relocation !== undefined) this.#relocation = wishes.relocation
     this.#totals = totals
     this.#drives = drives
   }

@@ -2,6 +2,7 @@
 import type { BlobRange, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, DeviceId, DriveKey, PathKey } from '../sync/ids.ts'
+import type { Relocation } from '../sync/relocation.ts'
 import type { ContentWish } from './content-changes.ts'
 
 /** What a batch has gathered of one other drive. */
@@ -21,11 +22,13 @@ export interface Wishes {
   readonly history: Map<string, HistoryRow | null>
   own: OwnCheckpoint | null
   rules: string | null
+  /** Undefined: as it is. */
+  relocation: Relocation | null | undefined
 }
 
 export class GatheringBatch implements IndexBatch {
   readonly #flush: (wishes: Wishes) => Promise<void>
-  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), own: null, rules: null }
+  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), own: null, rules: null, relocation: undefined }
   #size = 0
   #flushed = false
 
@@ -86,6 +89,10 @@ export class GatheringBatch implements IndexBatch {
 
   setRules(digest: string): void {
     this.#count().rules = digest
+  }
+
+  setRelocation(relocation: Relocation | null): void {
+    this.#count().relocation = relocation
   }
 
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void {

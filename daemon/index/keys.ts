@@ -19,6 +19,7 @@
  *     a                                          digest 32 of the ignore rules that were applied to all rows
  *     o                                          own checkpoint
  *     t                                          totals
+ *     w                                          a directory that moved whole here and is not stated yet
  *
  * Number 0 is the daemon's: `v` format version, `n` last number given, `f` folder id 32 → number u32 BE.
  */
@@ -57,7 +58,7 @@ export function folderRange(number: number): Range {
   return { gte: u32(number), lt: u32(number + 1) }
 }
 
-type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'a'
+type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'a' | 'w'
 
 /** The keys of one folder. */
 export class Keys {
@@ -65,13 +66,15 @@ export class Keys {
   readonly own: Buffer
   readonly totals: Buffer
   readonly rules: Buffer
+  readonly relocation: Buffer
   readonly copiesKnown: Buffer
 
   constructor(number: number) {
-    for (const table of 'rmvclgkKphidotxa') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
+    for (const table of 'rmvclgkKphidotxaw') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
     this.own = this.#prefix('o')
     this.totals = this.#prefix('t')
     this.rules = this.#prefix('a')
+    this.relocation = this.#prefix('w')
     this.copiesKnown = this.#prefix('x')
   }
 

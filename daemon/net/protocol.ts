@@ -164,14 +164,17 @@ const driveHead: Encoding<DriveHead> = encoding(
 
 const DIRTY = 1
 const HAS_DRIVE = 2
+const HAS_MOVE = 4
 
 const folderReport: Encoding<FolderReport> = encoding(
   (out, report) => {
     out.put(c.uint, ACTIVITIES.indexOf(report.state))
-    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE))
+    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE) | (report.moved === undefined ? 0 : HAS_MOVE))
     if (report.drive !== null) out.put(driveKey, report.drive)
     out.put(c.uint, report.length)
     out.put(list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS), report.blocked.slice(0, MAX_BLOCKED_PATHS))
+    // Last, so that a device that does not know it reads the rest.
+    if (report.moved !== undefined) for (const path of [report.moved.from, report.moved.to]) out.put(text(MAX_PATH_BYTES), path)
   },
   (state) => {
     const activity = known(ACTIVITIES[c.uint.decode(state)])
@@ -179,9 +182,14 @@ const folderReport: Encoding<FolderReport> = encoding(
     const drive = (flags & HAS_DRIVE) === 0 ? null : driveKey.decode(state)
     const length = c.uint.decode(state)
     const blocked = list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS).decode(state)
-    return { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked }
+    const report = { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked }
+    return (flags & HAS_MOVE) === 0 ? report : { ...report, moved: { from: treePath(state), to: treePath(state) } }
   },
 )
+
+function treePath(state: Parameters<typeof c.uint.decode>[0]): PathKey {
+  return known(parsePath(text(MAX_PATH_BYTES).decode(state)) ?? undefined)
+}
 
 export const hello: Encoding<Hello> = encoding(
   (out, message) => {

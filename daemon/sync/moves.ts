@@ -21,8 +21,8 @@ const KEYS: readonly ((path: PathKey, entry: FileEntry | SymlinkEntry) => string
   (_path, entry) => contentKey(entry)
 ]
 
-/** @returns path → the path whose bytes it gets; each is given once. */
-export function movesOf(resolutions: Iterable<Resolution>): ReadonlyMap<PathKey, PathKey> {
+/** @param twin where a path's bytes are known to come from. @returns path → the path whose bytes it gets; each is given once. */
+export function movesOf(resolutions: Iterable<Resolution>, twin: (path: PathKey) => PathKey | null = () => null): ReadonlyMap<PathKey, PathKey> {
   const offers: Offer[] = []
   const wanted: Resolution[] = []
   for (const resolution of resolutions) {
@@ -33,8 +33,19 @@ export function movesOf(resolutions: Iterable<Resolution>): ReadonlyMap<PathKey,
   const moves = new Map<PathKey, PathKey>()
   if (offers.length === 0) return moves
   const taken = new Set<PathKey>()
+  matchTwins(offers, wanted, twin, taken, moves)
   for (const keyOf of KEYS) match(offers, wanted, keyOf, taken, moves)
   return moves
+}
+
+function matchTwins(offers: readonly Offer[], wanted: readonly Resolution[], twin: (path: PathKey) => PathKey | null, taken: Set<PathKey>, moves: Map<PathKey, PathKey>): void {
+  const byPath = new Map(offers.map(({ path, own }) => [path, own]))
+  for (const { path, target } of wanted) {
+    const from = twin(path)
+    if (from === null || !sameContent(byPath.get(from) ?? null, target)) continue
+    moves.set(path, from)
+    taken.add(from)
+  }
 }
 
 function match(offers: readonly Offer[], wanted: readonly Resolution[], keyOf: (typeof KEYS)[number], taken: Set<PathKey>, moves: Map<PathKey, PathKey>): void {

@@ -17,12 +17,12 @@ import type { Action, Resolution, Step } from './reconcile.ts'
 
 type Resolutions = ReadonlyMap<PathKey, Resolution>
 
-/** @returns one step per resolution; every path of an `after` stands earlier in the list. */
-export function plan(resolutions: Resolutions): readonly Step[] {
+/** @param twin see movesOf. @returns one step per resolution; every path of an `after` stands earlier in the list. */
+export function plan(resolutions: Resolutions, twin?: (path: PathKey) => PathKey | null): readonly Step[] {
   const paths = [...resolutions.keys()].sort(comparePaths)
   const before = new Map<PathKey, Set<PathKey>>(paths.map((path) => [path, new Set()]))
   for (const path of paths) addOrder(before, resolutions, resolutions.get(path) as Resolution)
-  return sorted(paths, before, resolutions, movesOf(resolutions.values()))
+  return sorted(paths, before, resolutions, movesOf(resolutions.values(), twin))
 }
 
 /** What the disk, being as `own` says, must do to be as `target` says. `held`: what stands at `copyOf` at that moment. */

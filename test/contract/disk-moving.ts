@@ -223,3 +223,45 @@ async function take(bench: Bench, found: readonly Finding[]): Promise<void> {
   for (const finding of found) if (finding.kind === 'absent') bench.known.put(finding.path, { entry: tombstone(), seen: null })
   for (const finding of found) if (finding.kind === 'present') bench.known.put(finding.path, { entry: entryOf(finding), seen: finding.seen })
 }
+
+export function movingDirectories(check: Check): void {
+  check('R45: a directory moves by one rename, with all that is known to be in it', async (t, bench) => {
+    await bench.user.mkdir('d')
+    await bench.user.mkdir('d/e')
+    await bench.user.mkdir('p')
+    await bench.user.write('d/e/f', 'bytes')
+    await absorb(bench)
+    const [directoryBefore, fileBefore] = [await seen(bench, 'd'), await seen(bench, 'd/e/f')]
+    const ino = directoryBefore.ino
+    t.is(await bench.disk.moveDirectory({ from: key('d'), to: key('p/n'), ino: `${ino}1` }, bench.known), false, 'another directory')
+    t.is(await bench.disk.moveDirectory({ from: key('d'), to: key('q/n'), ino }, bench.known), false, 'no directory for it')
+    t.is(await bench.disk.moveDirectory({ from: key('d'), to: key('p'), ino }, bench.known), false, 'the name is taken')
+    t.is(await bench.disk.moveDirectory({ from: key('d'), to: key('p/n'), ino }, bench.known), true)
+    t.alike([(await bench.user.stat('p/n'))?.ino, await bench.user.stat('p/n/e/f'), await bench.user.stat('d')], [ino, fileBefore, null])
+    t.is(await bench.disk.moveDirectory({ from: key('p/n'), to: key('d'), ino }, null), true, 'and back')
+    t.alike(await bench.user.stat('d/e/f'), fileBefore)
+    t.alike(await scan(bench), [], 'no news')
+  })
+
+  check('R45: a directory that holds anything else than what is known stays', async (t, bench) => {
+    await bench.user.mkdir('d')
+    await bench.user.mkdir('d/e')
+    await bench.user.write('d/e/f', 'bytes')
+    await absorb(bench)
+    const { ino } = await seen(bench, 'd')
+    const tryIt = async (): Promise<boolean> => await bench.disk.moveDirectory({ from: key('d'), to: key('n'), ino }, bench.known)
+    await bench.user.write('d/e/new', 'new')
+    t.is(await tryIt(), false, 'a new file')
+    await bench.user.unlink('d/e/new')
+    await bench.user.write('d/e/f', 'other')
+    t.is(await tryIt(), false, 'a changed file')
+    await absorb(bench)
+    bench.known.put('d/gone', { entry: tombstone(), seen: null })
+    await bench.user.mkdir('d/x')
+    t.is(await tryIt(), false, 'a new directory')
+    await bench.user.rmdir('d/x')
+    bench.known.change('d/e', (row) => ({ ...row, seen: null }))
+    t.is(await tryIt(), false, 'one that was not seen')
+    t.is(await bench.user.stat('n'), null)
+  })
+}

@@ -3,7 +3,7 @@ import test, { type Assert } from 'brittle'
 import { type Check, MemoryTree, absorb, apply, content, create, haltCode, key, scan, seen, someTree, stage, wholeContent } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
-import { movingFiles, refusingMoves, scanningMoves } from './disk-moving.ts'
+import { movingDirectories, movingFiles, refusingMoves, scanningMoves } from './disk-moving.ts'
 import { scanning, scanningSome } from './disk-scanning.ts'
 
 export function diskContract(name: string, makeBench: (t: Assert) => Promise<DiskBench>): void {
@@ -20,6 +20,7 @@ export function diskContract(name: string, makeBench: (t: Assert) => Promise<Dis
   applyingOthers(check)
   refusing(check)
   movingFiles(check)
+  movingDirectories(check)
   refusingMoves(check)
   scanningMoves(check)
 }

@@ -187,6 +187,24 @@ function rows(check: Check): void {
     t.is(bench.index.rules, 'ab'.repeat(32))
   })
 
+  check('R45: a directory that moved is known to be until it is over, also after a restart', async (t, bench) => {
+    t.is(bench.index.relocation, null)
+    const relocation = { device: 'ab'.repeat(32) as DeviceId, ino: '77', from: key('d'), to: key('e/d') }
+    const batch = bench.index.batch()
+    batch.setRelocation(relocation)
+    t.is(bench.index.relocation, null, 'not before the flush')
+    await batch.flush()
+    await put(bench.index, ['a', row(file('a'))])
+    t.alike(bench.index.relocation, relocation, 'other rows change nothing about it')
+    await bench.reopen()
+    t.alike(bench.index.relocation, relocation)
+    const end = bench.index.batch()
+    end.setRelocation(null)
+    await end.flush()
+    await bench.reopen()
+    t.is(bench.index.relocation, null)
+  })
+
   check('batches flushed at once are all kept', async (t, { index }) => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => put(index, [`f${i}`, row(file(`${i}`))])))
     t.is((await collect(index.all())).length, 20)

@@ -35,6 +35,9 @@ export class ScanWalk {
   readonly #problems: Map<string, Problem>
   /** Rows of files that do not stand where they stood, by inode. */
   readonly #departed = new Map<string, { path: PathKey; row: Row }>()
+  /** Directories that do not stand where they stood, and where others stand, by inode. */
+  readonly #missed = new Map<string, { readonly path: PathKey; readonly born: bigint }>()
+  readonly #met = new Map<string, { readonly path: PathKey; readonly born: bigint }>()
   /** Told once it is known what departed; then null. */
   #newcomers: { readonly path: PathKey; readonly kind: FakeNode['kind'] }[] | null = []
 
@@ -123,6 +126,10 @@ export class ScanWalk {
     const seen = statOf(node)
     if (this.#directoryIsNews(path, node, row)) yield { kind: 'present', path, node: { kind: 'directory', mode: node.mode & 0o777 }, seen }
     const known = row?.entry.kind === 'directory' && row.ignored !== true
+    if (!known) {
+      this.#met.set(seen.ino, { path, born: node.bornNs })
+      this.#tellMoved(seen.ino)
+    }
     if (this.#newcomers !== null && !row?.shadow && (!known || row?.seen?.ino !== seen.ino)) this.#newcomers.push({ path, kind: 'directory' })
     else if (!known) yield* this.#directory(path, 'all')
     else if (depth === 'all' || depth > 0) yield* this.#directory(path, depth)
@@ -149,6 +156,11 @@ export class ScanWalk {
     if (moved !== null) yield moved
     else yield* this.#hash(path, node, seen)
     yield* this.#healed(path)
+  }
+
+  #tellMoved(ino: string): void {
+    const [missed, met] = [this.#missed.get(ino), this.#met.get(ino)]
+    if (missed !== undefined && met !== undefined && met.born <= missed.born) this.#request.onMovedDirectory?.({ from: missed.path, to: met.path })
   }
 
   #depart(path: PathKey, row: Row): void {
@@ -181,6 +193,10 @@ export class ScanWalk {
   async *#absent(path: PathKey, row: Row | null): AsyncGenerator<Finding> {
     yield* this.#healed(path)
     if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
+    if (row.entry.kind === 'directory' && row.seen !== null && row.ignored !== true && !row.shadow) {
+      this.#missed.set(row.seen.ino, { path, born: BigInt(row.seen.ctimeNs) })
+      this.#tellMoved(row.seen.ino)
+    }
     if (row.entry.kind === 'directory' || row.shadow) yield* this.#absentBelow(path)
     this.#depart(path, row)
     if (row.entry.kind !== 'tombstone' || row.seen !== null) yield { kind: 'absent', path }

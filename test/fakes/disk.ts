@@ -4,6 +4,7 @@ import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look,
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
+import type { Relocation } from '../../daemon/sync/relocation.ts'
 import { Applier } from './disk-apply.ts'
 import { ScanWalk, cut, sameStat } from './disk-scan.ts'
 import type { DiskStore, StagedContent } from './disk-store.ts'
@@ -19,11 +20,13 @@ export class FakeDisk implements Disk {
   readonly #problems = new Map<string, Problem>()
   readonly #applier: Applier
   readonly #applied: (op: ApplyOp, result: ApplyResult) => void
+  readonly #moved: (from: PathKey, to: PathKey) => void
 
-  constructor(store: DiskStore, life: Life, applied: (op: ApplyOp, result: ApplyResult) => void = () => undefined) {
+  constructor(store: DiskStore, life: Life, applied: (op: ApplyOp, result: ApplyResult) => void = () => undefined, moved: (from: PathKey, to: PathKey) => void = () => undefined) {
     this.#store = store
     this.#life = life
     this.#applied = applied
+    this.#moved = moved
     this.#applier = new Applier({ store, life, strayPath: (path) => this.#strayPath(path) })
   }
 
@@ -99,6 +102,38 @@ export class FakeDisk implements Disk {
     }
     this.#store.onSync()
     return results
+  }
+
+  async moveDirectory({ from, to, ino }: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<boolean> {
+    await this.#life.step()
+    const { tree } = this.#store
+    const isFree = (): boolean => this.#store.halted === null && !this.#store.failing.has(to) && !this.#store.denied.has(parentOf(to)) && tree.lstat(from)?.ino === ino && tree.node(to) === null && tree.node(parentOf(to))?.kind === 'directory'
+    if (!isFree() || tree.node(from)?.kind !== 'directory' || (known !== null && !(await this.#isAsKnown(known, from)))) return false
+    await this.#life.step()
+    if (!isFree()) return false
+    tree.attach(to, tree.detach(from))
+    this.#moved(from, to)
+    this.#store.onWrite()
+    this.#store.onChange([from, to])
+    await this.#life.step()
+    this.#store.onSync()
+    return true
+  }
+
+  async #isAsKnown(known: KnownTree, directory: PathKey): Promise<boolean> {
+    await this.#life.step()
+    const node = this.#store.tree.node(directory)
+    const rows = await known.children(directory)
+    const living = [...rows.values()].filter((row) => row.entry.kind !== 'tombstone' || row.shadow === true)
+    if (node?.kind !== 'directory' || this.#store.denied.has(directory) || node.children.size !== living.length) return false
+    for (const [name, child] of node.children) {
+      const row = rows.get(name)
+      if (row === undefined || row.seen === null || row.shadow === true || row.ignored === true || row.entry.kind !== child.kind) return false
+      const stat = statOf(child)
+      if (child.kind === 'directory' ? stat.ino !== row.seen.ino || stat.mode !== row.seen.mode : !sameStat(stat, row.seen)) return false
+      if (child.kind === 'directory' && !(await this.#isAsKnown(known, joinPath(directory, name) as PathKey))) return false
+    }
+    return true
   }
 
   async recover(): Promise<readonly PathKey[]> {

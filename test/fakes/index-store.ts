@@ -2,6 +2,7 @@
 import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
+import type { Relocation } from '../../daemon/sync/relocation.ts'
 import { nameOf, parentOf } from './tree.ts'
 
 export interface StoredContent {
@@ -15,6 +16,7 @@ export class IndexStore {
   rules: string | null = null
   /** What it says instead of counting, as damaged. */
   totals: Totals | null = null
+  relocation: Relocation | null = null
   readonly rows = new Map<PathKey, Row>()
   readonly rowNames = new Map<string, Set<string>>()
   readonly remotes = new Map<DriveKey, Map<PathKey, RemoteRow>>()
@@ -28,6 +30,7 @@ export class IndexStore {
   clone(): IndexStore {
     const copy = new IndexStore()
     copy.own = this.own
+    copy.relocation = this.relocation
     for (const [path, row] of this.rows) copy.putRow(path, row)
     for (const rows of this.remotes.values()) for (const [path, row] of rows) copy.putRemote(path, row)
     for (const [drive, checkpoint] of this.checkpoints) copy.checkpoints.set(drive, checkpoint)

@@ -4,6 +4,7 @@ import { encodeHeader, encodePages, pageId, type ContentList } from '../../daemo
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey } from '../../daemon/sync/ids.ts'
+import type { Relocation } from '../../daemon/sync/relocation.ts'
 import type { IndexStore, StoredContent } from './index-store.ts'
 import type { Life } from './life.ts'
 import { joinPath, nameOf, parentOf } from './tree.ts'
@@ -28,6 +29,10 @@ export class FakeIndex implements FolderIndex {
 
   get rules(): string | null {
     return this.#store.rules
+  }
+
+  get relocation(): Relocation | null {
+    return this.#store.relocation
   }
 
   get totals(): Totals {
@@ -241,6 +246,12 @@ class FakeBatch implements IndexBatch {
   setRules(digest: string): void {
     this.#add(() => {
       this.#store.rules = digest
+    })
+  }
+
+  setRelocation(relocation: Relocation | null): void {
+    this.#add(() => {
+      this.#store.relocation = relocation
     })
   }
 

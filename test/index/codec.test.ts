@@ -8,6 +8,7 @@ import { Keys, divergentOfKey, nameOfKey, pathOfKey, placeOfKey } from '../../da
 import type { HistoryRow, OwnCheckpoint, Row, Totals } from '../../daemon/ports.ts'
 import { PAGE_CHUNKS } from '../../daemon/sync/content.ts'
 import type { ContentId, DeviceId, PathKey } from '../../daemon/sync/ids.ts'
+import type { Relocation } from '../../daemon/sync/relocation.ts'
 import { projectRoot } from '../project-root.ts'
 
 interface Row1<T> {
@@ -23,6 +24,7 @@ interface Golden {
   readonly drive: Row1<codec.DriveRow>
   readonly own: Row1<OwnCheckpoint>
   readonly totals: Row1<Totals>
+  readonly relocation: Row1<Relocation>
 }
 
 const golden = JSON.parse(readFileSync(join(projectRoot, 'test/index/golden/rows.json'), 'utf8')) as Golden
@@ -39,7 +41,7 @@ test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {
     t.is(codec.encodeContent(row).toString('hex'), hex)
     t.alike(codec.decodeContent(Buffer.from(hex, 'hex'), PAGE_CHUNKS), row)
   }
-  const { chunk, history, drive, own, totals } = golden
+  const { chunk, history, drive, own, totals, relocation } = golden
   t.is(codec.encodeChunk(chunk.row).toString('hex'), chunk.hex)
   t.alike(codec.decodeChunk(Buffer.from(chunk.hex, 'hex')), chunk.row)
   t.is(codec.encodeHistory(history.row).toString('hex'), history.hex)
@@ -50,6 +52,8 @@ test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {
   t.alike(codec.decodeOwn(Buffer.from(own.hex, 'hex')), own.row)
   t.is(codec.encodeTotals(totals.row).toString('hex'), totals.hex)
   t.alike(codec.decodeTotals(Buffer.from(totals.hex, 'hex')), totals.row)
+  t.is(codec.encodeRelocation(relocation.row).toString('hex'), relocation.hex)
+  t.alike(codec.decodeRelocation(Buffer.from(relocation.hex, 'hex')), relocation.row)
 })
 
 test('a damaged value is a clear error', (t) => {

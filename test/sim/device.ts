@@ -419,7 +419,7 @@ export class SimDevice implements Node {
   #makeDaemon(): Daemon {
     const { clock, network } = this.#world
     const life = new Life({ clock, skewMs: () => this.#skewMs, pace: () => this.#pace(life) })
-    const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'))
+    const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'), (from, to) => this.#directoryMoved(from, to))
     const { log, recovery, former } = this.#state.choose(this.device, () => this.#salt())
     this.#write(log)
     const durability = this.#durability
@@ -458,6 +458,12 @@ export class SimDevice implements Node {
       }
     })
     return { life, folder, disk, index, watcher, peers, opened: false }
+  }
+
+  /** What a user put into a directory meanwhile moves along with it. */
+  #directoryMoved(from: string, to: string): void {
+    this.#world.trace(`${this.name} moves ${from} to ${to}`)
+    for (const [path] of this.disk.tree.walk(to)) this.#world.ledger.named(path)
   }
 
   #pace(life: Life): number {

@@ -86,6 +86,9 @@ const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 
 const FEW_NAMES = ['a', 'd', 'd/a'] as const
 /** Long and odd ones: conflict copies of them must be cut. */
 const ODD_NAMES = [`${'long'.repeat(62)}.ext`, `d/${'é'.repeat(120)}`, 'd', 'sp ace', '-', 'ü/ü', '.hidden', '.hidden.txt', 'a.sync-conflict-abcdefghij.txt', 'a.txt'] as const
+/** Whole directories move among these, with what is in them (R45). */
+const TREE_NAMES = ['d/a', 'd/b.txt', 'd/e/f', 'd/e/g', 'g/h', 'g/e/f', 'x/y/z', 'm/a', 'm/e/f', 'p/q/a'] as const
+const TREES = ['d', 'g', 'x', 'm', 'n', 'd/e', 'g/e', 'x/y', 'm/e', 'p/q', 'p'] as const
 const PATTERNS = ['', 'b.txt\n', '*.txt\n', 'd\n', 'd/e\n', 'x/*\n!x/y\n', 'g*\n', '*.sync-conflict-*\n', '/a\n'] as const
 const TROUBLE = { deny: 4, fail: 4, full: 2, cure: 5, unmount: 2, mount: 3, pause: 3, resume: 4 } as const
 
@@ -96,7 +99,7 @@ const AWAY_MS = 40 * 24 * 3_600_000
 /** The guard's minimum where mass deletions are part of the play. */
 const FEW_DELETIONS = 3
 
-type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time' | 'travel'
+type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time' | 'travel' | 'trees'
 
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
 const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, clone: 1, power: 5 } as const
@@ -109,9 +112,9 @@ export function makeScript(seed: number): Script {
   const random = new Random(`script/${seed}`)
   const devices = random.pick([2, 2, 2, 2, 3, 3, 3, 4])
   const calm = random.chance(0.15)
-  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 30, few: 13, odd: 6, ignore: 11, trouble: 13, long: 4, mass: 6, time: 5, travel: 12 })
+  const flavour: Flavour = calm ? 'plain' : random.weighted({ plain: 25, few: 11, odd: 5, ignore: 10, trouble: 11, long: 4, mass: 6, time: 5, travel: 10, trees: 13 })
   const maker = new Maker(random, devices, calm, flavour)
-  const before = random.chance(0.5) ? maker.before(random.between(1, 8)) : []
+  const before = flavour === 'trees' ? maker.trees() : random.chance(0.5) ? maker.before(random.between(1, 8)) : []
   const steps = maker.steps(flavour === 'long' ? random.between(60, 200) : random.between(2, 30))
   return { seed, devices, calm, weather: weather(random, calm), before, steps, ...(flavour === 'mass' ? { guard: FEW_DELETIONS } : {}), ...(steps.some((step) => step.wait >= AWAY_MS) ? { keeps: true } : {}) }
 }
@@ -135,13 +138,16 @@ class Maker {
   readonly #flavour: Flavour
   readonly #names: readonly string[]
   #texts = 0
+  #newNames = 0
+  /** Where directories may be. */
+  #trees: readonly string[] = TREES
 
   constructor(random: Random, devices: number, calm: boolean, flavour: Flavour) {
     this.#random = random
     this.#devices = devices
     this.#calm = calm
     this.#flavour = flavour
-    this.#names = flavour === 'few' ? FEW_NAMES : flavour === 'odd' ? ODD_NAMES : NAMES
+    this.#names = flavour === 'few' ? FEW_NAMES : flavour === 'odd' ? ODD_NAMES : flavour === 'trees' ? [...TREE_NAMES, ...TREES] : NAMES
   }
 
   before(count: number): Step[] {
@@ -163,12 +169,43 @@ class Maker {
     if (this.#flavour === 'ignore' && this.#random.chance(0.15)) return [{ wait: this.#wait(), do: 'ignore', on: this.#device(), text: this.#random.pick(PATTERNS) }]
     if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
     if (this.#flavour === 'mass' && this.#random.chance(0.35)) return this.#mass()
+    if (this.#flavour === 'trees' && this.#random.chance(0.4)) return this.#treeMoves()
     if (this.#flavour === 'travel' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#travel(this.#random.weighted(TRAVEL)) }]
     if (this.#flavour === 'time' && this.#random.chance(0.03)) return this.#away()
     if (this.#flavour === 'time' && this.#random.chance(0.25)) return [{ wait: this.#wait(), do: 'clock', on: this.#device(), by: this.#random.pick(CLOCK_STEPS) }]
     const kind = this.#random.weighted({ ...USER, ...NETWORK, ...DAEMON })
     const during = kind in USER && this.#random.chance(0.15) ? { during: this.#random.between(1, 60) } : {}
     return [{ wait: this.#wait(), ...this.#action(kind), ...during }]
+  }
+
+  /** One device has all of them from the start. */
+  trees(): Step[] {
+    return TREE_NAMES.map((path) => ({ wait: 1, do: 'write', on: 0, path, text: this.#text() }))
+  }
+
+  /** A directory gets another name; often from rest, often there and back, and often something else happens meanwhile, anywhere. */
+  #treeMoves(): Step[] {
+    const random = this.#random
+    const on = this.#device()
+    const path = random.pick(this.#trees)
+    const to = random.chance(0.8) ? `${random.pick(['', '', 'd/', 'p/'])}t${++this.#newNames}` : random.pick(this.#trees)
+    if (!random.chance(0.3)) this.#trees = [...this.#trees.filter((tree) => tree !== path), to]
+    const steps: Step[] = random.chance(0.8) ? [{ wait: this.#wait(), do: 'start', on }, { wait: 0, do: 'rest' }] : []
+    if (random.chance(0.2)) steps.push({ wait: 0, do: 'kill', on: this.#device(), steps: random.between(10, 150) })
+    if (random.chance(0.1)) steps.push({ wait: random.below(60), do: 'power', on: this.#other(on) })
+    for (let acts = random.below(3); acts > 0; acts--) {
+      const [place, name] = [random.pick([path, to]), random.pick(['a', 'e/f', 'h', 'new'])]
+      const during = { during: random.between(1, 80) }
+      const other = random.chance(0.7) ? this.#other(on) : on
+      const kind = random.weighted({ write: 3, remove: 1, chmod: 1, replace: 2 })
+      const action: Action = kind === 'write' || kind === 'replace' ? { do: kind, on: other, path: `${place}/${name}`, text: this.#text() } : kind === 'chmod' ? { do: kind, on: other, path: `${place}/${name}`, mode: 0o600 } : { do: kind, on: other, path: random.chance(0.3) ? place : `${place}/${name}` }
+      steps.push({ wait: 0, ...action, ...during })
+    }
+    if (random.chance(0.2)) steps.push({ wait: 0, do: 'rename', on: this.#other(on), path: random.pick([path, to]), to: random.pick([...TREES, 'z']), during: random.between(1, 80) })
+    steps.push({ wait: random.below(3), do: 'rename', on, path, to })
+    if (random.chance(0.25)) steps.push({ wait: random.below(120), do: 'rename', on, path: to, to: path })
+    if (random.chance(0.2)) steps.push({ wait: random.below(60), do: random.chance(0.5) ? 'stop' : 'cut', on, to: this.#other(on) } as Step)
+    return steps
   }
 
   /** Everything at the top goes, with what is below; or an answer to that. */

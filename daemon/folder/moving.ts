@@ -1,0 +1,269 @@
+/**
+ * A directory that moved whole on another device moves here by one rename(2), on that device's word, long before its drive has
+ * stated each path (R45). From then on until the statements are here, the rows of the old place speak of what stands at the new one:
+ * scans leave both alone, each statement that says what was foretold is adopted without a touch, and what says anything else waits
+ * for the end, at which whatever was not stated is moved back. So the word of the other device decides nothing, and nothing is
+ * stated here that is not stated there.
+ */
+import { MOVED_SILENCE_MS, MOVED_TOLD_MS } from '../../base/limits.ts'
+import type { ApplyOp, FolderReport, RemoteRow, Row } from '../ports.ts'
+import { isLive, sameEntry } from '../sync/entry-compare.ts'
+import type { DeviceId, PathKey } from '../sync/ids.ts'
+import { isBelow, joinPath, parentOf, ROOT } from '../sync/path.ts'
+import { isPossible, isWithin, sameMove, twinOf, type DirectoryMove, type Relocation } from '../sync/relocation.ts'
+import { compareVersions } from '../sync/version.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
+
+/** Changes on disk in one go when things are moved back. */
+const GIVE_BACK_OPS = 1000
+
+/** What the cycle knows of it. */
+export class Moving {
+  /** Found by our own scan, and not stated yet: the others are told. */
+  told: DirectoryMove | null = null
+  readonly waiting = new Set<PathKey>()
+  /** Live rows of the old place. */
+  readonly left = new Set<PathKey>()
+  /** What was tried already, by device. */
+  readonly tried = new Map<DeviceId, DirectoryMove>()
+  #current: Relocation | null = null
+  #heardAt = 0
+
+  get report(): Pick<FolderReport, 'moved'> {
+    return this.told === null ? {} : { moved: this.told }
+  }
+
+  get current(): Relocation | null {
+    return this.#current
+  }
+
+  begin(relocation: Relocation, rows: Iterable<PathKey>, now: number): void {
+    this.#current = relocation
+    for (const path of rows) this.left.add(path)
+    this.#heardAt = now
+  }
+
+  clear(): void {
+    this.#current = null
+    this.left.clear()
+    this.waiting.clear()
+  }
+
+  /** Rows and disk differ there for the moment. */
+  concerns(path: PathKey): boolean {
+    return this.twin(path) !== null
+  }
+
+  twin(path: PathKey): PathKey | null {
+    return this.#current === null ? null : twinOf(this.#current, path)
+  }
+
+  isNew(path: PathKey): boolean {
+    return this.#current !== null && isWithin(path, this.#current.to)
+  }
+
+  /** That a directory above is gone or replaced is told at the end, with what was in it. */
+  isAbove(path: PathKey): boolean {
+    return this.#current !== null && (isBelow(this.#current.from, path) || isBelow(this.#current.to, path))
+  }
+
+  /** Its device, or our own adoption of what it states, goes on. */
+  heard(device: DeviceId | null, now: number): void {
+    if (device === null || device === this.#current?.device) this.#heardAt = now
+  }
+
+  /** A clock that is set back begins the wait anew. */
+  silentFor(now: number): number {
+    this.#heardAt = Math.min(this.#heardAt, now)
+    return now - this.#heardAt
+  }
+}
+
+/** Whether there may be something to do. */
+export function isMoveDue({ moving, ports }: FolderContext): boolean {
+  return moving.current !== null || moving.tried.size > 0 || ports.peers.connected().some(({ report }) => report?.moved !== undefined)
+}
+
+/** Ends what is over, and follows a device that says that a directory moved. */
+export async function tendMoves(context: FolderContext): Promise<void> {
+  const { moving, ports } = context
+  if (moving.current !== null && isOver(context)) await endMove(context)
+  const peers = ports.peers.connected()
+  for (const device of moving.tried.keys()) if (!peers.some((peer) => peer.device === device && peer.report?.moved !== undefined)) moving.tried.delete(device)
+  for (const { device, report } of peers) {
+    if (moving.current !== null) return
+    const move = report?.moved
+    if (move === undefined || sameMove(moving.tried.get(device), move)) continue
+    moving.tried.set(device, move)
+    await follow(context, device, move)
+  }
+}
+
+// ------------------------------------------------------------------------------------------- the beginning
+
+async function follow(context: FolderContext, device: DeviceId, move: DirectoryMove): Promise<void> {
+  const { moving, ports } = context
+  const { disk, index, log, clock, watcher } = ports
+  const ino = await inodeOf(context, device, move)
+  if (ino === null) return
+  const tree = await settledTree(context, device, move.from)
+  if (tree === null) return
+  const relocation: Relocation = { ...move, ino, device }
+  // Durably, before the disk: after a crash the scan shall not take it for what the user did.
+  await record(context, relocation)
+  if (!(await disk.moveDirectory(relocation, index))) return await record(context, null)
+  moving.begin(relocation, tree.paths, clock.now())
+  watcher.watch(tree.directories.map((path) => twinOf(move, path) ?? path))
+  log.info({ device, paths: tree.paths.length }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
+}
+
+/** Null: the move is none that can be followed. */
+async function inodeOf(context: FolderContext, device: DeviceId, move: DirectoryMove): Promise<string | null> {
+  const { guard, rules, blocked, problems, ports } = context
+  const { from, to } = move
+  if (!isPossible(move) || guard.deciding || rules.ignored(from, true) || rules.ignored(to, true)) return null
+  for (const path of [...blocked.keys(), ...problems.keys()]) if (isWithin(path as PathKey, from) || isWithin(path as PathKey, to)) return null
+  const above = [parentOf(from), parentOf(to)].filter((path) => path !== ROOT)
+  const [row, taken, ...parents] = await ports.index.rows([from, to, ...above])
+  if (!parents.every((parent) => isPlain(parent ?? null) && parent?.entry.kind === 'directory')) return null
+  if (!isFree(taken ?? null)) return null
+  const [statements] = await ports.index.remoteRows([to])
+  if (newestPerDevice(statements ?? []).some((statement) => statement.device !== device && isLive(statement.entry))) return null
+  return isPlain(row ?? null) && row?.entry.kind === 'directory' ? (row.seen?.ino ?? null) : null
+}
+
+function isFree(row: Row | null): boolean {
+  return row === null || (row.entry.kind === 'tombstone' && row.shadow !== true && row.ignored !== true)
+}
+
+/** Every live row at and below a directory, if all of them are settled: seen on disk, and nobody states anything else but their end. */
+async function settledTree(context: FolderContext, device: DeviceId, top: PathKey): Promise<{ readonly paths: readonly PathKey[]; readonly directories: readonly PathKey[] } | null> {
+  const { index } = context.ports
+  const paths: PathKey[] = []
+  const directories: PathKey[] = []
+  const levels: PathKey[][] = [[top]]
+  for (let level = levels.pop(); level !== undefined; level = levels.pop()) {
+    const [rows, remotes] = await Promise.all([index.rows(level), index.remoteRows(level)])
+    for (const [i, path] of level.entries()) {
+      const row = rows[i] ?? null
+      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return null
+      paths.push(path)
+      if (row?.entry.kind === 'directory') directories.push(path)
+    }
+    for (const directory of level.filter((_, i) => rows[i]?.entry.kind === 'directory')) levels.push(await childrenOf(context, directory))
+  }
+  return { paths, directories }
+}
+
+/** Of what stands there by the rows. */
+async function childrenOf({ ports }: FolderContext, directory: PathKey): Promise<PathKey[]> {
+  const rows = await ports.index.children(directory)
+  return [...rows].filter(([, row]) => isLive(row.entry) || row.shadow === true).map(([name]) => joinPath(directory, name))
+}
+
+/** The device that speaks of the move holds what we hold. */
+function isSettled(row: Row | null, statements: readonly RemoteRow[], device: DeviceId): boolean {
+  if (!isPlain(row)) return false
+  const { entry } = row
+  const isForetold = (other: RemoteRow): boolean => sameEntry(entry, other.entry) || (other.entry.kind === 'tombstone' && compareVersions(other.entry.vv, entry.vv) === 'dominates')
+  if (!statements.some((statement) => statement.device === device && isForetold(statement))) return false
+  return statements.every((statement) => isForetold(statement) || compareVersions(entry.vv, statement.entry.vv) === 'dominates')
+}
+
+/** Stated, on disk, and nothing about it waits. */
+function isPlain(row: Row | null): row is Row {
+  return row !== null && isLive(row.entry) && row.seen !== null && row.shadow !== true && row.ignored !== true && row.blocked === undefined
+}
+
+async function record({ ports, sync }: FolderContext, relocation: Relocation | null): Promise<void> {
+  const batch = ports.index.batch()
+  batch.setRelocation(relocation)
+  await batch.flush()
+  if (relocation !== null) await sync()
+}
+
+// ------------------------------------------------------------------------------------------- the end
+
+function isOver(context: FolderContext): boolean {
+  const { moving, guard, ports, work } = context
+  const { current } = moving
+  if (current === null || moving.left.size === 0 || guard.deciding) return true
+  const report = ports.peers.connected().find((peer) => peer.device === current.device)?.report ?? null
+  const isTold = sameMove(report?.moved, current)
+  if (moving.silentFor(ports.clock.now()) > (isTold ? MOVED_TOLD_MS : MOVED_SILENCE_MS)) return true
+  return report !== null && !isTold && work.dirtyCount === 0 && isAllTold(context, report)
+}
+
+/** All that the device had to say is in the index. */
+function isAllTold({ ports }: FolderContext, report: FolderReport): boolean {
+  if (report.dirty || report.drive === null) return false
+  return (ports.index.remoteCheckpoint(report.drive)?.length ?? -1) >= report.length
+}
+
+/** What was not stated goes back; then a scan looks at all of it, and what the user did there meanwhile is found. */
+export async function endMove(context: FolderContext): Promise<void> {
+  const { moving, ports, work } = context
+  const { current, waiting } = moving
+  if (current === null) return
+  const directories = [...(await directoriesBelow(context, current.from)), ...(await directoriesBelow(context, current.to))]
+  if (moving.left.size > 0) await giveBack(context, current)
+  ports.log.info({ left: moving.left.size }, 'the move of a directory is over')
+  await record(context, null)
+  const dirty = [...waiting]
+  moving.clear()
+  work.markDirty(dirty)
+  work.markScan([current.from, current.to, ...directories])
+}
+
+/** What a crash left: nothing of it is known to be stated any more, so that it goes back before anything else looks at the tree. */
+export async function endMoveOfBefore(context: FolderContext): Promise<void> {
+  const { disk, index } = context.ports
+  const { relocation } = index
+  if (relocation === null) return
+  const [old, next] = await Promise.all([disk.look({ area: 'tree', path: relocation.from }), disk.look({ area: 'tree', path: relocation.to })])
+  // Anything else is as if the user had moved it: the scan finds it so.
+  if (old.kind === 'nothing' && next.kind === 'directory' && next.seen.ino === relocation.ino) await giveBack(context, relocation)
+  await record(context, null)
+}
+
+async function giveBack(context: FolderContext, { from, to, ino }: Relocation): Promise<void> {
+  const { index, disk } = context.ports
+  const [stated] = await index.rows([to])
+  if (!isLive(stated?.entry ?? null) && (await disk.moveDirectory({ from: to, to: from, ino }, null))) return
+  // Some of it is stated at its new place by now, or the old name is taken: path by path, and what cannot be moved is the user's.
+  for (let directories = [from]; directories.length > 0; ) {
+    const below: PathKey[] = []
+    for (const directory of directories) for (const path of await giveBackDirectory(context, { from, to }, directory)) below.push(path)
+    directories = below
+  }
+}
+
+/** @returns the directories in it. */
+async function giveBackDirectory(context: FolderContext, move: DirectoryMove, directory: PathKey): Promise<readonly PathKey[]> {
+  const { index, disk } = context.ports
+  const [own] = await index.rows([directory])
+  if (own?.entry.kind !== 'directory') return []
+  const paths = await childrenOf(context, directory)
+  const rows = await index.rows(paths)
+  await disk.apply([{ kind: 'directory', path: directory, expect: null, mode: own.entry.mode, displace: { to: 'history' } }], context.rules.ignored)
+  const leaves = paths.flatMap((path, i) => moveBack(move, path, rows[i] ?? null))
+  for (let start = 0; start < leaves.length; start += GIVE_BACK_OPS) await disk.apply(leaves.slice(start, start + GIVE_BACK_OPS), context.rules.ignored)
+  return paths.filter((_, i) => rows[i]?.entry.kind === 'directory')
+}
+
+function moveBack(move: DirectoryMove, path: PathKey, row: Row | null): ApplyOp[] {
+  if (row === null || row.seen === null || row.entry.kind === 'directory' || row.entry.kind === 'tombstone') return []
+  return [{ kind: 'move', path, expect: null, from: twinOf(move, path) ?? path, source: row.seen, mode: null, mtime: null, displace: { to: 'history' } }]
+}
+
+/** The directory among them. */
+async function directoriesBelow(context: FolderContext, top: PathKey): Promise<readonly PathKey[]> {
+  const found: PathKey[] = []
+  for (let level = [top]; level.length > 0; ) {
+    found.push(...level)
+    const below: PathKey[] = []
+    for (const directory of level) for (const [name, row] of await context.ports.index.children(directory)) if (row.entry.kind === 'directory') below.push(joinPath(directory, name))
+    level = below
+  }
+  return found
+}

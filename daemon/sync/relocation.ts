@@ -1,0 +1,40 @@
+/**
+ * A directory that moves whole: which paths it concerns, and which path of the one place stands for which of the other (R45). Pure;
+ * what is done about it stands in folder/moving.ts.
+ */
+import type { DeviceId, PathKey } from './ids.ts'
+import { isBelow } from './path.ts'
+
+/** What stood at `from`, with all below it, stands at `to`. */
+export interface DirectoryMove {
+  readonly from: PathKey
+  readonly to: PathKey
+}
+
+/** One that was carried out here on the word of another device, before that device stated each path. */
+export interface Relocation extends DirectoryMove {
+  /** Of the directory, so that it is known wherever it stands. */
+  readonly ino: string
+  /** Who said so. */
+  readonly device: DeviceId
+}
+
+/** The directory itself, or a path below it. */
+export function isWithin(path: PathKey, directory: PathKey): boolean {
+  return path === directory || isBelow(path, directory)
+}
+
+/** Neither lies in the other. */
+export function isPossible({ from, to }: DirectoryMove): boolean {
+  return !isWithin(from, to) && !isWithin(to, from)
+}
+
+/** The path that stands for this one at the other place; null: it is not concerned. */
+export function twinOf({ from, to }: DirectoryMove, path: PathKey): PathKey | null {
+  if (isWithin(path, from)) return (to + path.slice(from.length)) as PathKey
+  return isWithin(path, to) ? ((from + path.slice(to.length)) as PathKey) : null
+}
+
+export function sameMove(a: DirectoryMove | undefined, b: DirectoryMove | undefined): boolean {
+  return a?.from === b?.from && a?.to === b?.to
+}
