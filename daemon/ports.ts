@@ -327,7 +327,7 @@ export interface FolderIndex extends KnownTree {
   copies(): AsyncIterable<readonly PathKey[]>
   /** Digest of the ignore rules that were last applied to all rows; null: never any. */
   readonly rules: string | null
-  /** R45: what the rows say of `from` and below stands on disk at `to`. */
+  /** R46: what the rows say of `from` and below stands on disk at `to`. */
   readonly relocation: Relocation | null
   /** Every row of one remote drive, in batches. */
   allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]>
@@ -489,7 +489,7 @@ export interface FolderReport {
   readonly length: number
   /** Paths it cannot apply (R39); at most a few hundred. */
   readonly blocked: readonly string[]
-  /** A directory moved whole there, and the drive does not state all of it yet. A hint, never a statement (R45). */
+  /** A directory moved whole there, and the drive does not state all of it yet. A hint, never a statement (R46). */
   readonly moved?: DirectoryMove
 }
 

@@ -7,7 +7,7 @@
  * the same as well, and nothing was done to the file. A rename of the file itself sets the ctime, which then cannot tell of an edit
  * before it whose mtime was put back: such a file is told with the ctime of its last reading, so that it is read again later.
  *
- * Of directories the inode and its life are enough: that one moved is a hint for others (R45), what is in it is told path by path.
+ * Of directories the inode and its life are enough: that one moved is a hint for others (R46), what is in it is told path by path.
  */
 import type { Finding, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'

@@ -1,5 +1,5 @@
 /**
- * A directory gets another name by one rename(2), with all that is below it (R45). Nothing can be lost by it: what stands in the
+ * A directory gets another name by one rename(2), with all that is below it (R46). Nothing can be lost by it: what stands in the
  * directory moves along, whatever it is. The look before it is for the index, which is to know what moved.
  *
  * INVARIANT: the names end in a slash, so that the kernel takes neither anything but a directory to be moved nor anything but an

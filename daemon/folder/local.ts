@@ -74,7 +74,7 @@ function tellMoved(context: FolderContext, move: DirectoryMove): void {
   context.tell()
 }
 
-/** R45: what is above a directory that moves ends with what is in it, and that is looked at later. */
+/** R46: what is above a directory that moves ends with what is in it, and that is looked at later. */
 function isWithheld({ moving }: FolderContext, finding: Finding): boolean {
   if (!moving.isAbove(finding.path)) return false
   return finding.kind === 'absent' || (finding.kind === 'present' && finding.node.kind !== 'directory')

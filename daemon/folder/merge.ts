@@ -71,7 +71,7 @@ async function giversOfLast({ ports, work }: FolderContext, view: LoadedView, di
   return givers
 }
 
-/** R45: both places of what moves are looked at together. */
+/** R46: both places of what moves are looked at together. */
 async function twinsOf({ moving, work }: FolderContext, view: LoadedView, dirty: Set<PathKey>): Promise<readonly PathKey[]> {
   if (moving.current === null) return []
   const twins = new Set<PathKey>()
@@ -110,7 +110,7 @@ class Execution {
   readonly #givers = new Map<PathKey, PathKey>()
   /** Those among them that nothing stands at any more. */
   readonly #given = new Set<PathKey>()
-  /** Paths of a directory that moved on a device's word which are stated to end (R45). */
+  /** Paths of a directory that moved on a device's word which are stated to end (R46). */
   readonly #ending = new Set<PathKey>()
 
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
@@ -249,7 +249,7 @@ class Execution {
   }
 
   /**
-   * R45: the disk is as the step wants it already. New places are adopted where what stood at the old one is stated there, to the
+   * R46: the disk is as the step wants it already. New places are adopted where what stood at the old one is stated there, to the
    * letter, and (files) is stated to have ended at the old one; old places end after that.
    */
   #isForetold({ resolution, action }: Step, row: Row | null): boolean {

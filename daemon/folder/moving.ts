@@ -1,6 +1,6 @@
 /**
  * A directory that moved whole on another device moves here by one rename(2), on that device's word, long before its drive has
- * stated each path (R45). From then on until the statements are here, the rows of the old place speak of what stands at the new one:
+ * stated each path (R46). From then on until the statements are here, the rows of the old place speak of what stands at the new one:
  * scans leave both alone, each statement that says what was foretold is adopted without a touch, and what says anything else waits
  * for the end, at which whatever was not stated is moved back. So the word of the other device decides nothing, and nothing is
  * stated here that is not stated there.

@@ -57,7 +57,7 @@ export class Work {
     return due
   }
 
-  /** A directory moves on the word of another device, or may (R45). */
+  /** A directory moves on the word of another device, or may (R46). */
   markMoves(): void {
     this.#moves = true
   }

@@ -1,5 +1,5 @@
 /**
- * A directory that moves whole: which paths it concerns, and which path of the one place stands for which of the other (R45). Pure;
+ * A directory that moves whole: which paths it concerns, and which path of the one place stands for which of the other (R46). Pure;
  * what is done about it stands in folder/moving.ts.
  */
 import type { DeviceId, PathKey } from './ids.ts'

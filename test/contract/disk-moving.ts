@@ -225,7 +225,7 @@ async function take(bench: Bench, found: readonly Finding[]): Promise<void> {
 }
 
 export function movingDirectories(check: Check): void {
-  check('R45: a directory moves by one rename, with all that is known to be in it', async (t, bench) => {
+  check('R46: a directory moves by one rename, with all that is known to be in it', async (t, bench) => {
     await bench.user.mkdir('d')
     await bench.user.mkdir('d/e')
     await bench.user.mkdir('p')
@@ -243,7 +243,7 @@ export function movingDirectories(check: Check): void {
     t.alike(await scan(bench), [], 'no news')
   })
 
-  check('R45: a directory that holds anything else than what is known stays', async (t, bench) => {
+  check('R46: a directory that holds anything else than what is known stays', async (t, bench) => {
     await bench.user.mkdir('d')
     await bench.user.mkdir('d/e')
     await bench.user.write('d/e/f', 'bytes')

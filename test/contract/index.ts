@@ -187,7 +187,7 @@ function rows(check: Check): void {
     t.is(bench.index.rules, 'ab'.repeat(32))
   })
 
-  check('R45: a directory that moved is known to be until it is over, also after a restart', async (t, bench) => {
+  check('R46: a directory that moved is known to be until it is over, also after a restart', async (t, bench) => {
     t.is(bench.index.relocation, null)
     const relocation = { device: 'ab'.repeat(32) as DeviceId, ino: '77', from: key('d'), to: key('e/d') }
     const batch = bench.index.batch()

@@ -1,4 +1,4 @@
-/** R45: a directory moves on the word of another device, before it is stated: what that may do, and what becomes of it. */
+/** R46: a directory moves on the word of another device, before it is stated: what that may do, and what becomes of it. */
 import test from 'brittle'
 import type { FolderReport } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -29,7 +29,7 @@ function names(device: FolderDevice): string {
 const BEFORE = 'd d/a d/b d/e d/e/c'
 const AFTER = 'n n/a n/b n/e n/e/c'
 
-test('R45: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here', async (t) => {
+test('R46: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   const { length } = b.drive
   hear({ moved: MOVE, dirty: true })
@@ -45,7 +45,7 @@ test('R45: the directory has its new name before a path of it is stated; what is
   t.is(b.report?.dirty, false)
 })
 
-test('R45: the device that said so falls silent: the directory goes back', async (t) => {
+test('R46: the device that said so falls silent: the directory goes back', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   const { length } = b.drive
   hear({ moved: MOVE, dirty: true })
@@ -57,7 +57,7 @@ test('R45: the device that said so falls silent: the directory goes back', async
   t.is(b.drive.length, length)
 })
 
-test('R45: a kill once it has moved: the start moves it back, and takes nothing for the doing of the user', async (t) => {
+test('R46: a kill once it has moved: the start moves it back, and takes nothing for the doing of the user', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   const { length } = b.drive
   hear({ moved: MOVE, dirty: true })
@@ -70,7 +70,7 @@ test('R45: a kill once it has moved: the start moves it back, and takes nothing 
   t.is(b.drive.length, length)
 })
 
-test('R45: a directory with something that the other device does not hold stays where it is', async (t) => {
+test('R46: a directory with something that the other device does not hold stays where it is', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   const report = a.report
   a.kill()
@@ -89,7 +89,7 @@ test('R45: a directory with something that the other device does not hold stays 
   t.is(names(b), AFTER, 'once A holds it as well')
 })
 
-test('R45: a directory that is not to the letter what the index says stays where it is', async (t) => {
+test('R46: a directory that is not to the letter what the index says stays where it is', async (t) => {
   const { world, b, hear } = await twoDevices()
   // No event told of it.
   b.disk.tree.attach('d/e/new', b.disk.tree.newFile(Buffer.from('new'), 0o644))
@@ -98,7 +98,7 @@ test('R45: a directory that is not to the letter what the index says stays where
   t.is(names(b), `${BEFORE} d/e/new`)
 })
 
-test('R45: what is stated is adopted: no change of the disk, no number of our own; an edit in the middle is one on top of it', async (t) => {
+test('R46: what is stated is adopted: no change of the disk, no number of our own; an edit in the middle is one on top of it', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   hear({ moved: MOVE, dirty: true })
   await world.rest(SOON_MS)
@@ -116,7 +116,7 @@ test('R45: what is stated is adopted: no change of the disk, no number of our ow
   t.is(Object.keys(b.index.rows.get('n/a' as PathKey)?.entry.vv ?? {}).length, 1, `only a number of A: ${writer ?? ''}`)
 })
 
-test('R45: what the user deletes at the new place before it is stated is deleted', async (t) => {
+test('R46: what the user deletes at the new place before it is stated is deleted', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   hear({ moved: MOVE, dirty: true })
   await world.rest(SOON_MS)
@@ -126,7 +126,7 @@ test('R45: what the user deletes at the new place before it is stated is deleted
   t.alike([names(a), names(b)], ['n n/a n/b', 'n n/a n/b'])
 })
 
-test('R45: renamed and renamed back at once, whenever it is: one tree', async (t) => {
+test('R46: renamed and renamed back at once, whenever it is: one tree', async (t) => {
   for (const ms of [0, 1, 5, 10, 20, 40, 80]) {
     const { world, a, b, hear } = await twoDevices()
     hear({ moved: MOVE, dirty: true })
@@ -139,7 +139,7 @@ test('R45: renamed and renamed back at once, whenever it is: one tree', async (t
   }
 })
 
-test('R45: no hint moves a directory into itself, over something, or out of what is known', async (t) => {
+test('R46: no hint moves a directory into itself, over something, or out of what is known', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   a.user.write('taken', 'taken')
   await world.rest()

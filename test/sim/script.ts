@@ -86,7 +86,7 @@ const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 
 const FEW_NAMES = ['a', 'd', 'd/a'] as const
 /** Long and odd ones: conflict copies of them must be cut. */
 const ODD_NAMES = [`${'long'.repeat(62)}.ext`, `d/${'é'.repeat(120)}`, 'd', 'sp ace', '-', 'ü/ü', '.hidden', '.hidden.txt', 'a.sync-conflict-abcdefghij.txt', 'a.txt'] as const
-/** Whole directories move among these, with what is in them (R45). */
+/** Whole directories move among these, with what is in them (R46). */
 const TREE_NAMES = ['d/a', 'd/b.txt', 'd/e/f', 'd/e/g', 'g/h', 'g/e/f', 'x/y/z', 'm/a', 'm/e/f', 'p/q/a'] as const
 const TREES = ['d', 'g', 'x', 'm', 'n', 'd/e', 'g/e', 'x/y', 'm/e', 'p/q', 'p'] as const
 const PATTERNS = ['', 'b.txt\n', '*.txt\n', 'd\n', 'd/e\n', 'x/*\n!x/y\n', 'g*\n', '*.sync-conflict-*\n', '/a\n'] as const
