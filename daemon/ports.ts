@@ -6,7 +6,7 @@ import type { DriveHead } from './log-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
-import type { DisplacedReason, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
+import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
 import type { DirectoryMove, Relocation } from './sync/relocation.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
@@ -499,14 +499,6 @@ export interface FolderPeer {
   readonly report: FolderReport | null
 }
 
-/** Which of a device's history is asked for. */
-export interface HistoryQuery {
-  /** Null: of every path. */
-  readonly path: PathKey | null
-  /** Only what was displaced after this, in milliseconds since the epoch. */
-  readonly after: number
-}
-
 /** Connected members, seen from one folder. */
 export interface FolderPeers {
   connected(): readonly FolderPeer[]
@@ -549,4 +541,4 @@ export interface Log {
 }
 
 export type { BlockRun, DriveHead, DriveRuns, LogState, RunRequest } from './log-ports.ts'
-export type { Chunk, ChunkId, ContentId, ContentList, FolderId, KeptFile, KeptLink, KeptVersion }
+export type { Chunk, ChunkId, ContentId, ContentList, FolderId, HistoryQuery, KeptFile, KeptLink, KeptVersion }

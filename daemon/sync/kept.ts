@@ -18,3 +18,11 @@ export interface KeptVersion {
 
 export type KeptFile = Pick<FileEntry, 'kind' | 'size' | 'mode' | 'mtime' | 'cid' | 'chunk'>
 export type KeptLink = Pick<SymlinkEntry, 'kind' | 'mtime' | 'target'>
+
+/** Which of a device's history is asked for. */
+export interface HistoryQuery {
+  /** Null: of every path. */
+  readonly path: PathKey | null
+  /** Only what was displaced after this, in milliseconds since the epoch. */
+  readonly after: number
+}
