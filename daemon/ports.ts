@@ -176,10 +176,7 @@ export interface Disk {
   /** Raises the marker's epoch. */
   setEpoch(epoch: number): Promise<void>
   scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncIterable<readonly Finding[]>
-  /**
-   * Exactly `length` bytes at `offset`, or null if they cannot be had there now. Bytes are not verified. With `seen`: null also unless
-   * the place is, to the letter, what `seen` says, before and after the reading. What is asked for together may be parts of one buffer.
-   */
+  /** Exactly `length` bytes at `offset`, unverified, or null if they cannot be had there now, or are not those of `seen` to the letter. */
   read(place: Place, offset: number, length: number, seen?: SeenStat): Promise<Buffer | null>
   /** Null where a place is not, to the letter, what `seen` says, or cannot be held open: then it must be read piece by piece. */
   hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null>
@@ -295,7 +292,6 @@ export interface Totals {
 /** What an object id stands for on this device. */
 export type FoundObject =
   | { readonly kind: 'bytes'; readonly data: Buffer }
-  /** `cid`: the content that holds the chunk there. */
   | { readonly kind: 'chunk'; readonly length: number; readonly at: readonly { readonly place: Place; readonly offset: number; readonly cid: ContentId }[] }
 
 export interface HistoryRow {

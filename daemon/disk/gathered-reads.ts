@@ -3,6 +3,7 @@
  * other in one call: a peer asks for the chunks of a large file in their order. Bytes are not verified here.
  */
 import { errnoOf } from '../../base/errors.ts'
+import { readBuffers } from '../../base/lent-buffers.ts'
 import type { Place, SeenStat } from '../ports.ts'
 import { targetOf } from './hold.ts'
 import { at, type Roots } from './roots.ts'
@@ -85,7 +86,7 @@ async function answersOf(fd: number, reads: readonly Read[]): Promise<readonly (
   for (const run of runsOf(order)) {
     const first = (run[0] as Ordered).read.offset
     const last = (run[run.length - 1] as Ordered).read
-    const data = Buffer.allocUnsafeSlow(last.offset + last.length - first)
+    const data = readBuffers.lend(last.offset + last.length - first, run.length)
     const count = await readFully(fd, data, 0, data.length, first)
     for (const { read, i } of run) {
       const end = read.offset + read.length - first

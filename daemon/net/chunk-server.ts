@@ -2,6 +2,7 @@
  * Answering a peer's wants: a few are worked on at once, the next objects are read while one message leaves, and nothing is sent
  * faster than the connection takes it. What is not here, or is beyond the bounds, is refused with a nack.
  */
+import { readBuffers } from '../../base/lent-buffers.ts'
 import type { Log } from '../ports.ts'
 import type { FolderId, ObjectId } from '../sync/ids.ts'
 import { MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES, MAX_QUEUED_WANTS, MAX_READ_AHEAD, READ_AHEAD_BYTES } from './limits.ts'
@@ -94,7 +95,10 @@ export class ChunkServer {
 
   async #flush(job: Job, objects: readonly (readonly [ObjectId, Buffer])[]): Promise<void> {
     if (objects.length === 0 || this.#isOver(job)) return
-    if (!this.#send.data({ id: job.want.id, objects })) await this.#send.drained()
+    const hasRoom = this.#send.data({ id: job.want.id, objects })
+    // They are in the message now, copied.
+    for (const [, bytes] of objects) readBuffers.giveBack(bytes)
+    if (!hasRoom) await this.#send.drained()
   }
 
   /** In the order asked, several reads under way: as many as fit the bound at the size of the largest object so far. */
