@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../base/errors.ts'
+import type { FolderStatus } from '../../rpc/shapes.ts'
 import { createWorld, Device, pair, waitConnected, type Scope } from '../e2e/harness.ts'
 import { treeOf, waitFor } from '../e2e/tree.ts'
 import { Random } from '../fakes/random.ts'
@@ -225,7 +226,8 @@ class Chaos {
     const wrong = [...checkTrees(devices, trees), ...checkNothingLost(contents, this.#ledger), ...checkNoMixtures(contents, this.#ledger)]
     for (const [i, { device, log, peakBytes }] of this.#sites.entries()) {
       const tree = trees[i] ?? new Map<string, string>()
-      const status = (await device.call('status.get', {})).folders[0]
+      // Looking again at what was displaced is work as well, for a moment.
+      const status = await waitFor('idle', async () => await idleFolder(device), IDLE_MS).catch(async () => (await device.call('status.get', {})).folders[0])
       wrong.push(...checkNoStrays(device, tree, this.#ledger), ...checkStaging(device), ...checkStatus(device, status, tree), ...checkLog(device, log), ...checkMemory(device, peakBytes))
     }
     const { written, given } = this.#ledger.counts
@@ -238,6 +240,11 @@ class Chaos {
   #note(text: string): void {
     this.#events.push(`${new Date().toISOString().slice(11)} -- ${text}`)
   }
+}
+
+async function idleFolder(device: Device): Promise<FolderStatus | null> {
+  const folder = (await device.call('status.get', {})).folders[0]
+  return folder?.state === 'idle' ? folder : null
 }
 
 function hashesBelow(directory: string): Iterable<string> {

@@ -19,7 +19,8 @@ const cliMain = join(built, 'cli', 'main.js')
 const START_TIMEOUT_MS = 40_000
 const STOP_TIMEOUT_MS = 5_000
 const KEPT_LOG_CHARACTERS = 20_000
-const PAIR_TIMEOUT_MS = 30_000
+/** A dial that a busy machine lets time out is begun anew after 15 s and more. */
+const PAIR_TIMEOUT_MS = 60_000
 
 /** Processes of this one; none survives it, however it ends. */
 const running = new Set<ChildProcess>()

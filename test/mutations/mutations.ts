@@ -370,5 +370,34 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'this.#invites.markUsed(hex, newcomer.device);',
     replace: '',
     caughtBy: [by('net/pairing', 'pairing: a code works once')]
+  },
+  // ------------------------------------------------------------------------------------------- found by attacking real daemons
+  {
+    bug: 'a root that cannot be listed is a problem of one path',
+    file: 'daemon/disk/scan.ts',
+    find: 'else if (path === ROOT)',
+    replace: 'else if (false)',
+    caughtBy: [by('disk/scan', 'a root whose names cannot be read halts the folder until they can be, though its marker is there')]
+  },
+  {
+    bug: 'what nobody could give is asked for again only if something else happens',
+    file: 'daemon/folder/retries.ts',
+    find: 'const due = failing + context.fetcher.open',
+    replace: 'const due = failing + context.fetcher.unavailable',
+    caughtBy: [by('folder/retries', 'a content that nobody could give for a while is asked for again, though nothing else happens')]
+  },
+  {
+    bug: 'a directory that is made is not synced where it has its name (R42)',
+    file: 'base/durable-file.ts',
+    find: 'syncIfReadable(above);',
+    replace: '',
+    caughtBy: [by('disk/durability', 'R42, R44: secrets are synced before they get their name, the directory after')]
+  },
+  {
+    bug: 'half a copy of ours is kept as if it were bytes of the user',
+    file: 'daemon/disk/recover.ts',
+    find: "swapped?.kind === 'draft'",
+    replace: 'false',
+    caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
   }
 ]
