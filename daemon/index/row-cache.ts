@@ -8,13 +8,15 @@
 import type { PathKey } from '../sync/ids.ts'
 
 export class RowCache<Value> {
-  readonly #limit: number
-  readonly #values = new Map<PathKey, Value>()
+  readonly #half: number
+  /** Half of it goes at once: a map that loses its first for each new one looks for its first ever longer. */
+  #young = new Map<PathKey, Value>()
+  #old = new Map<PathKey, Value>()
   #age = 0
 
-  /** @param limit of paths; the one that came first goes first. */
+  /** @param limit of paths; those that came first go first. */
   constructor(limit: number) {
-    this.#limit = limit
+    this.#half = limit / 2
   }
 
   /** Of what is read from now on. */
@@ -23,11 +25,12 @@ export class RowCache<Value> {
   }
 
   get size(): number {
-    return this.#values.size
+    return this.#young.size + this.#old.size
   }
 
   get(path: PathKey): Value | undefined {
-    return this.#values.get(path)
+    const value = this.#young.get(path)
+    return value === undefined ? this.#old.get(path) : value
   }
 
   /** In the order of the paths; `read` brings those that are not here, all at once. */
@@ -35,7 +38,7 @@ export class RowCache<Value> {
     const values: Value[] = []
     const missing: number[] = []
     for (let i = 0; i < paths.length; i++) {
-      const value = this.#values.get(paths[i] as PathKey)
+      const value = this.get(paths[i] as PathKey)
       if (value === undefined) missing.push(i)
       values.push(value as Value)
     }
@@ -54,17 +57,24 @@ export class RowCache<Value> {
   /** A flush has ended: `write` tells what it wrote, or everything is forgotten. */
   renew(write: ((put: (path: PathKey, value: Value | undefined) => void) => void) | null): void {
     this.#age++
-    if (write === null) this.#values.clear()
-    else write((path, value) => (value === undefined ? this.#values.delete(path) : this.#put(path, value)))
+    if (write === null) this.#clear()
+    else write((path, value) => (value === undefined ? this.#forget(path) : this.#put(path, value)))
+  }
+
+  #clear(): void {
+    this.#young = new Map()
+    this.#old = new Map()
+  }
+
+  #forget(path: PathKey): void {
+    this.#young.delete(path)
+    this.#old.delete(path)
   }
 
   #put(path: PathKey, value: Value): void {
-    if (this.#values.size >= this.#limit && !this.#values.has(path)) {
-      for (const first of this.#values.keys()) {
-        this.#values.delete(first)
-        break
-      }
-    }
-    this.#values.set(path, value)
+    this.#young.set(path, value)
+    if (this.#young.size < this.#half) return
+    this.#old = this.#young
+    this.#young = new Map()
   }
 }

@@ -37,8 +37,21 @@ test('only what is not here is read, and all come in order; null is a value', as
 })
 
 test('a cache holds so many paths; the first go first', (t) => {
-  const cache = new RowCache<number>(2)
-  for (const [i, name] of ['a', 'b', 'a', 'c'].entries()) cache.keep(cache.age, path(name), i)
-  t.is(cache.size, 2)
-  t.alike([cache.get(path('a')), cache.get(path('b')), cache.get(path('c'))], [undefined, 1, 3])
+  const cache = new RowCache<number>(4)
+  for (const [i, name] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+    cache.keep(cache.age, path(name), i)
+    t.ok(cache.size <= 4)
+  }
+  t.alike(['a', 'b', 'c', 'd', 'e'].map((name) => cache.get(path(name))), [undefined, undefined, 2, 3, 4])
+})
+
+test('the last value of a path counts, and one that is forgotten is gone, however old it is', (t) => {
+  const cache = new RowCache<number>(4)
+  for (const [i, name] of ['a', 'b', 'a'].entries()) cache.keep(cache.age, path(name), i)
+  t.is(cache.get(path('a')), 2)
+  cache.renew((put) => {
+    put(path('a'), undefined)
+    put(path('b'), undefined)
+  })
+  t.alike([cache.get(path('a')), cache.get(path('b'))], [undefined, undefined])
 })
