@@ -1,6 +1,6 @@
 /** Renames and moves between two daemons: no content on the wire, nothing in history, whatever happens meanwhile. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { appendFile, rename, writeFile } from 'node:fs/promises'
 import test from 'brittle'
 import { createPair, type Device } from './harness.ts'
@@ -65,6 +65,32 @@ test('a renamed directory with an edit in it, and swapped names', { timeout: 120
   await rename(a.path('swap'), a.path('two'))
   await settled(a, b)
   t.ok((await received(b)) - before < TALK_BYTES)
+})
+
+test('R46: a renamed directory is one rename on the other side, at once; an edit in the middle of it is kept', { timeout: 180_000 }, async (t) => {
+  const [a, b] = await createPair(t)
+  const names = Array.from({ length: 2000 }, (_, i) => `${i % 4}/${i}`)
+  for (const name of names) await a.write(`d/${name}`, `content of ${name}`)
+  await settled(a, b)
+  // A rename, a link or a write of a file sets its ctime; that of a directory above it does not.
+  const looks = new Map(names.map((name) => [name, statSync(b.path('d', name), { bigint: true })]))
+  const { ino } = statSync(b.path('d'))
+  await rename(a.path('d'), a.path('e'))
+  await waitFor('it moves', () => existsSync(b.path('e')), 60_000)
+  t.is(statSync(b.path('e')).ino, ino, 'it is the same directory')
+  t.absent(existsSync(b.path('d')))
+  await writeFile(b.path('e/3/1999'), 'edited in the middle of it')
+  await writeFile(b.path('e/new'), 'made in the middle of it')
+  await settled(a, b)
+  const touched = names.filter((name) => {
+    const [now, before] = [statSync(b.path('e', name), { bigint: true }), looks.get(name)]
+    return now.ino !== before?.ino || now.ctimeNs !== before.ctimeNs
+  })
+  t.alike(touched, ['3/1999'], 'no file was renamed')
+  t.is(await a.read('e/3/1999'), 'edited in the middle of it')
+  t.is(await a.read('e/new'), 'made in the middle of it')
+  t.is([...(await waitEqual([a.path(), b.path()])).keys()].filter((path) => path.includes('sync-conflict')).length, 0)
+  t.alike(historyOf(b), [])
 })
 
 test('a rename here and an edit there keep both; moves that cross end equal', { timeout: 180_000 }, async (t) => {

@@ -46,6 +46,41 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/apply', 'a move: an atomic save over the old name once the new one is there comes back')]
   },
   {
+    bug: 'a directory moves on the word of another device without a look at what is in it',
+    file: 'daemon/disk/move-directory.ts',
+    find: 'known !== null && !(await isAsKnown(roots, known, move.from))',
+    replace: 'false',
+    caughtBy: [by('contract/disk', 'real disk: R46: a directory that holds anything else than what is known stays')]
+  },
+  {
+    bug: 'a directory moves on the word of another device without a note for the next start',
+    file: 'daemon/folder/moving.ts',
+    find: 'await record(context, relocation);',
+    replace: '',
+    caughtBy: [by('folder/moving', 'R46: a kill once it has moved: the start moves it back, and takes nothing for the doing of the user')]
+  },
+  {
+    bug: 'a directory moves on the word of a device that does not hold what is here',
+    file: 'daemon/folder/moving.ts',
+    find: 'if (!statements.some((statement) => statement.device === device && isForetold(statement)))',
+    replace: 'if (false)',
+    caughtBy: [by('folder/moving', 'R46: a directory with something that the other device does not hold stays where it is')]
+  },
+  {
+    bug: 'a directory that moved and was never stated stays where it is',
+    file: 'daemon/folder/moving.ts',
+    find: 'if (moving.left.size > 0)',
+    replace: 'if (false)',
+    caughtBy: [by('folder/moving', 'R46: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here')]
+  },
+  {
+    bug: 'a scan takes a directory that moves on the word of another device for what the user did',
+    file: 'daemon/folder/local.ts',
+    find: 'moving.concerns(path) || context.rules.ignored(path, isDirectory)',
+    replace: 'context.rules.ignored(path, isDirectory)',
+    caughtBy: [by('folder/moving', 'R46: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here')]
+  },
+  {
     bug: 'staged data gets its name without an fsync',
     file: 'daemon/disk/prepare-node.ts',
     find: 'await fsync(fd);',
