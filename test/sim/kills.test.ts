@@ -41,3 +41,30 @@ for (const on of [0, 1]) {
     t.alike(wrong.slice(0, 3), [])
   })
 }
+
+/** Steps that either daemon makes from a rename of a directory until all of it is stated, with room. */
+const MOVE_KILLS = 130
+/** A directory moves; an edit in the middle on the other device; and it moves on while one of them is down. */
+const MOVES: readonly Step[] = [
+  { wait: 0, do: 'rename', on: 0, path: 'd', to: 'n' },
+  { wait: 0, do: 'write', on: 1, path: 'n/b', text: 'b of B, where it is by then', during: 45 },
+  { wait: 400, do: 'rename', on: 0, path: 'n', to: 'm' },
+  { wait: 400, do: 'start', on: 0 },
+  { wait: 0, do: 'start', on: 1 },
+  { wait: 0, do: 'rest' }
+]
+
+for (const on of [0, 1]) {
+  test(`R46: a kill at each of ${MOVE_KILLS} steps of ${on === 0 ? 'A' : 'B'} while a directory moves`, async (t) => {
+    t.timeout(0)
+    const wrong: string[] = []
+    let moved = 0
+    for (let steps = 1; steps <= MOVE_KILLS; steps++) {
+      const { failures, trace } = await runScript({ seed: 1, devices: 2, calm: false, weather: CLEAR, before: [], steps: [...HISTORY, { wait: 0, do: 'kill', on, steps }, ...MOVES] })
+      if (failures[0] !== undefined) wrong.push(`killed at step ${steps}: ${failures[0]}`)
+      if (trace.some((line) => / moves \S+ to /.test(line))) moved++
+    }
+    t.alike(wrong.slice(0, 3), [])
+    t.ok(moved > MOVE_KILLS / 4, `in ${moved} of them it moved before it was stated`)
+  })
+}
