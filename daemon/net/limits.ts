@@ -96,6 +96,8 @@ export const MAX_QUEUED_ASKS = 64
 export const MAX_RUNS = 3
 /** A device that offered a run and sends nothing of it, or no more: Hypercore's own replication goes on in its place. */
 export const RUN_IDLE_MS = 5_000
+/** So many times, one after the other, a busy device may be late with the runs of a drive; then it is not asked for them any more. */
+export const MAX_LATE_RUNS = 3
 /** A whole run; so long it takes over 35 KB/s. */
 export const RUN_TOTAL_MS = 120_000
 /** A log that grew by no more than this is sent without being asked for: a small change, then, is there after one way. */

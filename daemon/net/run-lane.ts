@@ -28,6 +28,9 @@ export interface RunLaneOptions {
   onFault(error: unknown): void
 }
 
+/** Nothing comes, or nothing more; it may be busy. */
+export class LateError extends Error {}
+
 interface Pending {
   readonly request: RunRequest
   readonly blocks: Buffer[]
@@ -78,7 +81,7 @@ export class RunLane {
     if (!this.isOpen) throw new Error('the device is not connected')
     const id = ++this.#lastId
     const { clock } = this.#options
-    const late = (): void => this.#take(id)?.fail(new Error('the device does not send the run it offered'))
+    const late = (): void => this.#take(id)?.fail(new LateError('the device does not send the run it offered'))
     return await new Promise<BlockRun | null>((done, fail) => {
       this.#pending.set(id, { request, blocks: [], bytes: 0, done, fail, stopIdle: clock.after(RUN_IDLE_MS, late), stopTotal: clock.after(RUN_TOTAL_MS, late) })
       this.#send.ask({ id, drive, ...request })
@@ -113,7 +116,7 @@ export class RunLane {
     }
     if (pending.blocks.length > MAX_RUN_BLOCKS || pending.bytes > MAX_RUN_BYTES) throw new Error('a run is longer than any may be')
     pending.stopIdle()
-    pending.stopIdle = this.#options.clock.after(RUN_IDLE_MS, () => this.#take(id)?.fail(new Error('the device stopped sending a run')))
+    pending.stopIdle = this.#options.clock.after(RUN_IDLE_MS, () => this.#take(id)?.fail(new LateError('the device stopped sending a run')))
   }
 
   #onEnd({ id, signature, signer }: End): void {

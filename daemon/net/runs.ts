@@ -7,8 +7,9 @@
 import { messageOf } from '../../base/errors.ts'
 import type { BlockRun, DriveRuns, LogState, Log } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
-import { MAX_OFFERS, MAX_RUNS, PUSH_BLOCKS, PUSH_BYTES } from './limits.ts'
+import { MAX_LATE_RUNS, MAX_OFFERS, MAX_RUNS, PUSH_BLOCKS, PUSH_BYTES } from './limits.ts'
 import type { PeerLink } from './link.ts'
+import { LateError } from './run-lane.ts'
 import type { Offer, Push } from './run-protocol.ts'
 
 /** Bytes of tiny files that are sent before they are asked for. */
@@ -29,6 +30,14 @@ interface Standing {
   readonly given: Map<DriveKey, number>
   /** It is not asked until the log here is this long. */
   readonly refused: Map<DriveKey, number>
+  /** How many times in a row it was late. */
+  readonly late: Map<DriveKey, number>
+}
+
+/** Until what it offered is here by other ways, or for as long as it is connected. */
+interface Refusal {
+  readonly until: 'had' | 'never'
+  readonly why: string
 }
 
 export class Runs {
@@ -53,7 +62,7 @@ export class Runs {
 
   /** The device at the other end knows of runs. */
   opened(link: PeerLink): void {
-    this.#standings.set(link, { offers: new Map(), told: new Map(), given: new Map(), refused: new Map() })
+    this.#standings.set(link, { offers: new Map(), told: new Map(), given: new Map(), refused: new Map(), late: new Map() })
     for (const drive of link.attached) this.follow(drive)
   }
 
@@ -159,17 +168,17 @@ export class Runs {
     try {
       await this.drives.take(drive, { fork, start, blocks, signature, signer: null })
     } catch (error) {
-      this.#refuse(link, drive, { error: messageOf(error) })
+      this.#refuse(link, drive, { until: 'never', why: messageOf(error) })
     }
   }
 
-  /** Whom to ask: who has most. */
+  /** Whom to ask: who has most; of several the newest connection, because an old one may be dead and not know it. */
   #source(drive: DriveKey, state: LogState): PeerLink | null {
     let best: PeerLink | null = null
     let most = state.length
     for (const [link, { offers }] of this.#standings) {
       const offer = offers.get(drive)
-      if (offer === undefined || offer.length <= most || offer.fork !== state.fork) continue
+      if (offer === undefined || offer.length <= state.length || offer.length < most || offer.fork !== state.fork) continue
       if (link.closed || !link.attached.has(drive) || !this.#speaksOf(link, drive, state)) continue
       best = link
       most = offer.length
@@ -204,23 +213,30 @@ export class Runs {
   }
 
   /** Null, or why this device is not asked again. */
-  async #takeFrom(link: PeerLink, drive: DriveKey, state: LogState): Promise<'none' | { readonly error: string } | null> {
+  async #takeFrom(link: PeerLink, drive: DriveKey, state: LogState): Promise<Refusal | null> {
     try {
       const run = await link.askRun(drive, { fork: state.fork, start: state.length, signer: !state.signer })
-      if (run === null) return 'none'
+      if (run === null) return { until: 'had', why: 'it has none' }
+      this.#standings.get(link)?.late.delete(drive)
       // A device that was let go meanwhile, or a drive that is a fork, gets no more say.
       if (!link.closed && link.attached.has(drive)) await this.drives.take(drive, run)
       return null
     } catch (error) {
-      return { error: messageOf(error) }
+      return { until: error instanceof LateError && this.#mayBeLate(link, drive) ? 'had' : 'never', why: messageOf(error) }
     }
   }
 
-  /** What it cannot give now it may give later; what was wrong or did not come is not asked for again on this connection. */
-  #refuse(link: PeerLink, drive: DriveKey, reason: 'none' | { readonly error: string }): void {
+  #mayBeLate(link: PeerLink, drive: DriveKey): boolean {
+    const late = this.#standings.get(link)?.late
+    const times = (late?.get(drive) ?? 0) + 1
+    late?.set(drive, times)
+    return times < MAX_LATE_RUNS
+  }
+
+  /** What it cannot give now it may give later; what was wrong is not asked for again on this connection. */
+  #refuse(link: PeerLink, drive: DriveKey, { until, why }: Refusal): void {
     const standing = this.#standings.get(link)
-    standing?.refused.set(drive, reason === 'none' ? (standing.offers.get(drive)?.length ?? 0) : Infinity)
-    const why = reason === 'none' ? 'it has none' : reason.error
+    standing?.refused.set(drive, until === 'had' ? (standing.offers.get(drive)?.length ?? 0) : Infinity)
     this.#log.debug({ peer: link.device.slice(0, 8), drive: drive.slice(0, 12), reason: why }, 'no run from this device; its blocks come one by one')
   }
 }

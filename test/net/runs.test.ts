@@ -243,6 +243,29 @@ test('runs: a device offers a run and sends nothing: after a while blocks come o
   t.is(core.length, 3001)
 })
 
+test('runs: a device that was late once is asked again when its blocks came by other ways', async (t) => {
+  let patient = false
+  const hasty: Clock = { now: realClock.now, after: (ms, run) => realClock.after(ms === RUN_IDLE_MS && !patient ? 50 : ms, run) }
+  let release = (): void => undefined
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const slow = reading(async (real, drive, request) => {
+    await gate
+    return await real.read(drive, request)
+  })
+  const { own, core } = await scene(t, slow, truth, hasty)
+  await caughtUp(core, own)
+  const before = stock(core)
+  t.ok(before > 0, 'the first came one by one')
+  patient = true
+  release()
+  // More than is pushed unasked.
+  await publish(own, 1000)
+  await caughtUp(core, own)
+  t.is(stock(core), before, 'the others in runs')
+})
+
 test('runs: a run that is longer than any may be ends the connection, and is not kept', async (t) => {
   const many = Array.from({ length: 60 }, () => Buffer.alloc(400 * 1024))
   const long = reading((real, drive, request) => changed(real, drive, request, (run) => ({ ...run, blocks: many })))
