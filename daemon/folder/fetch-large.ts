@@ -1,7 +1,7 @@
 /** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from all devices that have it. */
 import { setMaxListeners } from 'node:events'
 import type { StagedFile } from '../ports.ts'
-import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList } from '../sync/content.ts'
+import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
 import { Groups, type Wanted } from './fetch-groups.ts'
@@ -9,8 +9,11 @@ import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch
 
 /** Large contents fetched at once. */
 export const LARGE_AT_ONCE = 3
-/** Wants in flight for one large content at each device. */
-const WANTS_AT_ONCE = 6
+/**
+ * Wants in flight for one large content at each device: they hide the way there and back. Of a content of large chunks a want is one
+ * chunk of up to 4 MiB, and as many again are being written.
+ */
+const WANTS_AT_ONCE: Readonly<Record<SizeClass, number>> = { 0: 6, 1: 2 }
 /** Bytes asked for in one want of a large content. */
 const WANT_BYTES = 1024 * 1024
 /** Files of the tree from which a content is put together before its chunks are looked up one by one. */
@@ -40,8 +43,9 @@ export class LargeLane {
       await this.#copyKnown(staged)
       const left = await this.#fromHere(staged)
       const { named, others } = this.#sources.usable([job])
-      await this.#askChunks(named, staged, left)
-      await this.#askChunks(others, staged, left)
+      const lanes = WANTS_AT_ONCE[list.sizeClass]
+      await this.#askChunks(named, staged, left, lanes)
+      await this.#askChunks(others, staged, left, lanes)
       if (left.size > 0) return this.#outcomes.unavailable(job)
       await staged.seal()
     } finally {
@@ -139,7 +143,7 @@ export class LargeLane {
   }
 
   /** Asks all of them at once, each as fast as it answers; ends when all is here or none has more. */
-  async #askChunks(devices: readonly DeviceId[], staged: StagedFile, left: Map<ObjectId, Wanted>): Promise<void> {
+  async #askChunks(devices: readonly DeviceId[], staged: StagedFile, left: Map<ObjectId, Wanted>, wantsAtOnce: number): Promise<void> {
     if (left.size === 0 || devices.length === 0) return
     const groups = new Groups(left, WANT_BYTES)
     const complete = new AbortController()
@@ -166,7 +170,7 @@ export class LargeLane {
       }
       await writing
     }
-    await allSettled(lanes.flatMap((source) => Array.from({ length: WANTS_AT_ONCE }, () => lane(source))))
+    await allSettled(lanes.flatMap((source) => Array.from({ length: wantsAtOnce }, () => lane(source))))
   }
 
   /** `answered`: false if the device cannot be asked any more. `written`: what came is in staging. */
