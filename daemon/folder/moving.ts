@@ -141,24 +141,30 @@ async function settledTree(context: FolderContext, device: DeviceId, top: PathKe
   const { index } = context.ports
   const paths: PathKey[] = []
   const directories: PathKey[] = []
-  const levels: PathKey[][] = [[top]]
-  for (let level = levels.pop(); level !== undefined; level = levels.pop()) {
-    const [rows, remotes] = await Promise.all([index.rows(level), index.remoteRows(level)])
-    for (const [i, path] of level.entries()) {
-      const row = rows[i] ?? null
-      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return null
+  const [own] = await index.rows([top])
+  // One directory's rows at a time: there may be very many.
+  const left: PathKey[] = []
+  const take = async (rows: readonly (readonly [PathKey, Row | null])[]): Promise<boolean> => {
+    const remotes = await index.remoteRows(rows.map(([path]) => path))
+    for (const [i, [path, row]] of rows.entries()) {
+      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return false
       paths.push(path)
-      if (row?.entry.kind === 'directory') directories.push(path)
+      if (row?.entry.kind === 'directory') left.push(path)
     }
-    for (const directory of level.filter((_, i) => rows[i]?.entry.kind === 'directory')) levels.push(await childrenOf(context, directory))
+    return true
+  }
+  if (!(await take([[top, own ?? null]]))) return null
+  for (let directory = left.pop(); directory !== undefined; directory = left.pop()) {
+    directories.push(directory)
+    if (!(await take(await rowsIn(context, directory)))) return null
   }
   return { paths, directories }
 }
 
 /** Of what stands there by the rows. */
-async function childrenOf({ ports }: FolderContext, directory: PathKey): Promise<PathKey[]> {
+async function rowsIn({ ports }: FolderContext, directory: PathKey): Promise<(readonly [PathKey, Row])[]> {
   const rows = await ports.index.children(directory)
-  return [...rows].filter(([, row]) => isLive(row.entry) || row.shadow === true).map(([name]) => joinPath(directory, name))
+  return [...rows].filter(([, row]) => isLive(row.entry) || row.shadow === true).map(([name, row]) => [joinPath(directory, name), row])
 }
 
 /** The device that speaks of the move holds what we hold. */
@@ -243,16 +249,15 @@ async function giveBackDirectory(context: FolderContext, move: DirectoryMove, di
   const { index, disk } = context.ports
   const [own] = await index.rows([directory])
   if (own?.entry.kind !== 'directory') return []
-  const paths = await childrenOf(context, directory)
-  const rows = await index.rows(paths)
+  const rows = await rowsIn(context, directory)
   await disk.apply([{ kind: 'directory', path: directory, expect: null, mode: own.entry.mode, displace: { to: 'history' } }], context.rules.ignored)
-  const leaves = paths.flatMap((path, i) => moveBack(move, path, rows[i] ?? null))
+  const leaves = rows.flatMap(([path, row]) => moveBack(move, path, row))
   for (let start = 0; start < leaves.length; start += GIVE_BACK_OPS) await disk.apply(leaves.slice(start, start + GIVE_BACK_OPS), context.rules.ignored)
-  return paths.filter((_, i) => rows[i]?.entry.kind === 'directory')
+  return rows.filter(([, row]) => row.entry.kind === 'directory').map(([path]) => path)
 }
 
-function moveBack(move: DirectoryMove, path: PathKey, row: Row | null): ApplyOp[] {
-  if (row === null || row.seen === null || row.entry.kind === 'directory' || row.entry.kind === 'tombstone') return []
+function moveBack(move: DirectoryMove, path: PathKey, row: Row): ApplyOp[] {
+  if (row.seen === null || row.entry.kind === 'directory' || row.entry.kind === 'tombstone') return []
   return [{ kind: 'move', path, expect: null, from: twinOf(move, path) ?? path, source: row.seen, mode: null, mtime: null, displace: { to: 'history' } }]
 }
 
