@@ -36,6 +36,8 @@ export interface App {
   readonly network: Network
   readonly pairing: Pairing
   readonly notices: TravelNotices
+  /** Resolves when no folder is being opened or closed, or after a moment all the same. */
+  foldersStand(): Promise<void>
   /** A device's name, or the beginning of its id. */
   nameOf(device: string): string
   /** Registers a folder of the group here and opens it. Throws FOLDER_UNKNOWN. */

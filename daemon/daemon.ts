@@ -39,6 +39,9 @@ import type { DriveHead, OwnCheckpoint } from './ports.ts'
 import type { DeviceId, DriveKey, FolderId } from './sync/ids.ts'
 import { TravelNotices } from './travel-notices.ts'
 
+/** A question about folders waits so long for one that is being opened. */
+const FOLDERS_STAND_MS = 3_000
+
 export class Daemon extends Resource implements App {
   readonly options: AppOptions
   readonly events = new EventRing()
@@ -479,6 +482,15 @@ export class Daemon extends Resource implements App {
   get #haltReason(): FolderStatus['reason'] {
     if (this.group.removedSelf) return REMOVED
     return this.#cloned ? CLONED : this.#storeFailed
+  }
+
+  async foldersStand(): Promise<void> {
+    let stop: () => void = () => undefined
+    const late = new Promise<void>((resolve) => {
+      stop = systemClock.after(FOLDERS_STAND_MS, resolve)
+    })
+    await Promise.race([this.#changes, late])
+    stop()
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

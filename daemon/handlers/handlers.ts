@@ -17,14 +17,29 @@ export function createHandlers(daemon: App): Handlers {
   return {
     ...daemonHandlers(daemon),
     ...doctorHandlers(daemon),
-    ...statusHandlers(daemon),
-    ...folderHandlers(daemon),
-    ...syncHandlers(daemon),
-    ...checkHandlers(daemon),
-    ...pathHandlers(daemon),
-    ...historyHandlers(daemon),
-    ...decisionHandlers(daemon),
+    ...inTurn(daemon, {
+      ...statusHandlers(daemon),
+      ...folderHandlers(daemon),
+      ...syncHandlers(daemon),
+      ...checkHandlers(daemon),
+      ...pathHandlers(daemon),
+      ...historyHandlers(daemon),
+      ...decisionHandlers(daemon)
+    }),
     ...deviceHandlers(daemon),
     ...inviteHandlers(daemon)
   }
+}
+
+/** A folder that is closed and opened again, for a new drive, is gone for a moment: nobody should be told of that. */
+function inTurn<Methods extends Partial<Handlers>>(daemon: App, handlers: Methods): Methods {
+  const waiting = Object.entries(handlers).map(([name, handler]) => [
+    name,
+    async (...args: unknown[]) => {
+      await daemon.foldersStand()
+      return await (handler as (...values: unknown[]) => Promise<unknown>)(...args)
+    }
+  ])
+  // SAFETY: the same names, each with a function of the same parameters and result.
+  return Object.fromEntries(waiting) as Methods
 }

@@ -246,3 +246,38 @@ test('R19: a fork that a third device took is not spread, and its owner makes a 
   for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
   t.is(await generations(b, a), 2, 'a new drive took over')
 })
+
+test('R19: a whole machine of yesterday whose drive was replaced meanwhile: what it goes on with is no older version', TIMEOUT, async (t) => {
+  const [a, b, c] = (await createGroup(t, ['a', 'b', 'c'])) as [Device, Device, Device]
+  await yesterday(a, b)
+  await settled(c)
+  await a.stop()
+  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
+  await a.start()
+  await waitConnected(a, b)
+  for (const time of ['morning', 'noon']) {
+    await a.write('edit-a.txt', `edit-a in the ${time}`)
+    await settled(a, b)
+  }
+  await today(a, b)
+  const removed = await c.id()
+  await c.stop()
+  // The group changes keys: each device has a new drive, with the same writer.
+  await b.call('devices.remove', { device: removed })
+  await waitFor('a has a new drive', async () => (await generations(b, a)) === 2, 40_000)
+  await settled(a, b)
+  await Promise.all([a.stop(), b.stop()])
+  await rollBack(a, backups[0], 'state')
+  await rollBack(a, backups[1], 'files')
+  await a.start()
+  await a.write('edit-a.txt', 'edit-a on the restored machine')
+  await a.write('only-here.txt', 'made on the restored machine')
+  await a.call('folders.scan', {})
+  await b.start()
+  await waitConnected(a, b)
+  await waitEqual([a.path(), b.path()], 40_000, () => b.read('only-here.txt').then(() => true, () => false))
+  await settled(a, b)
+  const all = new Set<string>()
+  for (const name of await readdir(b.path())) if (name.startsWith('edit-a')) all.add(await b.read(name))
+  t.alike([...all].sort(), ['edit-a on the restored machine', 'edit-a today'], 'the edit has its name or a conflict copy, not only a place in history')
+})
