@@ -16,7 +16,7 @@ import { Drives } from './drive/drives.ts'
 import type { Store } from './drive/store.ts'
 import { createHandlers } from './handlers/handlers.ts'
 import { rebindMarker } from './disk/open.ts'
-import type { TimeTravel } from './folder/recover.ts'
+import { ROTATING, type TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
 import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
@@ -33,6 +33,7 @@ import { Announcer } from './announcer.ts'
 import { OwnDrives, type DriveChoice, type Rotation } from './own-drives.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
+import { separationOf } from './separation.ts'
 import { openStore } from './store-life.ts'
 import { systemClock } from './system-clock.ts'
 import type { DriveHead, OwnCheckpoint } from './ports.ts'
@@ -472,11 +473,31 @@ export class Daemon extends Resource implements App {
         if (host === undefined || due === null) return
         // A second one was written after ours: by somebody who lives (R30).
         if (due === 'unknown-drive' && this.#strangers.has(id)) return this.#cloneSeen(this.group.self.id)
-        if (due === 'unknown-drive') this.#strangers.add(id)
+        const cuts = due === 'unknown-drive' ? await this.#cutsOf(host) : null
+        if (this.closing) return
+        const checkpoint = host.index.own
         await this.#closeHost(host)
+        if (cuts !== null && folder !== null) {
+          this.#strangers.add(id)
+          await present(this.#ownDrives).rotate(folder, checkpoint, { reason: 'unknown-drive', recovery: { files: 'trusted', cuts }, writer: null })
+        }
         await this.#reopen(id)
       })
     }
+  }
+
+  /**
+   * We went on from a former state while others hold a later one, of a drive that we do not know: what we changed since has numbers
+   * that stand for other changes there, and would count as older (R19). Nothing is merged until the folder has its new drive.
+   */
+  async #cutsOf(host: FolderHost): Promise<Rotation['recovery']['cuts']> {
+    await host.halt(ROTATING)
+    const { key, length, writer } = host.own
+    const ours = async (at: number): Promise<string | null> => (await this.drives.head(key, at))?.treeHash ?? null
+    const found = await Promise.all(this.network.links().map(async (link) => await separationOf(length, ours, async (at) => await link.treeHash(key, at)).catch(() => null)))
+    const lengths = found.filter((common) => common !== null)
+    const counter = lengths.length === 0 ? null : await this.drives.counterAt(key, Math.min(...lengths))
+    return counter === null ? [] : [{ writer, counter }]
   }
 
   get #haltReason(): FolderStatus['reason'] {
