@@ -435,13 +435,17 @@ export class Daemon extends Resource implements App {
       const host = this.hosts.get(id)
       const folder = this.group.folder(id)
       if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.#haltReason !== null) return
-      this.options.log.warn({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
-      const checkpoint = host.index.own
-      await this.#closeHost(host)
-      await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
-      this.notices.rotated(id, rotation.reason)
-      await this.#reopen(id)
+      await this.#takeOver(host, folder, rotation)
     })
+  }
+
+  async #takeOver(host: FolderHost, folder: GroupFolder, rotation: Rotation): Promise<void> {
+    this.options.log.warn({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
+    const checkpoint = host.index.own
+    await this.#closeHost(host)
+    await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
+    this.notices.rotated(folder.id, rotation.reason)
+    await this.#reopen(folder.id)
   }
 
   /** What another device says makes us rotate, so there is a limit to it. It is asked again later. */
@@ -470,17 +474,16 @@ export class Daemon extends Resource implements App {
         const host = this.hosts.get(id)
         const folder = this.group.folder(id)
         const due = host === undefined || folder === null || this.closing ? null : present(this.#ownDrives).due(folder, host.index.own)
-        if (host === undefined || due === null) return
+        if (host === undefined || folder === null || due === null) return
         // A second one was written after ours: by somebody who lives (R30).
         if (due === 'unknown-drive' && this.#strangers.has(id)) return this.#cloneSeen(this.group.self.id)
-        const cuts = due === 'unknown-drive' ? await this.#cutsOf(host) : null
-        if (this.closing) return
-        const checkpoint = host.index.own
-        await this.#closeHost(host)
-        if (cuts !== null && folder !== null) {
+        if (due === 'unknown-drive') {
           this.#strangers.add(id)
-          await present(this.#ownDrives).rotate(folder, checkpoint, { reason: 'unknown-drive', recovery: { files: 'trusted', cuts }, writer: null })
+          const cuts = await this.#cutsOf(host)
+          if (!this.closing) await this.#takeOver(host, folder, { reason: due, recovery: { files: 'trusted', cuts }, writer: null })
+          return
         }
+        await this.#closeHost(host)
         await this.#reopen(id)
       })
     }
@@ -494,10 +497,13 @@ export class Daemon extends Resource implements App {
     await host.halt(ROTATING)
     const { key, length, writer } = host.own
     const ours = async (at: number): Promise<string | null> => (await this.drives.head(key, at))?.treeHash ?? null
+    // A device that does not answer tells nothing.
     const found = await Promise.all(this.network.links().map(async (link) => await separationOf(length, ours, async (at) => await link.treeHash(key, at)).catch(() => null)))
     const lengths = found.filter((common) => common !== null)
-    const counter = lengths.length === 0 ? null : await this.drives.counterAt(key, Math.min(...lengths))
-    return counter === null ? [] : [{ writer, counter }]
+    if (lengths.length === 0) return []
+    // One that cannot be read: all of ours gets new numbers, as where nobody can tell how far the logs are one.
+    const counter = await this.drives.counterAt(key, Math.min(...lengths)).catch(() => 0)
+    return [{ writer, counter: counter ?? 0 }]
   }
 
   get #haltReason(): FolderStatus['reason'] {
