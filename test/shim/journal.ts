@@ -18,6 +18,8 @@ export interface Op {
 }
 
 const HEAD_BYTES = 56
+/** Of O_TMPFILE: it never has a name, and its inode may have been that of a file which a power cut brings back. */
+const NAMELESS = /\/#\d+ \(deleted\)$/
 
 export function readJournal(bytes: Buffer): Op[] {
   const ops: Op[] = []
@@ -37,5 +39,5 @@ export function readJournal(bytes: Buffer): Op[] {
       data: bytes.subarray(start + path + other, start + path + other + data)
     })
   }
-  return ops
+  return ops.filter(({ path }) => !NAMELESS.test(path))
 }

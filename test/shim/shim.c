@@ -390,6 +390,8 @@ ssize_t sendfile64(int out, int in, off64_t *at, size_t size) {
   REAL(ssize_t, sendfile64, int, int, off64_t *, size_t);
   char name[MAX_PATH];
   if (control && FAILED(judge_fd(COPY, out, name))) return -1;
+  /* Bytes that the kernel moves by itself cannot be written down: who is told so reads and writes them. */
+  if (control && recorded(name)) return errno = EINVAL, -1;
   return real_sendfile64(out, in, at, size);
 }
 
@@ -525,7 +527,10 @@ long syscall(long n, ...) {
     if (path[0] == 0) { if (FAILED(judge_fd(STAT, (int)a[0], one))) return -1; }
     else if (FAILED(judge_path(STAT, path, one))) return -1;
   }
-  if (control && n == SYS_copy_file_range && FAILED(judge_fd(COPY, (int)a[2], one))) return -1;
+  if (control && n == SYS_copy_file_range) {
+    if (FAILED(judge_fd(COPY, (int)a[2], one))) return -1;
+    if (recorded(one)) return errno = ENOSYS, -1;
+  }
   r = raw(n, a[0], a[1], a[2], a[3], a[4], a[5]);
   FINISH(r);
 }
