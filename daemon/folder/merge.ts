@@ -112,6 +112,8 @@ class Execution {
   readonly #given = new Set<PathKey>()
   /** Paths of a directory that moved on a device's word which are stated to end (R46). */
   readonly #ending = new Set<PathKey>()
+  /** Its new places that live by what is stated. */
+  readonly #living = new Set<PathKey>()
 
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
@@ -125,6 +127,7 @@ class Execution {
       if (twin === null) continue
       if (moving.isNew(path)) this.#givers.set(twin, path)
       else if (target.kind === 'tombstone') this.#ending.add(path)
+      if (moving.isNew(path) && isLive(target)) this.#living.add(path)
     }
   }
 
@@ -250,7 +253,8 @@ class Execution {
 
   /**
    * R46: the disk is as the step wants it already. New places are adopted where what stood at the old one is stated there, to the
-   * letter, and (files) is stated to have ended at the old one; old places end after that.
+   * letter, and (files) is stated to have ended at the old one; old places end after that. Where the new place is stated to have
+   * ended as well, something stands there still, which only the end of it all can remove.
    */
   #isForetold({ resolution, action }: Step, row: Row | null): boolean {
     const { moving, guard } = this.#context
@@ -259,7 +263,10 @@ class Execution {
     if (twin === null || copies.length > 0 || copyOf !== null || toHistory.length > 0) return false
     if (action.kind === 'adopt') return true
     const other = this.#view.row(twin)
-    if (!moving.isNew(path)) return target.kind === 'tombstone' && (this.#given.has(path) || (own?.kind === 'directory' && other?.entry.kind === 'directory') || this.#outcomes.get(twin) === 'done')
+    if (!moving.isNew(path)) {
+      const isStated = (own?.kind === 'directory' && other?.entry.kind === 'directory') || this.#outcomes.get(twin) === 'done'
+      return target.kind === 'tombstone' && (this.#given.has(path) || (isStated && this.#living.has(twin)))
+    }
     if (isLive(own) || row?.shadow === true || !isLive(target) || other === null || other.seen === null || !treeEqual(other.entry, target)) return false
     if (target.kind === 'directory') return true
     if (!this.#ending.has(twin) || guard.holds(twin, { kind: 'tombstone', vv: {}, dots: [] })) return false

@@ -237,23 +237,33 @@ async function giveBack(context: FolderContext, { from, to, ino }: Relocation): 
   const [stated] = await index.rows([to])
   if (!isLive(stated?.entry ?? null) && (await disk.moveDirectory({ from: to, to: from, ino }, null))) return
   // Some of it is stated at its new place by now, or the old name is taken: path by path, and what cannot be moved is the user's.
+  const emptied: ApplyOp[] = []
   for (let directories = [from]; directories.length > 0; ) {
     const below: PathKey[] = []
-    for (const directory of directories) for (const path of await giveBackDirectory(context, { from, to }, directory)) below.push(path)
+    for (const directory of directories) {
+      const { directories: inside, left } = await giveBackDirectory(context, { from, to }, directory)
+      for (const path of inside) below.push(path)
+      if (left !== null) emptied.push(left)
+    }
     directories = below
   }
+  // The deepest first. In one that does not go, the user put something.
+  for (const op of emptied.reverse()) await disk.apply([op], context.rules.ignored)
 }
 
-/** @returns the directories in it. */
-async function giveBackDirectory(context: FolderContext, move: DirectoryMove, directory: PathKey): Promise<readonly PathKey[]> {
+/** @returns the directories in it, and how to remove the empty one that it leaves, unless that is stated. */
+async function giveBackDirectory(context: FolderContext, move: DirectoryMove, directory: PathKey): Promise<{ readonly directories: readonly PathKey[]; readonly left: ApplyOp | null }> {
   const { index, disk } = context.ports
-  const [own] = await index.rows([directory])
-  if (own?.entry.kind !== 'directory') return []
+  const twin = twinOf(move, directory) ?? directory
+  const [own, next] = await index.rows([directory, twin])
+  if (own?.entry.kind !== 'directory') return { directories: [], left: null }
   const rows = await rowsIn(context, directory)
   await disk.apply([{ kind: 'directory', path: directory, expect: null, mode: own.entry.mode, displace: { to: 'history' } }], context.rules.ignored)
   const leaves = rows.flatMap(([path, row]) => moveBack(move, path, row))
   for (let start = 0; start < leaves.length; start += GIVE_BACK_OPS) await disk.apply(leaves.slice(start, start + GIVE_BACK_OPS), context.rules.ignored)
-  return rows.filter(([, row]) => row.entry.kind === 'directory').map(([path]) => path)
+  const isStated = next !== undefined && next !== null && isLive(next.entry)
+  const left: ApplyOp | null = isStated || own.seen === null ? null : { kind: 'remove', path: twin, expect: own.seen, displace: { to: 'history' } }
+  return { directories: rows.filter(([, row]) => row.entry.kind === 'directory').map(([path]) => path), left }
 }
 
 function moveBack(move: DirectoryMove, path: PathKey, row: Row): ApplyOp[] {

@@ -126,6 +126,27 @@ test('R46: what the user deletes at the new place before it is stated is deleted
   t.alike([names(a), names(b)], ['n n/a n/b', 'n n/a n/b'])
 })
 
+test('R46: what the other device deletes at the new place right after it moved, before it was heard of here, stays deleted', async (t) => {
+  for (const name of ['a', 'e']) {
+    for (const ms of [0, 1, 5, 10, 20, 40, 80, 1000]) {
+      const { world, a, b, hear } = await twoDevices()
+      hear({ moved: MOVE, dirty: true })
+      await world.rest(SOON_MS)
+      t.is(names(b), AFTER)
+      // B hears of both at once, or of the one and then of the other.
+      world.network.cut(a.device, b.device)
+      a.user.rename('d', 'n')
+      await world.rest(ms)
+      a.user.remove(`n/${name}`)
+      await world.rest(ms)
+      world.network.mend(a.device, b.device)
+      await world.rest()
+      const left = name === 'a' ? 'n n/b n/e n/e/c' : 'n n/a n/b'
+      t.alike([names(a), names(b)], [left, left], `${name} after ${ms} ms`)
+    }
+  }
+})
+
 test('R46: renamed and renamed back at once, whenever it is: one tree', async (t) => {
   for (const ms of [0, 1, 5, 10, 20, 40, 80]) {
     const { world, a, b, hear } = await twoDevices()

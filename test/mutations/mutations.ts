@@ -46,6 +46,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/apply', 'a move: an atomic save over the old name once the new one is there comes back')]
   },
   {
+    bug: 'what ended at both places of a directory that moved is taken for gone while it stands',
+    file: 'daemon/folder/merge.ts',
+    find: '(isStated && this.#living.has(twin))',
+    replace: 'isStated',
+    caughtBy: [by('folder/moving', 'R46: what the other device deletes at the new place right after it moved, before it was heard of here, stays deleted')]
+  },
+  {
     bug: 'a directory moves on the word of another device without a look at what is in it',
     file: 'daemon/disk/move-directory.ts',
     find: 'known !== null && !(await isAsKnown(roots, known, move.from))',
