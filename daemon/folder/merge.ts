@@ -49,12 +49,18 @@ async function carryOut(context: FolderContext, view: LoadedView, dirty: Readonl
   for (const path of dirty) if (!waiting.has(path) && context.blocked.has(path)) release(context, path)
 }
 
-/** A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it. */
-function withBases({ copyBases }: FolderContext, marked: ReadonlySet<PathKey>): Set<PathKey> {
+/**
+ * A copy that nobody states yet follows only from the path whose content it keeps: that one is looked at with it, and what waits for
+ * both, because the path may be a copy itself that another one makes.
+ */
+function withBases({ copyBases, followers }: FolderContext, marked: ReadonlySet<PathKey>): Set<PathKey> {
   const dirty = new Set(marked)
   for (const [copy, base] of copyBases) {
     if (!marked.has(copy) && !marked.has(base)) continue
-    dirty.add(copy).add(base)
+    // A set goes on over what is added to it.
+    const chain = new Set([copy, base])
+    for (const path of chain) for (const waiting of followers.get(path) ?? []) chain.add(waiting)
+    for (const path of chain) dirty.add(path)
     copyBases.delete(copy)
   }
   return dirty

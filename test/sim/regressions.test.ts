@@ -307,3 +307,26 @@ well(
   ],
   { guard: 3, seed: 16494, weather: { ...CLEAR, skewMs: 3_600_000 } }
 )
+
+well(
+  'a copy of a copy that has to be fetched is not asked for again and again',
+  2,
+  [
+    { wait: 0, do: 'write', on: 0, path: 'a', text: 't10' },
+    { wait: 0, do: 'kill', on: 1, steps: 5 },
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'write', on: 1, path: 'g', text: 't16..............' },
+    { wait: 0, do: 'write', on: 1, path: 'a', text: '', during: 15 },
+    { wait: 0, do: 'touch', on: 1, path: 'a', mtime: 1700000000000000 },
+    { wait: 0, do: 'start', on: 1 },
+    { wait: 4439, do: 'symlink', on: 0, path: 'd/a', target: '../t32................................' },
+    { wait: 0, do: 'copy-restore', on: 0, nth: 1 },
+    { wait: 2, do: 'copy-edit', on: 1, nth: 0, text: 't35' },
+    { wait: 0, do: 'write', on: 1, path: 'a', text: 't39.........', during: 6 }
+  ],
+  {
+    seed: 1463,
+    weather: { ...CLEAR, lostHints: 0.5, maxDelayMs: 5, skewMs: 10, disorder: 0 },
+    before: [{ wait: 1, do: 'write', on: 0, path: 'd/e', text: 't1.......................................' }]
+  }
+)
