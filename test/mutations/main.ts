@@ -15,6 +15,7 @@ import { MUTATIONS, type Catcher, type Mutation } from './mutations.ts'
 /** As many as a small machine has cores; each has a copy of its own. */
 const WORKERS = 2
 const TEST_TIMEOUT_MS = 120_000
+const ATTEMPTS = 3
 
 type Verdict = { readonly kind: 'caught'; readonly by: string } | { readonly kind: 'survived' } | { readonly kind: 'lost' }
 
@@ -76,18 +77,30 @@ async function plant(copy: string, { file, find, replace, caughtBy }: Mutation):
   }
 }
 
-/** True as soon as the named test has failed. */
-function fails(copy: string, { file, test }: Catcher): Promise<boolean> {
+/** A run that ended before the named test was reached says nothing of it: once more. */
+async function fails(copy: string, catcher: Catcher): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    const { reached, failed, end } = await runNamed(copy, catcher)
+    if (reached || failed) return failed
+    console.log(`not reached: "${catcher.file}: ${catcher.test}"; it ended with: ${end}`)
+    if (attempt === ATTEMPTS) return false
+  }
+}
+
+/** Ends as soon as the named test has. */
+function runNamed(copy: string, { file, test }: Catcher): Promise<{ readonly reached: boolean; readonly failed: boolean; readonly end: string }> {
   const home = mkdtempSync(join(tmpdir(), 'p2psync-mutant-home-'))
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join('dist/test', `${file}.test.js`)], { cwd: copy, env: environment(home), stdio: ['ignore', 'pipe', 'ignore'], detached: true })
     const timer = setTimeout(() => end(child.pid), TEST_TIMEOUT_MS)
     let output = ''
     let failed = false
+    let reached = false
     child.stdout.on('data', (data: Buffer) => {
       output += data.toString()
       const line = output.split('\n').find((each) => /^(not )?ok \d+ - /.test(each) && each.replace(/^(not )?ok \d+ - /, '').startsWith(`${test} #`))
       failed = line?.startsWith('not ok') === true
+      reached = line !== undefined
       if (line !== undefined) end(child.pid)
     })
     child.on('error', reject)
@@ -97,7 +110,7 @@ function fails(copy: string, { file, test }: Catcher): Promise<boolean> {
       const last = output.split('\n').findLast((line) => line.startsWith('# '))
       if (code !== null && code !== 0 && last === `# ${test}`) failed = true
       rmSync(home, { recursive: true, force: true })
-      resolve(failed)
+      resolve({ reached, failed, end: output.trimEnd().slice(-200) })
     })
   })
 }
