@@ -58,16 +58,17 @@ export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }
 
-/** Errors of file systems (NFS, quotas) that libuv has no name for, as Linux numbers them. */
-const UNNAMED: Readonly<Record<string, string>> = {
-  'Unknown system error -116': 'ESTALE',
-  'Unknown system error -122': 'EDQUOT'
-}
+/** Errors of file systems (NFS, quotas) that libuv has no name for, as Linux numbers them. Node calls them by their number, or UNKNOWN. */
+const UNNAMED: ReadonlyMap<unknown, string> = new Map([
+  [-116, 'ESTALE'],
+  [-122, 'EDQUOT']
+])
 
 /** The `code` of a Node system error (`ENOENT`, …), or null for anything else. */
 export function errnoOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null
-  return typeof error.code === 'string' ? (UNNAMED[error.code] ?? error.code) : null
+  if (typeof error.code !== 'string') return null
+  return ('errno' in error ? UNNAMED.get(error.errno) : undefined) ?? error.code
 }
 
 /** The message of whatever was thrown. */

@@ -193,7 +193,11 @@ static struct verdict judge_two(enum call call, const char *from, const char *to
   return verdict;
 }
 
-#define FAILED(verdict) ((verdict).mode == FAIL ? (errno = (verdict).error, 1) : 0)
+static int failed(struct verdict verdict) {
+  if (verdict.mode != FAIL) return 0;
+  errno = verdict.error;
+  return 1;
+}
 
 /* ------------------------------------------------------------------------------------------------ what it did */
 
@@ -241,7 +245,7 @@ static int opened(const char *path, int flags, mode_t mode) {
   char name[MAX_PATH];
   int makes = (flags & (O_CREAT | O_TRUNC)) != 0;
   struct verdict verdict = judge_path(makes ? CREATE : OPEN, path, name);
-  if (FAILED(verdict)) return -1;
+  if (failed(verdict)) return -1;
   int r;
   if (makes && recorded(name)) {
     enter();
@@ -274,7 +278,7 @@ ssize_t read(int fd, void *buffer, size_t size) {
   REAL(ssize_t, read, int, void *, size_t);
   char name[MAX_PATH];
   struct verdict verdict = control ? judge_fd(READ, fd, name) : (struct verdict){ OFF, 0 };
-  if (FAILED(verdict)) return -1;
+  if (failed(verdict)) return -1;
   return real_read(fd, buffer, verdict.mode == SHORT && size > 1 ? size / 2 : size);
 }
 
@@ -282,7 +286,7 @@ ssize_t pread64(int fd, void *buffer, size_t size, off64_t at) {
   REAL(ssize_t, pread64, int, void *, size_t, off64_t);
   char name[MAX_PATH];
   struct verdict verdict = control ? judge_fd(READ, fd, name) : (struct verdict){ OFF, 0 };
-  if (FAILED(verdict)) return -1;
+  if (failed(verdict)) return -1;
   return real_pread64(fd, buffer, verdict.mode == SHORT && size > 1 ? size / 2 : size, at);
 }
 
@@ -296,7 +300,7 @@ static ssize_t written(int fd, const void *buffer, size_t size, off64_t at) {
   if (!control) return at < 0 ? real_write(fd, buffer, size) : real_pwrite64(fd, buffer, size, at);
   char name[MAX_PATH];
   struct verdict verdict = judge_fd(WRITE, fd, name);
-  if (FAILED(verdict)) return -1;
+  if (failed(verdict)) return -1;
   if ((verdict.mode == SHORT || verdict.mode == TORN) && size > 1) size /= 2;
   if (recorded(name)) {
     enter();
@@ -345,7 +349,7 @@ int ftruncate64(int fd, off64_t size) {
   REAL(int, ftruncate64, int, off64_t);
   if (!control) return real_ftruncate64(fd, size);
   char name[MAX_PATH];
-  if (FAILED(judge_fd(TRUNCATE, fd, name))) return -1;
+  if (failed(judge_fd(TRUNCATE, fd, name))) return -1;
   int r;
   RECORDED(name, r = real_ftruncate64(fd, size), TRUNCATE, r, inode_of(fd), (uint64_t)size, 0, name, NULL, NULL, 0);
   return r;
@@ -357,7 +361,7 @@ int fallocate(int fd, int mode, off_t at, off_t size) {
   REAL(int, fallocate, int, int, off_t, off_t);
   if (!control) return real_fallocate(fd, mode, at, size);
   char name[MAX_PATH];
-  if (FAILED(judge_fd(ALLOCATE, fd, name))) return -1;
+  if (failed(judge_fd(ALLOCATE, fd, name))) return -1;
   int r;
   RECORDED(name, r = real_fallocate(fd, mode, at, size), ALLOCATE, size, inode_of(fd), (uint64_t)at, (uint32_t)mode, name, NULL, NULL, 0);
   return r;
@@ -368,7 +372,7 @@ int fallocate(int fd, int mode, off_t at, off_t size) {
     REAL(int, function, int);                                                                  \
     if (!control) return real_##function(fd);                                                  \
     char name[MAX_PATH];                                                                       \
-    if (FAILED(judge_fd(call, fd, name))) return -1;                                           \
+    if (failed(judge_fd(call, fd, name))) return -1;                                           \
     int r;                                                                                     \
     RECORDED(name, r = real_##function(fd), call, r, inode_of(fd), 0, 0, name, NULL, NULL, 0); \
     return r;                                                                                  \
@@ -382,14 +386,14 @@ SYNCS(syncfs, SYNCFS)
 int sync_file_range(int fd, off_t at, off_t size, unsigned flags) {
   REAL(int, sync_file_range, int, off_t, off_t, unsigned);
   char name[MAX_PATH];
-  if (control && FAILED(judge_fd(SYNCRANGE, fd, name))) return -1;
+  if (control && failed(judge_fd(SYNCRANGE, fd, name))) return -1;
   return real_sync_file_range(fd, at, size, flags);
 }
 
 ssize_t sendfile64(int out, int in, off64_t *at, size_t size) {
   REAL(ssize_t, sendfile64, int, int, off64_t *, size_t);
   char name[MAX_PATH];
-  if (control && FAILED(judge_fd(COPY, out, name))) return -1;
+  if (control && failed(judge_fd(COPY, out, name))) return -1;
   /* Bytes that the kernel moves by itself cannot be written down: who is told so reads and writes them. */
   if (control && recorded(name)) return errno = EINVAL, -1;
   return real_sendfile64(out, in, at, size);
@@ -401,7 +405,7 @@ int fchmod(int fd, mode_t mode) {
   REAL(int, fchmod, int, mode_t);
   if (!control) return real_fchmod(fd, mode);
   char name[MAX_PATH];
-  if (FAILED(judge_fd(CHMOD, fd, name))) return -1;
+  if (failed(judge_fd(CHMOD, fd, name))) return -1;
   int r;
   RECORDED(name, r = real_fchmod(fd, mode), CHMOD, mode, inode_of(fd), 0, 0, name, NULL, NULL, 0);
   return r;
@@ -411,7 +415,7 @@ int futimens(int fd, const struct timespec times[2]) {
   REAL(int, futimens, int, const struct timespec *);
   if (!control) return real_futimens(fd, times);
   char name[MAX_PATH];
-  if (FAILED(judge_fd(UTIMES, fd, name))) return -1;
+  if (failed(judge_fd(UTIMES, fd, name))) return -1;
   int r;
   RECORDED(name, r = real_futimens(fd, times), UTIMES, 0, inode_of(fd), 0, 0, name, NULL, times, 2 * sizeof *times);
   return r;
@@ -423,7 +427,7 @@ int chmod(const char *path, mode_t mode) {
   REAL(int, chmod, const char *, mode_t);
   if (!control) return real_chmod(path, mode);
   char name[MAX_PATH];
-  if (FAILED(judge_path(CHMOD, path, name))) return -1;
+  if (failed(judge_path(CHMOD, path, name))) return -1;
   int r;
   RECORDED(name, r = real_chmod(path, mode), CHMOD, mode, inode_at(name), 0, 0, name, NULL, NULL, 0);
   return r;
@@ -433,7 +437,7 @@ int utimensat(int at, const char *path, const struct timespec times[2], int flag
   REAL(int, utimensat, int, const char *, const struct timespec *, int);
   if (!control || at != AT_FDCWD) return real_utimensat(at, path, times, flags);
   char name[MAX_PATH];
-  if (FAILED(judge_path(UTIMES, path, name))) return -1;
+  if (failed(judge_path(UTIMES, path, name))) return -1;
   int r;
   RECORDED(name, r = real_utimensat(at, path, times, flags), UTIMES, 0, inode_at(name), 0, 0, name, NULL, times, 2 * sizeof *times);
   return r;
@@ -443,7 +447,7 @@ int rename(const char *from, const char *to) {
   REAL(int, rename, const char *, const char *);
   if (!control) return real_rename(from, to);
   char one[MAX_PATH], two[MAX_PATH];
-  if (FAILED(judge_two(RENAME, from, to, one, two))) return -1;
+  if (failed(judge_two(RENAME, from, to, one, two))) return -1;
   int r;
   RECORDED(two, r = real_rename(from, to), RENAME, r, inode_at(two), 0, 0, one, two, NULL, 0);
   return r;
@@ -453,7 +457,7 @@ int link(const char *from, const char *to) {
   REAL(int, link, const char *, const char *);
   if (!control) return real_link(from, to);
   char one[MAX_PATH], two[MAX_PATH];
-  if (FAILED(judge_two(LINK, from, to, one, two))) return -1;
+  if (failed(judge_two(LINK, from, to, one, two))) return -1;
   int r;
   RECORDED(two, r = real_link(from, to), LINK, r, inode_at(two), 0, 0, one, two, NULL, 0);
   return r;
@@ -463,7 +467,7 @@ int symlink(const char *target, const char *path) {
   REAL(int, symlink, const char *, const char *);
   if (!control) return real_symlink(target, path);
   char name[MAX_PATH];
-  if (FAILED(judge_path(SYMLINK, path, name))) return -1;
+  if (failed(judge_path(SYMLINK, path, name))) return -1;
   int r;
   RECORDED(name, r = real_symlink(target, path), SYMLINK, r, inode_at(name), 0, 0, name, NULL, target, strlen(target));
   return r;
@@ -474,7 +478,7 @@ int symlink(const char *target, const char *path) {
     REAL(int, function, const char *);                                                 \
     if (!control) return real_##function(path);                                        \
     char name[MAX_PATH];                                                               \
-    if (FAILED(judge_path(call, path, name))) return -1;                               \
+    if (failed(judge_path(call, path, name))) return -1;                               \
     int r;                                                                             \
     RECORDED(name, r = real_##function(path), call, r, 0, 0, 0, name, NULL, NULL, 0);  \
     return r;                                                                          \
@@ -487,7 +491,7 @@ int mkdir(const char *path, mode_t mode) {
   REAL(int, mkdir, const char *, mode_t);
   if (!control) return real_mkdir(path, mode);
   char name[MAX_PATH];
-  if (FAILED(judge_path(MKDIR, path, name))) return -1;
+  if (failed(judge_path(MKDIR, path, name))) return -1;
   int r;
   RECORDED(name, r = real_mkdir(path, mode), MKDIR, mode, inode_at(name), 0, 0, name, NULL, NULL, 0);
   return r;
@@ -496,14 +500,14 @@ int mkdir(const char *path, mode_t mode) {
 int scandir64(const char *path, struct dirent64 ***names, int (*filter)(const struct dirent64 *), int (*compare)(const struct dirent64 **, const struct dirent64 **)) {
   REAL(int, scandir64, const char *, struct dirent64 ***, int (*)(const struct dirent64 *), int (*)(const struct dirent64 **, const struct dirent64 **));
   char name[MAX_PATH];
-  if (control && FAILED(judge_path(READDIR, path, name))) return -1;
+  if (control && failed(judge_path(READDIR, path, name))) return -1;
   return real_scandir64(path, names, filter, compare);
 }
 
 DIR *opendir(const char *path) {
   REAL(DIR *, opendir, const char *);
   char name[MAX_PATH];
-  if (control && FAILED(judge_path(READDIR, path, name))) return NULL;
+  if (control && failed(judge_path(READDIR, path, name))) return NULL;
   return real_opendir(path);
 }
 
@@ -518,17 +522,17 @@ long syscall(long n, ...) {
   long r;
 #define FINISH(result) return (result) < 0 && (result) > -4096 ? (errno = (int)-(result), -1L) : (result)
   if (control && n == SYS_renameat2 && (int)a[0] == AT_FDCWD && (int)a[2] == AT_FDCWD) {
-    if (FAILED(judge_two((a[4] & 2) ? EXCHANGE : RENAME, (const char *)a[1], (const char *)a[3], one, two))) return -1;
+    if (failed(judge_two((a[4] & 2) ? EXCHANGE : RENAME, (const char *)a[1], (const char *)a[3], one, two))) return -1;
     RECORDED(two, r = raw(n, a[0], a[1], a[2], a[3], a[4], 0), (a[4] & 2) ? EXCHANGE : RENAME, r, inode_at(two), 0, 0, one, two, NULL, 0);
     FINISH(r);
   }
   if (control && n == SYS_statx) {
     const char *path = (const char *)a[1];
-    if (path[0] == 0) { if (FAILED(judge_fd(STAT, (int)a[0], one))) return -1; }
-    else if (FAILED(judge_path(STAT, path, one))) return -1;
+    if (path[0] == 0) { if (failed(judge_fd(STAT, (int)a[0], one))) return -1; }
+    else if (failed(judge_path(STAT, path, one))) return -1;
   }
   if (control && n == SYS_copy_file_range) {
-    if (FAILED(judge_fd(COPY, (int)a[2], one))) return -1;
+    if (failed(judge_fd(COPY, (int)a[2], one))) return -1;
     if (recorded(one)) return errno = ENOSYS, -1;
   }
   r = raw(n, a[0], a[1], a[2], a[3], a[4], a[5]);
