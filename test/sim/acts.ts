@@ -82,8 +82,11 @@ class Actor {
 
   #write(how: 'write' | 'replace' | 'append', path: string, text: string): void {
     this.#makeParents(path)
-    // A power cut may leave the draft of an atomic save behind.
-    if (how === 'replace') this.#ledger.named(joinPath(parentOf(path), `.${nameOf(path)}.tmp`))
+    // A power cut may leave the draft of an atomic save behind, which the next save of that name writes over.
+    const draft = joinPath(parentOf(path), `.${nameOf(path)}.tmp`)
+    const leftover = how === 'replace' ? this.#user.tree.node(draft) : null
+    if (how === 'replace') this.#ledger.named(draft)
+    if (leftover !== null && leftover.kind !== 'directory') this.#ledger.gave({ ...leftover })
     const before = this.#user.tree.node(path)
     const old = before === null || before.kind === 'directory' ? null : { ...before }
     this.#user[how](path, text)

@@ -330,3 +330,15 @@ well(
     before: [{ wait: 1, do: 'write', on: 0, path: 'd/e', text: 't1.......................................' }]
   }
 )
+
+well(
+  'a draft that a power cut left, and that the next save of the user writes over, is no loss of ours',
+  2,
+  [
+    { wait: 92, do: 'append', on: 1, path: 'b.txt', text: 'same content in several chunks', during: 46 },
+    { wait: 0, do: 'replace', on: 1, path: 'x', text: 't2...................................' },
+    { wait: 0, do: 'power', on: 1 },
+    { wait: 0, do: 'replace', on: 1, path: 'x', text: 't6' }
+  ],
+  { seed: 12089, weather: { ...CLEAR, slowCalls: 0.2, skewMs: 3_600_000, disorder: 0 } }
+)
