@@ -3,9 +3,11 @@ import * as fs from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import test from 'brittle'
+import type { Workers } from '../../base/workers.ts'
+import { run as cutPart, type CutInput } from '../../daemon/disk/cut-task.ts'
 import type { Row } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
-import { openFolder, scan, statOf, told, tree } from './tree.ts'
+import { listOf, openFolder, scan, statOf, told, tree } from './tree.ts'
 import { asUser, giveAway } from './user.ts'
 
 test('invalid UTF-8 is a problem under an escaped name, and what is beside it is synced', async (t) => {
@@ -75,33 +77,47 @@ test('what changes while it is read is unstable and told once it rests', async (
 })
 
 test('a write behind the place that is being read is not taken for read', async (t) => {
-  const folder = await openFolder(t)
+  let act: () => void = () => undefined
+  const folder = await openFolder(t, { workers: oneThread(() => act()) })
   const file = join(folder.root, 'f')
-  fs.writeFileSync(file, Buffer.alloc(64 * 1024 * 1024))
-  // Old enough that the reading begins at once.
-  while (Date.now() - fs.statSync(file).ctimeMs < 40) await new Promise((resolve) => setImmediate(resolve))
-  const scanning = scan(folder)
-  while (!isOpen(file)) await new Promise((resolve) => setImmediate(resolve))
-  await new Promise((resolve) => setTimeout(resolve, 8))
-  const fd = fs.openSync(file, 'r+')
-  fs.writeSync(fd, 'x', 0)
-  fs.closeSync(fd)
-  await scanning
+  // Two parts: the write comes when the first is read, and the second is not.
+  fs.writeFileSync(file, Buffer.alloc(33 * 1024 * 1024))
+  let written = false
+  act = () => {
+    if (written) return
+    written = true
+    const fd = fs.openSync(file, 'r+')
+    fs.writeSync(fd, 'x', 0)
+    fs.closeSync(fd)
+  }
+  await scan(folder)
+  t.ok(written)
   await scan(folder)
   const known = await contentAt(folder, 'f')
   await scan(folder, { rehash: true })
   t.is(await contentAt(folder, 'f'), known)
 })
 
-/** By this process. */
-function isOpen(path: string): boolean {
-  return fs.readdirSync('/proc/self/fd').some((fd) => {
-    try {
-      return fs.readlinkSync(`/proc/self/fd/${fd}`) === path
-    } catch {
-      return false // The descriptor with which the directory was read.
+test('a small file that is written once its bytes were read is read again', async (t) => {
+  const folder = await openFolder(t)
+  const file = join(folder.root, 'f')
+  fs.writeFileSync(file, 'before')
+  let reads = 0
+  await scan(folder, { onChunk: () => void (reads++ === 0 && fs.writeFileSync(file, 'behind')) })
+  await scan(folder)
+  t.is(await contentAt(folder, 'f'), listOf('behind').cid)
+})
+
+/** Does the work of a thread here, and acts after each task. */
+function oneThread(act: () => void): Workers {
+  return {
+    size: 1,
+    run: async <Output>(_module: URL, input: unknown) => {
+      const output = cutPart(input as CutInput) as Output
+      act()
+      return output
     }
-  })
+  }
 }
 
 async function contentAt(folder: Awaited<ReturnType<typeof openFolder>>, path: string): Promise<string> {

@@ -10,14 +10,23 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { projectRoot } from '../project-root.ts'
+import { NamedResult } from './named-result.ts'
 import { MUTATIONS, type Catcher, type Mutation } from './mutations.ts'
 
 /** As many as a small machine has cores; each has a copy of its own. */
 const WORKERS = 2
 const TEST_TIMEOUT_MS = 120_000
 const ATTEMPTS = 3
+/** Of what a run printed that told nothing. */
+const LAST_WORDS = 1000
 
-type Verdict = { readonly kind: 'caught'; readonly by: string } | { readonly kind: 'survived' } | { readonly kind: 'lost' }
+type Verdict = { readonly kind: 'caught'; readonly by: string } | { readonly kind: 'survived' } | { readonly kind: 'unreached' } | { readonly kind: 'lost' }
+
+/** What one run of a test file says of the named test; `end`: its last words. */
+interface Run {
+  readonly verdict: NamedResult['verdict']
+  readonly end: string
+}
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -25,21 +34,26 @@ async function main(words: readonly string[]): Promise<number> {
   const chosen = MUTATIONS.filter(({ bug, file }) => words.length === 0 || words.some((word) => bug.includes(word) || file.includes(word)))
   const start = performance.now()
   const queue = [...chosen]
-  const counts = { caught: 0, survived: 0, lost: 0 }
+  const counts = { caught: 0, survived: 0, unreached: 0, lost: 0 }
+  const again: string[] = []
   const work = async (): Promise<void> => {
     const copy = makeCopy()
     try {
       for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
         const verdict = await plant(copy, mutation)
         counts[verdict.kind]++
-        console.log(`${sentence(verdict)}: ${mutation.bug} (${mutation.file})`)
+        const line = `${sentence(verdict)}: ${mutation.bug} (${mutation.file})`
+        console.log(line)
+        if (verdict.kind !== 'caught') again.push(line)
       }
     } finally {
       rmSync(copy, { recursive: true, force: true })
     }
   }
   await Promise.all(Array.from({ length: WORKERS }, work))
-  console.log(`${counts.caught} of ${chosen.length} planted bugs caught, ${counts.survived} survived, ${counts.lost} with a text that is not there, ${((performance.now() - start) / 1000).toFixed(1)} s`)
+  // Records of long runs lose their middle.
+  if (again.length > 0) console.log(['', 'again, in short:', ...again, ''].join('\n'))
+  console.log(`${counts.caught} of ${chosen.length} planted bugs caught, ${counts.survived} survived, ${counts.unreached} whose test was not reached, ${counts.lost} with a text that is not there, ${((performance.now() - start) / 1000).toFixed(1)} s`)
   return chosen.length > 0 && counts.caught === chosen.length ? 0 : 1
 }
 
@@ -49,6 +63,8 @@ function sentence(verdict: Verdict): string {
       return `caught by "${verdict.by}"`
     case 'survived':
       return 'SURVIVED'
+    case 'unreached':
+      return 'NOT REACHED (the named test was not come to, or did not end)'
     case 'lost':
       return 'NOT FOUND (the code has moved: find the place again)'
   }
@@ -70,48 +86,49 @@ async function plant(copy: string, { file, find, replace, caughtBy }: Mutation):
   if (!original.includes(find)) return { kind: 'lost' }
   writeFileSync(path, original.replace(find, () => replace))
   try {
-    for (const catcher of caughtBy) if (await fails(copy, catcher)) return { kind: 'caught', by: `${catcher.file}: ${catcher.test}` }
-    return { kind: 'survived' }
+    let survived = false
+    for (const catcher of caughtBy) {
+      const verdict = await attempt(copy, catcher)
+      if (verdict === 'failed') return { kind: 'caught', by: `${catcher.file}: ${catcher.test}` }
+      survived ||= verdict === 'passed'
+    }
+    return { kind: survived ? 'survived' : 'unreached' }
   } finally {
     writeFileSync(path, original)
   }
 }
 
 /** A run that ended before the named test was reached says nothing of it: once more. */
-async function fails(copy: string, catcher: Catcher): Promise<boolean> {
-  for (let attempt = 1; ; attempt++) {
-    const { reached, failed, end } = await runNamed(copy, catcher)
-    if (reached || failed) return failed
-    console.log(`not reached: "${catcher.file}: ${catcher.test}"; it ended with: ${end}`)
-    if (attempt === ATTEMPTS) return false
+async function attempt(copy: string, catcher: Catcher): Promise<Run['verdict']> {
+  for (let tried = 1; ; tried++) {
+    const { verdict, end } = await runNamed(copy, catcher)
+    if (verdict !== 'unreached') return verdict
+    console.log(`not reached: "${catcher.file}: ${catcher.test}"; it ended with:\n${end}`)
+    if (tried === ATTEMPTS) return verdict
   }
 }
 
 /** Ends as soon as the named test has. */
-function runNamed(copy: string, { file, test }: Catcher): Promise<{ readonly reached: boolean; readonly failed: boolean; readonly end: string }> {
+function runNamed(copy: string, { file, test }: Catcher): Promise<Run> {
   const home = mkdtempSync(join(tmpdir(), 'p2psync-mutant-home-'))
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join('dist/test', `${file}.test.js`)], { cwd: copy, env: environment(home), stdio: ['ignore', 'pipe', 'ignore'], detached: true })
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join('dist/test', `${file}.test.js`)], { cwd: copy, env: environment(home), stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const timer = setTimeout(() => end(child.pid), TEST_TIMEOUT_MS)
-    let output = ''
-    let failed = false
-    let reached = false
-    child.stdout.on('data', (data: Buffer) => {
-      output += data.toString()
-      const line = output.split('\n').find((each) => /^(not )?ok \d+ - /.test(each) && each.replace(/^(not )?ok \d+ - /, '').startsWith(`${test} #`))
-      failed = line?.startsWith('not ok') === true
-      reached = line !== undefined
-      if (line !== undefined) end(child.pid)
-    })
-    child.on('error', reject)
-    child.on('close', (code) => {
+    const result = new NamedResult(test)
+    let errors = ''
+    const done = (verdict: Run['verdict'], why: string): void => {
       clearTimeout(timer)
       end(child.pid)
-      const last = output.split('\n').findLast((line) => line.startsWith('# '))
-      if (code !== null && code !== 0 && last === `# ${test}`) failed = true
       rmSync(home, { recursive: true, force: true })
-      resolve({ reached, failed, end: output.trimEnd().slice(-200) })
+      resolve({ verdict, end: why })
+    }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      result.take(text)
+      if (result.verdict !== 'unreached') end(child.pid)
     })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-LAST_WORDS)))
+    child.on('error', (error) => done('unreached', error.message))
+    child.on('close', (code, signal) => done(result.ended(code), `${result.output.trimEnd().slice(-LAST_WORDS)}\n${errors.trimEnd()}\nexit ${code ?? signal}`))
   })
 }
 
