@@ -2,13 +2,13 @@
  * One folder's cycle: the only place that acts. Watchers, peers, timers and calls mark work and wake it; it scans, publishes,
  * pulls, reconciles and applies, one step after the other, until nothing is left. It sees ports only.
  */
-import { GATHER_MS, READ_MOVED_MS, READ_MOVED_PATHS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
+import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
 import { Acts } from './folder/acts.ts'
 import { createContext } from './folder/create-context.ts'
-import { Counter, type FolderContext, type FolderPorts, type PathChange } from './folder/context.ts'
+import { Counter, type FolderContext } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
 import { Calendar } from './folder/calendar.ts'
@@ -18,39 +18,24 @@ import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { endMove, isMoveDue, tendMoves } from './folder/moving.ts'
 import { reconcileAndApply } from './folder/merge.ts'
+import type { FolderOptions } from './folder/options.ts'
+import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
-import { firstCheckpoint, ROTATING, Times, type RecoveryOptions } from './folder/recover.ts'
+import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { Reporter } from './folder/reporter.ts'
 import { Retries } from './folder/retries.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
-import { DEFAULT_RETENTION, expireHistory, type Retention } from './folder/retention.ts'
+import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
 import { Standing, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
+import { Unread } from './folder/unread.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport } from './ports.ts'
 import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
-import type { GuardLimits } from './sync/safety.ts'
-
-export interface FolderOptions extends FolderPorts {
-  readonly paused?: boolean
-  readonly rescanMs?: number
-  /** Other devices have this folder: the first scan waits a bounded time for their metadata (R12). */
-  readonly expectOthers?: boolean
-  /** What this start must put right besides what a crash left. */
-  readonly recovery?: RecoveryOptions
-  /** As `halt`, from the start. */
-  readonly halted?: FolderStatus['reason']
-  /** R27; default: more than half and at least a thousand. */
-  readonly guard?: Partial<GuardLimits>
-  /** How long history is kept; asked each time. */
-  retention?(): Retention
-  onState?(folder: Folder): void
-  onChanges?(changes: readonly PathChange[]): void
-}
 
 /** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
 const SLICE_PATHS = 1000
@@ -85,15 +70,10 @@ export class Folder extends Resource implements FolderInbox {
   #background: Promise<void> = Promise.resolve()
   #again = false
   #scanning = false
-  #paused: boolean
-  #halted: FolderStatus['reason'] = null
-  /** By `halt`, whatever the root. */
-  #held: FolderStatus['reason'] = null
+  readonly #permission: Permission
   readonly #times: Times
-  /** Epoch of the folder's marker when the root was last looked at. */
-  #marker = 0
   #firstScanDone = false
-  readonly #unread = new Set<PathKey>()
+  readonly #unread: Unread
   /** By the clock, which may be set. */
   #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -102,10 +82,10 @@ export class Folder extends Resource implements FolderInbox {
   constructor(options: FolderOptions) {
     super()
     this.#options = options
-    this.#paused = options.paused === true
+    this.#permission = new Permission(options.paused === true, options.halted ?? null)
     this.#times = new Times(options.recovery)
-    this.#held = this.#halted = options.halted ?? null
     this.#notices = new Notices(options.clock, this.#abort.signal)
+    this.#unread = new Unread(this.#notices, (paths) => this.#mark(() => this.#work.markScan(paths)))
     this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
   }
 
@@ -170,7 +150,7 @@ export class Folder extends Resource implements FolderInbox {
       wake: () => this.wake(),
       tell: () => this.#report(),
       sync: async () => await this.#options.recovery?.sync(),
-      unread: (paths) => this.#readLater(paths),
+      unread: (paths) => this.#unread.readLater(paths),
       changed: (changes) => {
         this.#standing?.noteChanges(changes)
         this.#options.onChanges?.(changes)
@@ -207,19 +187,6 @@ export class Folder extends Resource implements FolderInbox {
     else this.wake()
   }
 
-  /** Files that moved were stated unread; their stat in the index makes any scan that meets them read them. */
-  #readLater(paths: readonly PathKey[]): void {
-    for (const path of paths) this.#unread.add(path)
-    if (this.#unread.size > 0) this.#notices.once('read-moved', READ_MOVED_MS, () => this.#readMoved())
-  }
-
-  #readMoved(): void {
-    const paths = [...this.#unread].slice(0, READ_MOVED_PATHS)
-    for (const path of paths) this.#unread.delete(path)
-    this.#mark(() => this.#work.markScan(paths))
-    this.#readLater([])
-  }
-
   #planRetryAnew(): void {
     if (this.#context !== null && this.#retries.isStale(this.#context)) this.#notices.drop('retry')
     this.#planRetry()
@@ -236,7 +203,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Starts the cycle unless it runs; the first event acts at once, those that follow are gathered. */
   wake(): void {
-    if (this.#abort.signal.aborted || this.#context === null || this.#paused) return
+    if (this.#abort.signal.aborted || this.#context === null || this.#permission.paused) return
     if (this.#running !== null) {
       this.#again = true
       return
@@ -248,7 +215,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #start(): void {
-    if (this.#running !== null || this.#abort.signal.aborted || this.#paused) return
+    if (this.#running !== null || this.#abort.signal.aborted || this.#permission.paused) return
     this.#running = this.#run()
       .then(
         () => GATHER_MS,
@@ -262,7 +229,7 @@ export class Folder extends Resource implements FolderInbox {
         if (this.#isMoving) this.#notices.once('moves', MOVES_MS, () => this.#mark(() => this.#work.markMoves()))
         this.#report()
         this.#notices.notify()
-        if (this.#again || (!this.#work.empty && this.#halted === null)) this.#resume()
+        if (this.#again || (!this.#work.empty && this.#permission.halted === null)) this.#resume()
       })
   }
 
@@ -276,7 +243,7 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#abort.signal.aborted) return RECHECK_MS
     this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
     this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
-    this.#halted = this.#held
+    this.#permission.forgetRoot()
     this.#work.markRules()
     this.#work.markScan('all')
     this.#work.markPull()
@@ -286,21 +253,21 @@ export class Folder extends Resource implements FolderInbox {
   async #run(): Promise<void> {
     const context = this.#context as FolderContext
     this.#again = false
-    if (!(await this.#rootReady()) || !(await this.#isOfOneTime(context))) return this.#acts.refuse(this.#refusal())
+    if (!(await this.#rootReady()) || !(await this.#isOfOneTime(context))) return this.#acts.refuse(this.#permission.refusal())
     this.#report()
     while (!(this.#work.empty && this.#acts.empty) && !this.#stopped) await this.#stepOrHalt(context)
-    if (this.#stopped) this.#acts.refuse(this.#refusal())
+    if (this.#stopped) this.#acts.refuse(this.#permission.refusal())
     if (!this.#stopped) await this.#tidy(context)
   }
 
   get #stopped(): boolean {
-    return this.#abort.signal.aborted || this.#paused || this.#halted !== null
+    return this.#abort.signal.aborted || this.#permission.refused
   }
 
   async #isOfOneTime(context: FolderContext): Promise<boolean> {
     const isFirst = !this.#times.recovered
-    const outcome = await this.#times.check(context, this.#marker)
-    if (outcome === 'rotate') this.#held = this.#halted = ROTATING
+    const outcome = await this.#times.check(context, this.#permission.epoch)
+    if (outcome === 'rotate') this.#permission.hold(ROTATING)
     if (outcome === 'ready' && isFirst) await loadDivergent(context)
     return outcome === 'ready'
   }
@@ -340,7 +307,7 @@ export class Folder extends Resource implements FolderInbox {
     const dirty = this.#work.takeDirty(SLICE_PATHS)
     if (dirty !== null) await this.#reconcile(context, dirty)
     if (context.moving.current !== null && this.#work.dirtyCount === 0) await tendMoves(context)
-    this.#options.onState?.(this)
+    this.#options.onState?.()
   }
 
   /** No scan and no pull would find again what a failure leaves undone. */
@@ -354,9 +321,9 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   async #scan(context: FolderContext, scan: NonNullable<ReturnType<Work['takeScan']>>): Promise<void> {
-    if (scan.paths === 'all') await this.#times.raise(context, this.#marker)
+    if (scan.paths === 'all') await this.#times.raise(context, this.#permission.epoch)
     this.#scanning = true
-    this.#options.onState?.(this)
+    this.#options.onState?.()
     try {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
       if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
@@ -376,21 +343,14 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   async #rootReady(): Promise<boolean> {
-    if (this.#held !== null) return false
-    const state = await this.#options.disk.inspect()
-    if (state.kind === 'halted') {
-      this.#halted = { code: state.code, message: state.message }
-      this.#notices.once('recheck', RECHECK_MS, () => this.#start())
-      return false
-    }
-    if (this.#halted !== null) {
-      this.#halted = null
+    const look = await this.#permission.look(this.#options.disk)
+    if (look === 'halted') this.#notices.once('recheck', RECHECK_MS, () => this.#start())
+    if (look === 'back') {
       this.#context?.fetcher.peersChanged()
       this.#work.markRules()
       this.#work.markScan('all')
     }
-    this.#marker = state.epoch
-    return true
+    return look === 'ready' || look === 'back'
   }
 
   /** Nothing is wanted any more: staged leftovers go. */
@@ -405,7 +365,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** A scan or a transfer under way is broken off; it goes on when the folder is resumed. */
   async pause(): Promise<void> {
-    this.#paused = true
+    this.#permission.paused = true
     this.#reading.abort()
     this.#notices.notify()
     await this.#running
@@ -414,16 +374,15 @@ export class Folder extends Resource implements FolderInbox {
 
   /** From outside: nothing is scanned, published or sent (R29) until `halt(null)`. */
   async halt(reason: FolderStatus['reason']): Promise<void> {
-    this.#held = reason
-    this.#halted = reason ?? this.#halted
+    this.#permission.hold(reason)
     if (reason === null) this.#start()
     await this.#running
     this.#report()
   }
 
   resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
+    if (!this.#permission.paused) return
+    this.#permission.paused = false
     this.#reading = busyAbortController()
     this.#context?.fetcher.peersChanged()
     this.#work.markRules()
@@ -436,7 +395,7 @@ export class Folder extends Resource implements FolderInbox {
   /** Runs between the steps of the cycle. Throws FOLDER_HALTED where nothing may be changed now. */
   async act<T>(run: (context: FolderContext) => Promise<T>): Promise<T> {
     const context = this.#context
-    if (context === null || this.#abort.signal.aborted || this.#paused || this.#halted !== null) throw this.#refusal()
+    if (context === null || this.#stopped) throw this.#permission.refusal()
     const done = this.#acts.add(async () => await run(context))
     this.wake()
     return await done
@@ -444,16 +403,12 @@ export class Folder extends Resource implements FolderInbox {
 
   /** What a user does about single paths and held deletions. */
   get user(): UserActs {
-    if (this.#context === null) throw this.#refusal()
+    if (this.#context === null) throw this.#permission.refusal()
     return new UserActs(this.#context, async (run) => await this.act(run), () => this.conflicts)
   }
 
   #expire(): void {
     this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION, this.#calendar)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
-  }
-
-  #refusal(): P2psyncError {
-    return new P2psyncError('FOLDER_HALTED', this.#halted?.message ?? (this.#paused ? 'the folder is paused; run p2psync resume first' : 'the folder is not open'))
   }
 
   /** Full scan now; resolves when it and what follows from it is done, or the folder cannot. */
@@ -465,7 +420,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (!this.#abort.signal.aborted && !this.#paused && this.#halted === null && (this.#running !== null || !this.#work.empty || this.#isMoving)) {
+    while (!this.#stopped && (this.#running !== null || !this.#work.empty || this.#isMoving)) {
       if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
       await this.nextNotice(signal)
     }
@@ -485,7 +440,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #checkable(signal: AbortSignal): { readonly context: FolderContext; readonly end: AbortSignal } {
-    if (this.#context === null || this.#stopped) throw this.#refusal()
+    if (this.#context === null || this.#stopped) throw this.#permission.refusal()
     return { context: this.#context, end: AbortSignal.any([signal, this.#abort.signal]) }
   }
 
@@ -503,8 +458,8 @@ export class Folder extends Resource implements FolderInbox {
   // ------------------------------------------------------------------------------------------- telling
 
   get activity(): FolderActivity {
-    if (this.#paused) return 'paused'
-    if (this.#halted !== null) return 'halted'
+    if (this.#permission.paused) return 'paused'
+    if (this.#permission.halted !== null) return 'halted'
     if (this.#context?.guard.deciding === true) return 'decision'
     if (this.#scanning || this.#work.localDoubt || !this.#firstScanDone) return 'scanning'
     return this.#busy ? 'syncing' : 'idle'
@@ -535,13 +490,13 @@ export class Folder extends Resource implements FolderInbox {
 
   #report(): void {
     this.#reporter.tell()
-    this.#options.onState?.(this)
+    this.#options.onState?.()
   }
 
   /** Why it is halted; null while it is not. */
   get reason(): FolderStatus['reason'] {
     const { id, name, index } = this.#options
-    return this.#halted ?? this.#context?.guard.reason(name ?? id.slice(0, 8), index.totals.files) ?? null
+    return this.#permission.halted ?? this.#context?.guard.reason(name ?? id.slice(0, 8), index.totals.files) ?? null
   }
 
   status(): FolderStatus {

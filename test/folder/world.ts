@@ -1,6 +1,7 @@
 /** A few devices' folders on fakes, in virtual time: for what the simulator does not do (decisions of a user, limits, retention). */
 import { createHash } from 'node:crypto'
-import { Folder, type FolderOptions } from '../../daemon/folder.ts'
+import { Folder } from '../../daemon/folder.ts'
+import type { FolderOptions } from '../../daemon/folder/options.ts'
 import { ownHistory } from '../../daemon/folder/history.ts'
 import type { FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'

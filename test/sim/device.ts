@@ -5,41 +5,23 @@ import type { Recovery } from '../../daemon/folder/recover.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
-import type { FakeClock } from '../fakes/clock.ts'
 import { DiskStore, type DiskImage } from '../fakes/disk-store.ts'
 import { FakeDisk } from '../fakes/disk.ts'
-import { FakeOwnDrive, FakeRemoteDrive, FakeRemoteDrives, type DriveLog, type Durability, type Replica } from '../fakes/drive.ts'
+import { FakeOwnDrive, FakeRemoteDrive, FakeRemoteDrives, type DriveLog, type Replica } from '../fakes/drive.ts'
 import { FakeIndex } from '../fakes/index.ts'
 import { Life } from '../fakes/life.ts'
 import { FakeLog, type LogLine } from '../fakes/log.ts'
-import type { DriveRecord, FakeNetwork, Node } from '../fakes/network.ts'
+import type { DriveRecord, Node } from '../fakes/network.ts'
 import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
-import { contentOf, type Ledger } from './ledger.ts'
-import type { Weather } from './script.ts'
+import { contentOf } from './ledger.ts'
+import { Leavings } from './leavings.ts'
 import { DeviceState } from './state.ts'
+import type { World } from './world.ts'
 
 export const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderId
-
-export interface World {
-  readonly clock: FakeClock
-  readonly network: FakeNetwork
-  readonly weather: Weather
-  readonly seed: string
-  /** R27's minimum; null: no deletion is held. */
-  readonly guard: number | null
-  /** Nothing in history expires. */
-  readonly keeps: boolean
-  /** Whether what was synced and what only written is kept apart: it costs a copy at each write. */
-  readonly powerCuts: boolean
-  readonly ledger: Ledger
-  /** `idle`: it may go on for ever although nothing happens, such as another try at what cannot be done. */
-  trace(line: string, idle?: boolean): void
-  failed(what: string): void
-  devices(): readonly SimDevice[]
-}
 
 interface Daemon {
   readonly life: Life
@@ -68,9 +50,7 @@ export class SimDevice implements Node {
   #log: DriveLog
   /** What `restore` puts back. */
   #saved: { readonly device: DeviceId; readonly state: DeviceState; readonly disk: DiskImage } | null = null
-  /** What a power cut can leave of the store, and of the disk: as it was at the last sync, and after each write since. */
-  #states: DeviceState[] = []
-  #images: DiskImage[] = []
+  readonly #leavings: Leavings
   #lives = 1
   #salts = 0
   /** After the daemon has stopped: a new drive, and a start. */
@@ -95,10 +75,11 @@ export class SimDevice implements Node {
     // The first has no salt, so that it is the same in every script.
     this.#log = this.#state.choose(this.device, () => '').log
     this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)
-    this.disk.onWrite = () => this.#diskWritten()
-    this.disk.onSync = () => this.#diskSynced()
+    this.#leavings = new Leavings(world.powerCuts, () => this.#state, this.disk)
+    this.disk.onWrite = () => this.#leavings.diskWritten()
+    this.disk.onSync = () => this.#leavings.diskSynced()
     this.user = new FakeUser(this.disk.tree, (paths) => {
-      this.#diskWritten()
+      this.#leavings.diskWritten()
       this.#daemon?.watcher.hint(paths)
     })
   }
@@ -349,9 +330,10 @@ export class SimDevice implements Node {
   power(): void {
     this.kill()
     this.#world.trace(`${this.name} loses power`)
-    if (this.#states.length > 0) this.#state.cutBack(this.#random.pick(this.#states))
-    if (this.#images.length > 0) this.#replaceDisk(this.#random.pick(this.#images), () => this.#tear())
-    this.#images = [this.disk.snapshot()]
+    const left = this.#leavings
+    if (left.states.length > 0) this.#state.cutBack(this.#random.pick(left.states))
+    if (left.images.length > 0) this.#replaceDisk(this.#random.pick(left.images), () => this.#tear())
+    left.diskSynced()
     for (const other of this.#world.devices()) this.#checkTold(other)
     this.start()
   }
@@ -359,7 +341,7 @@ export class SimDevice implements Node {
   /** R16: nobody may have been told of what a power cut can take. */
   #checkTold(other: SimDevice): void {
     const told = other === this ? undefined : other.replicas.get(this.#log.key)
-    const kept = this.#states.length === 0 ? null : this.#state.lengthOf(this.#log.key)
+    const kept = this.#leavings.states.length === 0 ? null : this.#state.lengthOf(this.#log.key)
     if (told?.log === this.#log && kept !== null && told.length > kept) this.#world.failed(`${other.name} was told of ${told.length} blocks of ${this.name}, of which a power cut left ${kept}`)
   }
 
@@ -391,26 +373,6 @@ export class SimDevice implements Node {
     return new Set(nodes.flatMap((node) => contentOf(node) ?? []))
   }
 
-  get #durability(): Durability {
-    if (!this.#world.powerCuts) return { wrote: () => undefined, sync: () => undefined }
-    return {
-      wrote: () => void this.#states.push(this.#state.clone()),
-      sync: () => {
-        this.#states = [this.#state.clone()]
-      }
-    }
-  }
-
-  /** Something on the disk changed, by us or by a user. */
-  #diskWritten(): void {
-    if (this.#world.powerCuts) this.#images.push(this.disk.snapshot())
-  }
-
-  /** An apply has returned. */
-  #diskSynced(): void {
-    if (this.#world.powerCuts) this.#images = [this.disk.snapshot()]
-  }
-
   /** For a new allowance of steps. */
   rested(): void {
     this.#steps = 0
@@ -422,7 +384,7 @@ export class SimDevice implements Node {
     const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'), (from, to) => this.#directoryMoved(from, to))
     const { log, recovery, former } = this.#state.choose(this.device, () => this.#salt())
     this.#write(log)
-    const durability = this.#durability
+    const durability = this.#leavings.durability
     durability.sync()
     const index = new FakeIndex(this.#state.index, life, () => durability.wrote())
     const peers = new FakePeers(network, this.device, life)

@@ -1,0 +1,23 @@
+/** What a folder is opened with. */
+import type { GuardLimits } from '../sync/safety.ts'
+import type { FolderPorts, PathChange } from './context.ts'
+import type { RecoveryOptions } from './recover.ts'
+import type { Retention } from './retention.ts'
+import type { FolderStatus } from './standing.ts'
+
+export interface FolderOptions extends FolderPorts {
+  readonly paused?: boolean
+  readonly rescanMs?: number
+  /** Other devices have this folder: the first scan waits a bounded time for their metadata (R12). */
+  readonly expectOthers?: boolean
+  /** What this start must put right besides what a crash left. */
+  readonly recovery?: RecoveryOptions
+  /** As `halt`, from the start. */
+  readonly halted?: FolderStatus['reason']
+  /** R27; default: more than half and at least a thousand. */
+  readonly guard?: Partial<GuardLimits>
+  /** How long history is kept; asked each time. */
+  retention?(): Retention
+  onState?(): void
+  onChanges?(changes: readonly PathChange[]): void
+}
