@@ -2,18 +2,22 @@
  * Gives memory back once the daemon has come to rest. V8 collects garbage when the heap has grown, so what a large sync leaves behind
  * stays: for as long as nothing happens nothing is collected, and twice the memory that is needed is kept for days.
  */
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Clock } from './ports.ts'
 
-/** Nothing happened for so long: a collection is in nobody's way. */
-const REST_MS = 4_000
-/** Work since the last collection; after less there is little to collect, and it takes 50 to 200 ms itself. */
-const WORTH_WORK_MS = 2_000
+/** Nothing happened for so long: a collection is in nobody's way, and what is kept for five seconds is gone (CoreMemory, RecentChunks). */
+const REST_MS = 6_000
+/** A twentieth of a processor: something goes on that nobody has told of, such as chunks for another device. */
+const BUSY_MS = REST_MS / 20
+/** More than this since the last collection may be garbage; for less it is not worth the 50 to 200 ms that it takes. */
+const WORTH_BYTES = 8 * 1024 * 1024
 
 export interface Heap {
   /** Processor time used so far by what fills it, in milliseconds. */
   workMs(): number
+  /** Live or garbage, with the buffers that belong to it. */
+  usedBytes(): number
   collect(): void
 }
 
@@ -22,8 +26,10 @@ export class GiveBack {
   readonly #heap: Heap
   #lastActive = 0
   #stop: (() => void) | null = null
-  /** At the last collection. */
+  /** At the last look. */
   #worked = 0
+  /** After the last collection. */
+  #used = 0
 
   constructor(clock: Clock, heap: Heap = v8Heap()) {
     this.#clock = clock
@@ -33,7 +39,7 @@ export class GiveBack {
   /** Something goes on. Called often. */
   active(): void {
     this.#lastActive = this.#clock.now()
-    this.#stop ??= this.#clock.after(REST_MS, () => this.#look())
+    if (this.#stop === null) this.#later(REST_MS)
   }
 
   close(): void {
@@ -41,15 +47,20 @@ export class GiveBack {
     this.#stop = null
   }
 
+  #later(ms: number): void {
+    this.#worked = this.#heap.workMs()
+    this.#stop = this.#clock.after(ms, () => this.#look())
+  }
+
   #look(): void {
     this.#stop = null
     const left = this.#lastActive + REST_MS - this.#clock.now()
     // A clock that was set back must not keep us waiting.
-    if (left > 0 && left <= REST_MS) this.#stop = this.#clock.after(left, () => this.#look())
-    else if (this.#heap.workMs() >= this.#worked + WORTH_WORK_MS) {
-      this.#heap.collect()
-      this.#worked = this.#heap.workMs()
-    }
+    if (left > 0 && left <= REST_MS) return this.#later(left)
+    if (this.#heap.workMs() >= this.#worked + BUSY_MS) return this.#later(REST_MS)
+    if (this.#heap.usedBytes() < this.#used + WORTH_BYTES) return
+    this.#heap.collect()
+    this.#used = this.#heap.usedBytes()
   }
 }
 
@@ -59,6 +70,10 @@ export function v8Heap(): Heap {
     workMs: () => {
       const { user, system } = process.cpuUsage()
       return (user + system) / 1000
+    },
+    usedBytes: () => {
+      const { used_heap_size: used, external_memory: external } = getHeapStatistics()
+      return used + external
     },
     collect: () => {
       gc ??= collector()

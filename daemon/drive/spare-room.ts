@@ -3,6 +3,9 @@
  * setting that rocksdb-native passes on: nearly 13 MiB beside any folder. Once the store is at rest, each such file is truncated to
  * the size that it has, which frees what is allocated beyond its end (ext4, XFS; elsewhere it does nothing).
  *
+ * Before that, what RocksDB holds in memory beside its log becomes a table: the buffers of both families are up to 32 MiB of a daemon
+ * that has nothing to do, stand in the log as well, uncompressed, and would be read again from there by the next start.
+ *
  * INVARIANT: nothing may be written between the look at the size and the truncation, or it is lost. Both are done in one go of this
  * thread, at a moment when nobody else writes: the log is written by requests that this thread has made, and none is under way
  * (`io`); the manifest also by flushes and compactions, which run only after a write, or by themselves first when the database has
@@ -21,8 +24,12 @@ const MAX_LOOKS = 30
 const ALONE_MS = 6 * 3600_000
 /** Less is not worth a system call. */
 const WORTHWHILE_BYTES = 256 * 1024
+/** A family with less in memory keeps it: a table for each small change would soon have to be compacted. */
+const WORTH_TABLE_BYTES = 2 * 1024 * 1024
 /** Of st_blocks, whatever the file system's own blocks are. */
 const STAT_BLOCK_BYTES = 512
+/** Bytes of a family's buffers, also of those that are just being written. */
+const IN_MEMORY = 'rocksdb.cur-size-all-mem-tables'
 const LOG_FILE = /^\d+\.log$/
 const MANIFEST_FILE = /^MANIFEST-\d+$/
 /** What must be 0 for nothing to be going on behind our back. */
@@ -60,6 +67,17 @@ export class SpareRoom {
     this.#timer = null
   }
 
+  /** What waits in memory becomes tables, where it is much. @returns whether it was. */
+  async writeTables(): Promise<boolean> {
+    let wrote = false
+    for (const family of this.#options.families) {
+      if (Number(await family.getProperty(IN_MEMORY)) < WORTH_TABLE_BYTES) continue
+      await family.flush()
+      wrote = true
+    }
+    return wrote
+  }
+
   /** Bytes given back; null if something is going on. */
   async giveBack(): Promise<number | null> {
     const { families, directory } = this.#options
@@ -86,11 +104,17 @@ export class SpareRoom {
     const rested = !this.#touched
     this.#touched = false
     this.#looks++
-    // What fails here (the store closes, a file is gone) costs room only.
-    const given = rested ? await this.giveBack().catch(() => 0) : null
+    const given = rested ? await this.#rest() : null
     if (this.#timer === null) return
     this.#timer = null
     if (this.#touched || (given === null && this.#looks < MAX_LOOKS)) this.#later()
+  }
+
+  /** As `giveBack`. What fails here (the store closes, the disk is full, a file is gone) costs room only: all of it stands in the log. */
+  async #rest(): Promise<number | null> {
+    // The log of what is a table now is gone soon; what the next one sets aside is for the next look.
+    const wrote = await this.writeTables().catch(() => false)
+    return wrote ? null : await this.giveBack().catch(() => 0)
   }
 }
 
