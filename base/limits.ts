@@ -39,6 +39,10 @@ export const MAX_ENTRY_BYTES = 64 * 1024
 /** Chunks of new files that go out with the word of them, in number and size each: what one message holds without delaying others. */
 export const FRESH_CHUNKS = 8
 export const FRESH_CHUNK_BYTES = 8 * 1024
+/** A content of so many bytes is foretold: its blocks take longer to be sealed, before it is stated, than a word to the others does. */
+export const FORETOLD_BYTES = 8 * 1024 * 1024
+/** Contents that one device foretells at once: each is a file that is fetched on its mere word. */
+export const MAX_FORETOLD = 4
 /** Blocks and bytes of a run of a drive's log: taken in at once, which holds up the receiver for some 8 µs a block … */
 export const RUN_BLOCKS = 4096
 export const RUN_BYTES = 4 * 1024 * 1024

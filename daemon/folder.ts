@@ -22,6 +22,8 @@ import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
+import { forgetOverdue, hearForetold } from './folder/foretold.ts'
+import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { Reporter } from './folder/reporter.ts'
 import { Retries } from './folder/retries.ts'
@@ -98,6 +100,11 @@ export class Folder extends Resource implements FolderInbox {
     return this.#context?.recent.get(id) ?? null
   }
 
+  /** What other devices may be served. */
+  get servable(): Servable {
+    return servable(this.#options.index, this.#context)
+  }
+
   /** Bytes of tiny files that are being published, in order of the statements. */
   get freshChunks(): readonly Buffer[] {
     return this.#context?.fresh ?? []
@@ -145,6 +152,7 @@ export class Folder extends Resource implements FolderInbox {
       signal: this.#abort.signal,
       counter,
       guard: this.#options.guard,
+      foretoldBytes: this.#options.foretoldBytes,
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
@@ -170,10 +178,11 @@ export class Folder extends Resource implements FolderInbox {
 
   peersChanged(): void {
     this.#mark(() => {
-      this.#context?.fetcher.peersChanged()
       const context = this.#context
-      if (context !== null && isMoveDue(context)) this.#work.markMoves()
-      if (context !== null && (isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive)))) this.#work.markPull()
+      if (context === null) return
+      context.fetcher.peersChanged()
+      if (isMoveDue(context)) this.#work.markMoves()
+      if (hearForetold(context) || isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive))) this.#work.markPull()
     })
   }
 
@@ -356,6 +365,7 @@ export class Folder extends Resource implements FolderInbox {
   /** Nothing is wanted any more: staged leftovers go. */
   async #tidy(context: FolderContext): Promise<void> {
     context.problems.delete('')
+    forgetOverdue(context)
     if (!context.recent.empty) this.#notices.once('recent', RECENT_MS, () => context.recent.clear())
     if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
     await this.#options.disk.keepStaged(new Set([...context.fetcher.stagedContents(), ...context.asked]))
@@ -480,7 +490,8 @@ export class Folder extends Resource implements FolderInbox {
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED),
-      ...this.#context?.moving.report
+      ...this.#context?.moving.report,
+      ...this.#context?.foretelling.report
     }
   }
 

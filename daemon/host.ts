@@ -245,7 +245,7 @@ export class FolderHost extends Resource {
     if (this.#disk === null || this.#index === null || this.#folder === null) return null
     const { activity } = this.#folder
     if (activity === 'paused' || activity === 'halted') return null
-    return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, this.#index, id, askerHashes))
+    return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, askerHashes ? this.#folder.servable : this.#index, id, askerHashes))
   }
 }
 

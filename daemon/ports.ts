@@ -487,6 +487,13 @@ export interface FolderReport {
   readonly blocked: readonly string[]
   /** A directory moved whole there, and the drive does not state all of it yet. A hint, never a statement (R46). */
   readonly moved?: DirectoryMove
+  /** Contents that the drive is about to state; their chunks can be had already. A hint, never a statement. */
+  readonly foretold?: readonly Foretold[]
+}
+
+export interface Foretold {
+  readonly cid: ContentId
+  readonly size: number
 }
 
 export interface FolderPeer {

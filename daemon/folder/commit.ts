@@ -9,6 +9,7 @@ import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { newestPerDevice, type FolderContext, type PathChange } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
+import type { Coming } from './foretelling.ts'
 
 /** A path's new statement and row. */
 export interface Change {
@@ -34,8 +35,22 @@ export async function commit(context: FolderContext, changes: readonly Change[])
 }
 
 async function commitBatch(context: FolderContext, changes: readonly Change[]): Promise<PathKey[]> {
-  const { own, index, clock } = context.ports
   const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
+  if (context.foretelling.begin(comingOf(context, changes, blobs))) context.tell()
+  try {
+    return await publishBatch(context, changes, blobs)
+  } finally {
+    context.foretelling.end()
+  }
+}
+
+/** New here, and large. */
+function comingOf(context: FolderContext, changes: readonly Change[], blobs: readonly (BlobRange | null)[]): readonly Coming[] {
+  return changes.flatMap(({ from, list, path, row }, i) => (from === 'local' && list !== null && list.size > 0 && list.size >= context.foretoldBytes && (blobs[i] ?? null) === null ? [{ path, row, list }] : []))
+}
+
+async function publishBatch(context: FolderContext, changes: readonly Change[], blobs: readonly (BlobRange | null)[]): Promise<PathKey[]> {
+  const { own, index, clock } = context.ports
   // All at once: a row at a time, each would be a read of its own.
   const displaced = await Promise.all(changes.map((change) => displacedList(context, change)))
   const bases = await Promise.all(changes.map((change, i) => baseOf(context, change, blobs[i] ?? null)))

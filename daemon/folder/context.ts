@@ -4,6 +4,7 @@ import type { Dot, Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
 import type { Displacements } from './displaced.ts'
 import type { Fetcher } from './fetcher.ts'
+import type { Foretelling } from './foretelling.ts'
 import type { Guard } from './guard.ts'
 import type { Moving } from './moving.ts'
 import type { RecentChunks } from './recent-chunks.ts'
@@ -42,6 +43,9 @@ export interface FolderContext {
   readonly fetcher: Fetcher
   readonly guard: Guard
   readonly moving: Moving
+  readonly foretelling: Foretelling
+  /** Contents from this size on are foretold. */
+  readonly foretoldBytes: number
   readonly recent: RecentChunks
   /** Bytes of tiny new files that are being published, for the devices that hear of them. */
   fresh: readonly Buffer[]

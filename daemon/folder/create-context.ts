@@ -1,10 +1,12 @@
 /** Puts together what the steps of one folder's cycle share, from its ports and what folder.ts keeps for itself. */
+import { FORETOLD_BYTES } from '../../base/limits.ts'
 import type { Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { GuardLimits } from '../sync/safety.ts'
 import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
 import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
+import { Foretelling } from './foretelling.ts'
 import { Guard } from './guard.ts'
 import { Moving } from './moving.ts'
 import { RecentChunks } from './recent-chunks.ts'
@@ -19,6 +21,7 @@ export interface ContextParts {
   readonly signal: AbortSignal
   readonly counter: Counter
   readonly guard: Partial<GuardLimits> | undefined
+  readonly foretoldBytes: number | undefined
   /** Paused, halted or closing: nothing is fetched. */
   held(): boolean
   /** Marks work and wakes the cycle. */
@@ -52,7 +55,8 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     verified: (chunk, data) => recent.put(chunk, data),
     recent: (chunk) => recent.get(chunk),
     staged: (paths) => mark(() => work.markDirty(paths)),
-    failed: (paths, problem) => mark(() => failed(paths, problem))
+    failed: (paths, problem) => mark(() => failed(paths, problem)),
+    untidy: () => mark(() => work.markPull())
   })
   return {
     ports,
@@ -62,6 +66,8 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     fetcher,
     guard: new Guard(parts.guard),
     moving: new Moving(),
+    foretelling: new Foretelling(),
+    foretoldBytes: parts.foretoldBytes ?? FORETOLD_BYTES,
     recent,
     fresh: [],
     asked: new Set(),

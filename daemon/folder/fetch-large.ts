@@ -44,9 +44,9 @@ export class LargeLane {
       const left = await this.#fromHere(staged)
       const { named, others } = this.#sources.usable([job])
       const lanes = WANTS_AT_ONCE[list.sizeClass]
-      await this.#askChunks(named, staged, left, lanes)
-      await this.#askChunks(others, staged, left, lanes)
-      if (left.size > 0) return this.#outcomes.unavailable(job)
+      await this.#askChunks(job, named, staged, left, lanes)
+      await this.#askChunks(job, others, staged, left, lanes)
+      if (left.size > 0) return this.#outcomes.isWanted(job) ? this.#outcomes.unavailable(job) : this.#outcomes.dropped(job)
       await staged.seal()
     } finally {
       await staged.release()
@@ -143,7 +143,7 @@ export class LargeLane {
   }
 
   /** Asks all of them at once, each as fast as it answers; ends when all is here or none has more. */
-  async #askChunks(devices: readonly DeviceId[], staged: StagedFile, left: Map<ObjectId, Wanted>, wantsAtOnce: number): Promise<void> {
+  async #askChunks(job: Job, devices: readonly DeviceId[], staged: StagedFile, left: Map<ObjectId, Wanted>, wantsAtOnce: number): Promise<void> {
     if (left.size === 0 || devices.length === 0) return
     const groups = new Groups(left, WANT_BYTES)
     const complete = new AbortController()
@@ -153,7 +153,7 @@ export class LargeLane {
     const lane = async (source: { readonly device: DeviceId; lost: boolean }): Promise<void> => {
       // The next group is asked for while this one is written, and no more than that: the disk sets the pace.
       let writing: Promise<void> = Promise.resolve()
-      for (let group = groups.take(source.device); group !== null && !this.#over(); group = source.lost ? null : groups.take(source.device)) {
+      for (let group = groups.take(source.device); group !== null && !this.#over() && this.#outcomes.isWanted(job); group = source.lost ? null : groups.take(source.device)) {
         try {
           const { answered, written } = await this.#askGroup(source.device, staged, left, group.ids, signal)
           // Whatever it meets is told by the next turn, and waited for by the release of the staged content.

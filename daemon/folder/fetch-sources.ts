@@ -7,7 +7,7 @@ import type { ChunkId, ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
 /** A content that is being brought into staging. */
 export interface Job {
   readonly cid: ContentId
-  readonly size: number
+  size: number
   /** Its only chunk; null where it has more than one, or none. */
   readonly chunk: Chunk | null
   /** Devices whose drives name it. */
@@ -34,6 +34,10 @@ export interface Outcomes {
   finished(job: Job, list: ContentList): void
   /** No connected device could give it. */
   unavailable(job: Job): void
+  /** Somebody waits for it still. */
+  isWanted(job: Job): boolean
+  /** Nobody waited for it any more, so it was not brought to the end. */
+  dropped(job: Job): void
 }
 
 export class Sources {

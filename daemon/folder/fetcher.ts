@@ -6,7 +6,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { messageOf, errnoOf } from '../../base/errors.ts'
-import type { Problem } from '../ports.ts'
+import type { Foretold, Problem } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
@@ -28,6 +28,8 @@ export interface FetcherPorts extends SourcePorts {
   staged(paths: readonly PathKey[]): void
   /** Staging itself failed (disk full, …): these paths are blocked for now. */
   failed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void
+  /** Nothing is on its way any more, and something that was foretold is not wanted: a cycle may tidy up. */
+  untidy?(): void
   /** No connected device could give what these paths ask for. */
   unavailable?(paths: readonly PathKey[]): void
 }
@@ -47,6 +49,8 @@ export class Fetcher {
   readonly #lists = new Map<ContentId, ContentList>()
   readonly #wants = new Map<PathKey, ContentId>()
   readonly #askers = new Map<ContentId, Set<PathKey>>()
+  /** Contents that no path needs yet, with the device that said first that it will state them. */
+  readonly #foretold = new Map<ContentId, DeviceId>()
   readonly #small: Job[] = []
   readonly #large: Job[] = []
   readonly #smallLane: SmallLane
@@ -54,6 +58,7 @@ export class Fetcher {
   #smallActive = 0
   #largeActive = 0
   #receivedBytes = 0
+  #untidy = false
 
   constructor(ports: FetcherPorts) {
     this.#ports = ports
@@ -65,7 +70,9 @@ export class Fetcher {
         this.#receivedBytes += bytes
       },
       finished: (job, list) => this.#finished(job, list),
-      unavailable: (job) => this.#unavailable(job)
+      unavailable: (job) => this.#unavailable(job),
+      isWanted: (job) => this.#isWanted(job.cid),
+      dropped: (job) => this.#dropped(job)
     }
     this.#smallLane = new SmallLane(sources, outcomes)
     this.#largeLane = new LargeLane(sources, outcomes, () => this.#over)
@@ -105,19 +112,60 @@ export class Fetcher {
   }
 
   request(request: FetchRequest): void {
-    const { cid, size, chunk } = request.entry
-    let job = this.#jobs.get(cid)
-    if (job === undefined) {
-      job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued' }
-      this.#jobs.set(cid, job)
-      this.#enqueue(job)
-    }
+    const { cid } = request.entry
+    const job = this.#confirmed(request.entry) ?? this.#add(request.entry)
     this.claim(request.path, cid)
     for (const source of request.sources) {
       if (!job.sources.has(source) && job.state === 'unavailable') this.#enqueue(job)
       job.sources.add(source)
     }
     this.#pump()
+  }
+
+  /** The job for a content that is stated. One that was only foretold may not have been as it is stated: anybody can say anything. */
+  #confirmed({ cid, size, chunk }: FetchRequest['entry']): Job | null {
+    const job = this.#jobs.get(cid)
+    if (job === undefined || this.#askers.has(cid)) return job ?? null
+    if (job.state !== 'active' && (job.size !== size || chunk !== undefined)) {
+      this.#forgetJob(job)
+      return null
+    }
+    job.size = size
+    if (job.state === 'unavailable') this.#enqueue(job)
+    return job
+  }
+
+  #add({ cid, size, chunk }: FetchRequest['entry']): Job {
+    const job: Job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued' }
+    this.#jobs.set(cid, job)
+    this.#enqueue(job)
+    return job
+  }
+
+  /** A device says that it is about to state this content: it is brought here, once, and kept until `forgetForetold`. */
+  foretell(content: Foretold, device: DeviceId): void {
+    const { cid } = content
+    const isNews = !this.#foretold.has(cid)
+    if (isNews) this.#foretold.set(cid, device)
+    if (isNews && !this.#askers.has(cid) && !this.#lists.has(cid) && !this.#jobs.has(cid)) this.#add(content)
+    this.#jobs.get(cid)?.sources.add(device)
+    this.#pump()
+  }
+
+  get foretold(): ReadonlyMap<ContentId, DeviceId> {
+    return this.#foretold
+  }
+
+  forgetForetold(cid: ContentId): void {
+    this.#foretold.delete(cid)
+    if (this.#askers.has(cid)) return
+    this.#untidy = true
+    this.#lists.delete(cid)
+    this.#drop(cid)
+  }
+
+  #isWanted(cid: ContentId): boolean {
+    return this.#askers.has(cid) || this.#foretold.has(cid)
   }
 
   /** The path needs this content and no other (null: none). What no path needs any more is dropped. */
@@ -129,6 +177,7 @@ export class Fetcher {
     askers?.delete(path)
     if (askers === undefined || askers.size > 0) return
     this.#askers.delete(old)
+    if (this.#foretold.has(old)) return
     this.#lists.delete(old)
     this.#drop(old)
   }
@@ -145,8 +194,11 @@ export class Fetcher {
   /** One that is under way ends by itself, and finds that nobody asks. */
   #drop(cid: ContentId): void {
     const job = this.#jobs.get(cid)
-    if (job === undefined || job.state === 'active') return
-    this.#jobs.delete(cid)
+    if (job !== undefined && job.state !== 'active') this.#forgetJob(job)
+  }
+
+  #forgetJob(job: Job): void {
+    this.#jobs.delete(job.cid)
     this.#missing.delete(job)
     const lane = isSmall(job) ? this.#small : this.#large
     const at = lane.indexOf(job)
@@ -154,14 +206,19 @@ export class Fetcher {
   }
 
   #unavailable(job: Job): void {
-    const askers = this.#askers.get(job.cid)
-    if (askers === undefined) {
+    if (!this.#isWanted(job.cid)) {
       this.#jobs.delete(job.cid)
       return
     }
     job.state = 'unavailable'
     this.#missing.add(job)
-    this.#ports.unavailable?.([...askers])
+    this.#ports.unavailable?.([...(this.#askers.get(job.cid) ?? [])])
+  }
+
+  /** It was given up because no path needed it; by now one may. */
+  #dropped(job: Job): void {
+    if (this.#askers.has(job.cid)) this.#enqueue(job)
+    else this.#jobs.delete(job.cid)
   }
 
   /** A device connected or reported: what could not be had may be had now. */
@@ -197,10 +254,18 @@ export class Fetcher {
         if (lane === 'small') this.#smallActive--
         else this.#largeActive--
         this.#pump()
+        if (this.active === 0 && this.#untidy) this.#tellUntidy()
       })
   }
 
+  #tellUntidy(): void {
+    this.#untidy = false
+    this.#ports.untidy?.()
+  }
+
   async #fetchLarge(job: Job): Promise<void> {
+    // What is here already, under whatever name, need not be brought on a mere word.
+    if (!this.#askers.has(job.cid) && (await this.#ports.index.content(job.cid)) !== null) return this.#dropped(job)
     await this.#largeLane.fetch(job, this.#lists.get(job.cid) ?? null)
   }
 
@@ -210,16 +275,17 @@ export class Fetcher {
     for (const job of left) this.#jobs.delete(job.cid)
     const code = errnoOf(error) ?? 'stage-failed'
     const paths = left.flatMap((job) => [...(this.#askers.get(job.cid) ?? [])])
+    if (paths.length === 0) return
     this.#ports.log.warn({ code, error: messageOf(error), paths: paths.length }, 'contents could not be staged')
     this.#ports.failed(paths, { code, message: `cannot stage new content (${code}): ${reasonOf(error)}; it is tried again by itself` })
   }
 
   #finished(job: Job, list: ContentList): void {
     this.#jobs.delete(job.cid)
-    const askers = this.#askers.get(job.cid)
-    if (askers === undefined) return
+    if (!this.#isWanted(job.cid)) return
     this.#lists.set(job.cid, list)
-    this.#ports.staged([...askers])
+    const askers = this.#askers.get(job.cid)
+    if (askers !== undefined) this.#ports.staged([...askers])
   }
 }
 

@@ -16,6 +16,8 @@ export interface FolderOptions extends FolderPorts {
   readonly halted?: FolderStatus['reason']
   /** R27; default: more than half and at least a thousand. */
   readonly guard?: Partial<GuardLimits>
+  /** Contents from this size on are foretold; default: where it is worth it. */
+  readonly foretoldBytes?: number
   /** How long history is kept; asked each time. */
   retention?(): Retention
   onState?(): void

@@ -13,8 +13,8 @@
  */
 import c from 'compact-encoding'
 import type { Encoding, State } from 'compact-encoding'
-import { MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
-import type { DriveHead, FolderActivity, FolderReport, HistoryQuery, KeptFile, KeptVersion } from '../ports.ts'
+import { MAX_FORETOLD, MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
+import type { DriveHead, FolderActivity, FolderReport, Foretold, HistoryQuery, KeptFile, KeptVersion } from '../ports.ts'
 import { parsePath } from '../sync/path.ts'
 import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
 import { bytes, encoding, idEncoding, known, limited, list, text } from './codec.ts'
@@ -134,6 +134,7 @@ const ACTIVITIES: readonly FolderActivity[] = ['scanning', 'syncing', 'idle', 'p
 const folderId = idEncoding<FolderId>(32, 'hex')
 const driveKey = idEncoding<DriveKey>(32, 'hex')
 const objectId = idEncoding<ObjectId>(32, 'base64url')
+const contentId = idEncoding<ContentId>(32, 'base64url')
 const recordHash = idEncoding<RecordHash>(32, 'base64url')
 const treeHash = idEncoding(32, 'hex')
 const sessionId = idEncoding(16, 'hex')
@@ -165,16 +166,28 @@ const driveHead: Encoding<DriveHead> = encoding(
 const DIRTY = 1
 const HAS_DRIVE = 2
 const HAS_MOVE = 4
+const HAS_FORETOLD = 8
+
+const foretold: Encoding<Foretold> = encoding(
+  (out, content) => {
+    out.put(contentId, content.cid)
+    out.put(c.uint, content.size)
+  },
+  (state) => ({ cid: contentId.decode(state), size: c.uint.decode(state) }),
+)
+
+const foretoldList = list(foretold, MAX_FORETOLD)
 
 const folderReport: Encoding<FolderReport> = encoding(
   (out, report) => {
     out.put(c.uint, ACTIVITIES.indexOf(report.state))
-    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE) | (report.moved === undefined ? 0 : HAS_MOVE))
+    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE) | (report.moved === undefined ? 0 : HAS_MOVE) | (report.foretold === undefined ? 0 : HAS_FORETOLD))
     if (report.drive !== null) out.put(driveKey, report.drive)
     out.put(c.uint, report.length)
     out.put(list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS), report.blocked.slice(0, MAX_BLOCKED_PATHS))
     // Last, so that a device that does not know it reads the rest.
     if (report.moved !== undefined) for (const path of [report.moved.from, report.moved.to]) out.put(text(MAX_PATH_BYTES), path)
+    if (report.foretold !== undefined) out.put(foretoldList, report.foretold)
   },
   (state) => {
     const activity = known(ACTIVITIES[c.uint.decode(state)])
@@ -182,8 +195,9 @@ const folderReport: Encoding<FolderReport> = encoding(
     const drive = (flags & HAS_DRIVE) === 0 ? null : driveKey.decode(state)
     const length = c.uint.decode(state)
     const blocked = list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS).decode(state)
-    const report = { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked }
-    return (flags & HAS_MOVE) === 0 ? report : { ...report, moved: { from: treePath(state), to: treePath(state) } }
+    const moved = (flags & HAS_MOVE) === 0 ? {} : { moved: { from: treePath(state), to: treePath(state) } }
+    const coming = (flags & HAS_FORETOLD) === 0 ? {} : { foretold: foretoldList.decode(state) }
+    return { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked, ...moved, ...coming }
   },
 )
 
@@ -263,7 +277,6 @@ const IS_LINK = 1
 const HAS_CHUNK = 2
 const HAS_WRITER = 4
 
-const contentId = idEncoding<ContentId>(32, 'base64url')
 const chunkId = idEncoding<ChunkId>(32, 'base64url')
 const writerId = idEncoding<WriterId>(8, 'hex')
 const pathText = text(MAX_PATH_BYTES)

@@ -35,6 +35,8 @@ export class DriveLog {
   /** Of the first blocks, by their number. */
   readonly #hashes: string[] = []
   #onAppend: () => void = () => undefined
+  /** What is published waits for this; for tests. */
+  sealing: Promise<void> | null = null
 
   /** `salt`: as in own-drives.ts, so that a generation that was lost count of is another drive. */
   constructor(device: DeviceId, generation = 1, salt = '') {
@@ -149,6 +151,7 @@ export class FakeOwnDrive implements OwnDrive {
       if (result.kind === 'done') blocks.push({ path: change.path, entry: change.entry, list: change.content?.list ?? null, blob: result.blob })
     }
     await this.#life.step()
+    if (this.#log.sealing !== null) await this.#log.sealing
     this.#log.append(blocks)
     this.#store.wrote()
     await this.#life.step()

@@ -27,7 +27,7 @@ type Answer = Buffer | null | 'never' | 'gone'
 type Device = (id: ObjectId, asked: number) => Answer
 
 interface Outcome {
-  readonly kind: 'finished' | 'unavailable'
+  readonly kind: 'finished' | 'unavailable' | 'dropped'
   readonly bytes: Buffer
   /** Chunks that each device was asked for. */
   readonly asked: readonly number[]
@@ -37,7 +37,7 @@ interface Outcome {
 const good: Device = (id) => objects.get(id) ?? null
 
 /** Devices answer one object a turn of the event loop. */
-async function fetch(devices: readonly Device[], options: { named?: readonly number[]; failWrites?: boolean } = {}): Promise<Outcome> {
+async function fetch(devices: readonly Device[], options: { named?: readonly number[]; failWrites?: boolean; unwantedAfter?: number } = {}): Promise<Outcome> {
   const names = devices.map((_, i) => `${i}`.repeat(64) as DeviceId)
   const asked = devices.map(() => 0)
   const bytes = Buffer.alloc(DATA.length)
@@ -79,7 +79,11 @@ async function fetch(devices: readonly Device[], options: { named?: readonly num
   }
   let received = 0
   let kind: Outcome['kind'] = 'unavailable'
-  const lane = new LargeLane(new Sources(ports), { received: (count) => (received += count), finished: () => (kind = 'finished'), unavailable: () => (kind = 'unavailable') }, () => false)
+  let wanted = true
+  const lane = new LargeLane(new Sources(ports), { received: (count) => {
+        received += count
+        wanted = received < (options.unwantedAfter ?? Infinity)
+      }, finished: () => (kind = 'finished'), unavailable: () => (kind = 'unavailable'), isWanted: () => wanted, dropped: () => (kind = 'dropped') }, () => false)
   const job: Job = { cid: list.cid, size: list.size, chunk: null, sources: new Set((options.named ?? []).map((i) => names[i] as DeviceId)), state: 'active' }
   await lane.fetch(job, list)
   return { kind, bytes, asked, received }
@@ -130,4 +134,10 @@ test('a write that fails ends the fetch with its error, and asks for no more', a
     (thrown: unknown) => thrown as { code?: string }
   )
   t.is(error?.code, 'ENOSPC')
+})
+
+test('what nobody waits for any more is not brought to its end', async (t) => {
+  const { kind, asked, received } = await fetch([good], { ...all([good]), unwantedAfter: 20 * PIECE })
+  t.is(kind, 'dropped')
+  t.ok(received >= 20 * PIECE && (asked[0] as number) < PIECES / 2, `asked for ${asked[0]} of ${PIECES}`)
 })

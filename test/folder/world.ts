@@ -24,7 +24,7 @@ const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderI
 /** Longer than any message takes and any retry waits. */
 const REST_MS = 40_000
 
-type Options = Pick<FolderOptions, 'guard' | 'retention'>
+type Options = Pick<FolderOptions, 'guard' | 'retention' | 'foretoldBytes'>
 
 export class FolderWorld {
   readonly clock = new FakeClock()
@@ -144,7 +144,7 @@ export class FolderDevice implements Node {
   }
 
   answer(id: ObjectId): Promise<Buffer | null> {
-    return this.#running === null ? Promise.resolve(null) : serveObject(this.#running.disk, this.#running.index, id, true)
+    return this.#running === null ? Promise.resolve(null) : serveObject(this.#running.disk, this.folder.servable, id, true)
   }
 
   settle(): Promise<FolderReport> {

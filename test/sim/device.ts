@@ -413,6 +413,7 @@ export class SimDevice implements Node {
       expectOthers: true,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
+      ...(this.#world.weather.foretells === true ? { foretoldBytes: 1 } : {}),
       ...(this.#world.keeps ? { retention: () => ({ maxAgeMs: Number.MAX_SAFE_INTEGER, maxBytes: null }) } : {}),
       ...(this.#world.guard === null ? {} : { guard: { minimum: this.#world.guard } }),
       onChanges: (changes) => {
@@ -531,7 +532,7 @@ export class SimDevice implements Node {
 
   answer(id: ObjectId): Promise<Buffer | null> {
     const daemon = this.#daemon
-    return daemon === null ? new Promise(() => undefined) : serveObject(daemon.disk, daemon.index, id, true)
+    return daemon === null ? new Promise(() => undefined) : serveObject(daemon.disk, daemon.folder.servable, id, true)
   }
 
   settle(): Promise<FolderReport> {

@@ -79,6 +79,8 @@ export interface Weather {
   readonly skewMs: number
   /** Chance that a message overtakes others, and that it comes twice. */
   readonly disorder?: number
+  /** Every content is foretold, whatever its size. */
+  readonly foretells?: boolean
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
@@ -127,7 +129,8 @@ function weather(random: Random, calm: boolean): Weather {
     nacks: calm ? 0 : random.pick([0, 0, 0.1]),
     lies: calm ? 0 : random.pick([0, 0, 0.05]),
     skewMs: random.pick([0, 10, 3_600_000, 315_576_000_000]),
-    disorder: calm ? 0 : random.pick([0, 0, 0.2])
+    disorder: calm ? 0 : random.pick([0, 0, 0.2]),
+    foretells: random.chance(0.5)
   }
 }
 

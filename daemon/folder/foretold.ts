@@ -1,0 +1,48 @@
+/**
+ * What other devices foretell (foretelling.ts): their contents are brought into staging on their mere word, and wait there for a
+ * statement to need them. A word that nothing follows is forgotten, with what it brought.
+ */
+import { MAX_FORETOLD } from '../../base/limits.ts'
+import type { FolderPeer, RemoteDrive } from '../ports.ts'
+import type { ContentId, DeviceId } from '../sync/ids.ts'
+import type { FolderContext } from './context.ts'
+
+/**
+ * A device reported. Only marks what the fetcher is to bring: what a device names, and as much again that it named before.
+ * @returns whether a cycle has something to tidy away.
+ */
+export function hearForetold(context: FolderContext): boolean {
+  const { ports, fetcher, foretoldBytes } = context
+  let forgot = false
+  for (const { device, report } of ports.peers.connected()) {
+    const contents = report?.foretold ?? []
+    for (const content of contents) if (content.size >= foretoldBytes) fetcher.foretell(content, device)
+    const old = [...fetcher.foretold].filter(([cid, teller]) => teller === device && !contents.some((content) => content.cid === cid))
+    for (const [cid] of old.slice(0, Math.max(0, old.length - MAX_FORETOLD))) {
+      fetcher.forgetForetold(cid)
+      forgot = true
+    }
+  }
+  return forgot || overdue(context).length > 0
+}
+
+/** Contents that nobody foretells any more, although all that was stated since is read. */
+function overdue(context: FolderContext): readonly ContentId[] {
+  const { foretold } = context.fetcher
+  if (foretold.size === 0) return []
+  const peers = context.ports.peers.connected()
+  const named = new Set(peers.flatMap(({ report }) => (report?.foretold ?? []).map(({ cid }) => cid)))
+  return [...foretold].filter(([cid, device]) => !named.has(cid) && !isAwaited(context, peers, device)).map(([cid]) => cid)
+}
+
+/** When a cycle has done all that it was to do. */
+export function forgetOverdue(context: FolderContext): void {
+  for (const cid of overdue(context)) context.fetcher.forgetForetold(cid)
+}
+
+/** What it has stated is not here yet. */
+function isAwaited({ ports }: FolderContext, peers: readonly FolderPeer[], device: DeviceId): boolean {
+  const report = peers.find((peer) => peer.device === device)?.report ?? null
+  const drive: RemoteDrive | undefined = ports.remotes.list().find(({ key }) => key === report?.drive)
+  return report !== null && drive !== undefined && (ports.index.remoteCheckpoint(drive.key)?.length ?? 0) < report.length
+}

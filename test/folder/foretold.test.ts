@@ -1,0 +1,167 @@
+/** Contents that a device foretells: fetched on its mere word, used by the statement that follows, forgotten where none does. */
+import test from 'brittle'
+import { MAX_FORETOLD } from '../../base/limits.ts'
+import type { FolderReport, Foretold } from '../../daemon/ports.ts'
+import { encodeHeader, encodePages, pageId } from '../../daemon/sync/content.ts'
+import type { ObjectId } from '../../daemon/sync/ids.ts'
+import { cut } from '../fakes/disk-scan.ts'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+const SOON_MS = 200
+const TEXT = 'what takes long to be stated'
+
+/** A is about to state a file until `seal` is called; `asked`: what others ask A for. */
+async function sealing(text = TEXT) {
+  const world = await FolderWorld.open({ foretoldBytes: 1 }, { foretoldBytes: 1 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  let open = (): void => undefined
+  a.drive.sealing = new Promise((resolve) => (open = resolve))
+  const asked: ObjectId[] = []
+  const answer = a.answer.bind(a)
+  a.answer = (id) => {
+    asked.push(id)
+    return answer(id)
+  }
+  a.user.write('f', text)
+  await world.rest(SOON_MS)
+  const seal = (): void => {
+    a.drive.sealing = null
+    open()
+  }
+  return { world, a, b, asked, seal }
+}
+
+/** B hears A say something, true or not. */
+function hear(a: FolderDevice, b: FolderDevice, report: Partial<FolderReport>): void {
+  if (a.report !== null) b.reported(a.device, { ...a.report, ...report })
+}
+
+function foretell(text: string): Foretold {
+  const { cid, size } = cut(Buffer.from(text))
+  return { cid, size }
+}
+
+function staged(device: FolderDevice): number {
+  return device.disk.staging.size
+}
+
+test('what is foretold is there before it is stated, gets no name without that, and is asked for once', async (t) => {
+  const { world, a, b, asked, seal } = await sealing()
+  t.alike(a.report?.foretold, [foretell(TEXT)])
+  t.alike([a.drive.length, staged(b), b.files().length], [b.replicas.get(a.drive.key)?.length, 1, 0])
+  const before = asked.length
+  t.ok(before > 0)
+  seal()
+  await world.rest(SOON_MS)
+  t.alike(b.files(), ['f'])
+  t.is(asked.length, before)
+  await world.rest()
+  t.is(staged(b), 0)
+  t.is(a.report?.foretold, undefined)
+})
+
+test('the file changes while its blocks are sealed: what was foretold is forgotten, and what stands there now comes', async (t) => {
+  const { world, a, b, seal } = await sealing()
+  a.user.write('f', 'something else by now')
+  seal()
+  await world.rest()
+  t.alike([b.files(), staged(b)], [['f'], 0])
+})
+
+test('the device that foretold it goes before it has stated it: nothing is kept', async (t) => {
+  const { world, a, b } = await sealing()
+  t.is(staged(b), 1)
+  a.kill()
+  await world.rest()
+  t.alike([staged(b), b.files()], [0, []])
+  a.start()
+  a.drive.sealing = null
+  await world.rest()
+  t.alike(b.files(), ['f'])
+})
+
+test('a kill of the receiver that has it staged: the start brings the file all the same', async (t) => {
+  const { world, b, seal } = await sealing()
+  b.kill()
+  seal()
+  b.start()
+  await world.rest()
+  t.alike([staged(b), b.files()], [0, ['f']])
+})
+
+test('a false size keeps nobody from having what is stated in truth', async (t) => {
+  const world = await FolderWorld.open({}, { foretoldBytes: 1 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  hear(a, b, { foretold: [{ ...foretell(TEXT), size: 5 }] })
+  await world.rest(SOON_MS)
+  a.user.write('f', TEXT)
+  await world.rest(SOON_MS)
+  t.alike(b.files(), ['f'])
+  await world.rest()
+  t.is(staged(b), 0)
+})
+
+test('a device that foretells ever other contents, and is never read to the end of what it claims, keeps little here', async (t) => {
+  const world = await FolderWorld.open({}, { foretoldBytes: 1 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const texts = Array.from({ length: 10 * MAX_FORETOLD }, (_, i) => `content ${i}`)
+  const objects = new Map<ObjectId, Buffer>()
+  for (const text of texts) {
+    const { cid, size, chunks } = cut(Buffer.from(text))
+    const pages = encodePages(chunks)
+    objects.set(cid as string as ObjectId, encodeHeader({ sizeClass: 0, size, pages: pages.map(pageId) }))
+    for (const page of pages) objects.set(pageId(page), page)
+    let offset = 0
+    for (const { id, length } of chunks) objects.set(id as string as ObjectId, Buffer.from(text).subarray(offset, (offset += length)))
+  }
+  a.answer = async (id) => objects.get(id) ?? null
+  for (let at = 0; at < texts.length; at += MAX_FORETOLD) {
+    hear(a, b, { length: 1_000_000, foretold: texts.slice(at, at + MAX_FORETOLD).map(foretell) })
+    await world.rest(SOON_MS)
+    t.ok(staged(b) > 0 && staged(b) <= 2 * MAX_FORETOLD, `${staged(b)} are staged`)
+  }
+  hear(a, b, {})
+  await world.rest()
+  t.is(staged(b), 0)
+  t.alike(b.files(), [])
+})
+
+test('what is here already is not brought on a mere word', async (t) => {
+  const world = await FolderWorld.open({}, { foretoldBytes: 1 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  b.user.write('f', TEXT)
+  await world.rest()
+  hear(a, b, { foretold: [foretell(TEXT)] })
+  await world.rest(SOON_MS)
+  t.is(staged(b), 0)
+})
+
+test('a paused device fetches nothing on a mere word', async (t) => {
+  const world = await FolderWorld.open({}, { foretoldBytes: 1 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  await b.folder.pause()
+  const asked: ObjectId[] = []
+  a.answer = async (id) => {
+    asked.push(id)
+    return null
+  }
+  hear(a, b, { foretold: [foretell(TEXT)] })
+  await world.rest(SOON_MS)
+  t.alike(asked, [])
+})
+
+test('little contents are stated as soon as they would be foretold: nobody is told', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const reports: FolderReport[] = []
+  const reported = b.reported.bind(b)
+  b.reported = (device, report) => {
+    reports.push(report)
+    reported(device, report)
+  }
+  a.user.write('f', TEXT)
+  await world.rest()
+  t.ok(reports.length > 0)
+  t.ok(reports.every(({ foretold }) => foretold === undefined))
+  t.alike(b.files(), ['f'])
+})
