@@ -31,7 +31,7 @@ import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
 import { Notices } from './folder/notices.ts'
 import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
-import { Standing, type FolderStatus } from './folder/standing.ts'
+import { Standing, type Divergence, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
 import { Unread } from './folder/unread.ts'
 import { UserActs } from './folder/user.ts'
@@ -520,8 +520,12 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   /** Paths at which the device differs from us. */
-  divergentWith(device: DeviceId): string[] {
+  divergentWith(device: DeviceId): PathKey[] {
     return this.#here.divergentWith(device)
+  }
+
+  whyDivergent(path: PathKey): Divergence {
+    return this.#here.whyDivergent(path)
   }
 
   get #settled(): boolean {

@@ -97,7 +97,7 @@ const syncResult = z.object({
   outcome: syncOutcome,
   /** Of a halted or deciding folder. */
   reason: reason.nullable(),
-  /** The only paths that differ, or cannot be applied (R39); at most a few hundred. */
+  /** Paths that differ, with the reason: those that cannot be applied (R39), `unavailable`: no connected device has the bytes, `under-way`. At most a few hundred. */
   blocked: z.array(problem.extend({ folder: hex32, device: hex32 })),
   /** Devices that have the folder and are not connected. */
   absent: z.array(deviceRef),

@@ -57,10 +57,12 @@ const CODE: Readonly<Record<SyncOutcome, ErrorCode>> = {
 }
 
 function sentence(result: SyncResult): string {
+  const waits = result.blocked.filter(({ code }) => code === 'unavailable').length
   switch (result.outcome) {
     case 'blocked':
       return `in sync but for ${result.blocked.length} paths that cannot be applied; see \`p2psync status\``
     case 'timeout':
+      if (waits > 0) return `not in sync: ${waits === 1 ? 'a path waits' : `${waits} paths wait`} for bytes that no connected device can give; connect one that has them`
       return 'not in sync before the time-out; it goes on in the background, `p2psync status` shows how far it is'
     case 'no-peers':
       return 'not in sync: no device that has the folder is connected'

@@ -13,6 +13,8 @@ export interface Job {
   /** Devices whose drives name it. */
   readonly sources: Set<DeviceId>
   state: 'queued' | 'active' | 'unavailable'
+  /** The last time that all were asked, nobody could give it; it may be under way once more. */
+  refused?: true
 }
 
 export interface SourcePorts {

@@ -92,6 +92,12 @@ export class Fetcher {
     return this.#missing.size
   }
 
+  /** The path waits for bytes that no connected device could give when they were asked. */
+  isRefused(path: PathKey): boolean {
+    const cid = this.#wants.get(path)
+    return cid !== undefined && this.#jobs.get(cid)?.refused === true
+  }
+
   /** Contents asked for and not staged yet, with those that a device may still give. */
   get open(): number {
     return this.#jobs.size
@@ -211,6 +217,7 @@ export class Fetcher {
       return
     }
     job.state = 'unavailable'
+    job.refused = true
     this.#missing.add(job)
     this.#ports.unavailable?.([...(this.#askers.get(job.cid) ?? [])])
   }

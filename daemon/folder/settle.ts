@@ -2,11 +2,13 @@
 import type { Folder } from '../folder.ts'
 import type { FolderPeers } from '../ports.ts'
 import { messageOf } from '../../base/errors.ts'
-import type { DeviceId } from '../sync/ids.ts'
+import type { DeviceId, PathKey } from '../sync/ids.ts'
+import type { Divergence } from './standing.ts'
 
 export interface SyncOutcome {
   readonly outcome: 'in-sync' | 'blocked' | 'timeout' | 'no-peers' | 'halted' | 'decision'
-  readonly blocked: readonly string[]
+  /** Paths at which a connected device differs. */
+  readonly blocked: readonly { readonly path: PathKey; readonly why: Divergence }[]
   readonly devices: readonly DeviceId[]
   readonly paused: readonly DeviceId[]
 }
@@ -69,7 +71,8 @@ function activePeers(peers: FolderPeers): DeviceId[] {
 
 function result(folder: Folder, peers: FolderPeers, outcome: SyncOutcome['outcome'], active: readonly DeviceId[]): SyncOutcome {
   const paused = peers.connected().filter((peer) => peer.report?.state === 'paused').map((peer) => peer.device)
-  const blocked = [...new Set(active.flatMap((device) => folder.divergentWith(device)))].sort()
+  const paths = [...new Set(active.flatMap((device) => folder.divergentWith(device)))].sort()
+  const blocked = paths.map((path) => ({ path, why: folder.whyDivergent(path) }))
   const final = outcome === 'timeout' && active.length === 0 && paused.length === 0 && folder.hasOthers ? 'no-peers' : outcome
   return { outcome: final, blocked, devices: active, paused }
 }

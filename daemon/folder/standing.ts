@@ -15,6 +15,9 @@ export interface FolderStatus {
   readonly receivedBytes: number
 }
 
+/** `unavailable`: no connected device could give its bytes. */
+export type Divergence = 'blocked-here' | 'blocked-there' | 'unavailable' | 'under-way'
+
 export class Standing {
   readonly #context: FolderContext
   readonly #conflicts = new Set<PathKey>()
@@ -84,7 +87,15 @@ export class Standing {
   }
 
   /** Paths at which the device differs from us. */
-  divergentWith(device: DeviceId): string[] {
+  divergentWith(device: DeviceId): PathKey[] {
     return [...this.#context.tally.divergentPaths(device)]
+  }
+
+  /** Why a path may differ from a connected device. */
+  whyDivergent(path: PathKey): Divergence {
+    const { ports, blocked, fetcher } = this.#context
+    if (blocked.has(path)) return 'blocked-here'
+    if (fetcher.isRefused(path)) return 'unavailable'
+    return ports.peers.connected().some(({ report }) => report?.blocked.includes(path) === true) ? 'blocked-there' : 'under-way'
   }
 }

@@ -4,6 +4,7 @@ import { P2psyncError } from '../../base/errors.ts'
 import type { Handlers, Result } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { SyncOutcome } from '../folder/settle.ts'
+import type { Divergence } from '../folder/standing.ts'
 import type { FolderHost } from '../host.ts'
 import type { DeviceId } from '../sync/ids.ts'
 import { hostsOf, refOf } from './folders.ts'
@@ -52,10 +53,17 @@ function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly S
   return { ok: outcome === 'in-sync', outcome, reason, blocked: blocked.slice(0, MAX_LISTED_BLOCKED), absent: refs(daemon, absent), paused: refs(daemon, paused) }
 }
 
-function blockedRows(daemon: App, host: FolderHost, paths: readonly string[]): SyncResult['blocked'] {
+const WHY: Readonly<Record<Divergence, { readonly code: string; readonly message: string }>> = {
+  'blocked-here': { code: 'blocked', message: 'this device cannot apply this path; `p2psync status` says why' },
+  'blocked-there': { code: 'blocked', message: 'another device cannot apply this path; `p2psync status` there says why' },
+  unavailable: { code: 'unavailable', message: 'no connected device can give its bytes; connect one that has them' },
+  'under-way': { code: 'under-way', message: 'not equal on all connected devices yet' }
+}
+
+function blockedRows(daemon: App, host: FolderHost, rows: SyncOutcome['blocked']): SyncResult['blocked'] {
   const problems = new Map(host.status.problems.map((problem) => [problem.path, problem]))
-  return paths.map((path) => {
-    const problem = problems.get(path) ?? { path, code: 'blocked', message: 'another device cannot apply this path; p2psync status there says why' }
+  return rows.map(({ path, why }) => {
+    const problem = problems.get(path) ?? { path, ...WHY[why] }
     return { ...problem, folder: host.id, device: daemon.group.self.id }
   })
 }

@@ -186,6 +186,15 @@ for (const [outcome, exit, code] of OUTCOMES) {
   })
 }
 
+test('R38: sync that waits for bytes that nobody can give says that, and not that it goes on', async (t) => {
+  const waits = { path: 'a', code: 'unavailable', message: 'no connected device can give its bytes; connect one that has them', folder: FOLDER_ID, device: DEVICE_ID }
+  const { home } = await startFake(t, fakeHandlers({ 'folders.sync': async () => ({ ok: false, outcome: 'timeout', reason: null, blocked: [waits], absent: [], paused: [] }) }))
+  const { code, stdout, stderr } = await runHere(home, ['sync'])
+  t.is(code, 4)
+  t.ok(stderr.includes('a path waits for bytes that no connected device can give'), stderr)
+  t.ok(stdout.includes('a: no connected device can give its bytes'), stdout)
+})
+
 test('doctor: findings that are left are exit 1, 5 where the user must decide; what fails alone is exit 1', async (t) => {
   const { home } = await startFake(t)
   const left = await runHere(home, ['doctor', 'docs', '--check'])

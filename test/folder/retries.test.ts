@@ -59,3 +59,26 @@ test('a content that nobody could give for a while is asked for again, though no
   await world.rest(300_000)
   t.is(b.user.read('f').toString(), 'text')
 })
+
+test('R38: a sync that waits for what nobody can give says so of the path, and of another that it is under way', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as unknown as Pair
+  const give = a.answer.bind(a)
+  a.answer = async () => await Promise.resolve(null)
+  a.user.write('f', 'text')
+  await world.rest(20_000)
+  const ended = async (device: FolderDevice): Promise<unknown> => {
+    const limit = new AbortController()
+    world.clock.after(5_000, () => limit.abort())
+    const { outcome, blocked } = await world.whenDone(device.folder.sync(limit.signal))
+    return { outcome, blocked }
+  }
+  t.alike(await ended(b), { outcome: 'timeout', blocked: [{ path: 'f', why: 'unavailable' }] })
+  t.alike(await ended(a), { outcome: 'timeout', blocked: [{ path: 'f', why: 'under-way' }] })
+  b.disk.failing.set('g', 'EIO')
+  a.answer = give
+  a.user.write('g', 'text')
+  await world.rest()
+  t.alike(await ended(b), { outcome: 'blocked', blocked: [{ path: 'g', why: 'blocked-here' }] })
+  t.alike(await ended(a), { outcome: 'blocked', blocked: [{ path: 'g', why: 'blocked-there' }] })
+})

@@ -112,7 +112,7 @@ test('R39: a path that cannot be applied is told, is not needed, keeps the rest 
   t.alike(b.folder.status().need, { files: 0, bytes: 0, deletes: 0 })
   t.is(b.folder.status().problems[0]?.code, 'EACCES')
   const outcome = await world.whenDone(a.folder.sync(new AbortController().signal))
-  t.alike([outcome.outcome, outcome.blocked], ['blocked', ['f']])
+  t.alike([outcome.outcome, outcome.blocked], ['blocked', [{ path: 'f', why: 'blocked-there' }]])
   b.disk.failing.delete('f')
   await world.rest()
   t.is(b.user.read('f').toString(), 'first')
