@@ -13,6 +13,7 @@ import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { FolderInbox, Problem, Watcher } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
+import { eventFlood, type EventFlood } from './event-flood.ts'
 import { OWN_DIR } from './layout.ts'
 
 export interface WatcherOptions {
@@ -20,13 +21,14 @@ export interface WatcherOptions {
   readonly inbox: Pick<FolderInbox, 'localChanged'>
   /** Changes may go unnoticed until the next full rescan; each kind of reason is told once. */
   onProblem(problem: Problem): void
+  /** Default: that of the process. */
+  readonly flood?: EventFlood
 }
 
-/** Half of what Linux queues by default (fs.inotify.max_queued_events): after so many in a moment some may be missing. */
-const DOUBTFUL_EVENTS = 8192
-const MOMENT_MS = 500
 /** More hinted paths than this are a full scan. */
 const MAX_PATHS = 10_000
+/** Before that, so many names of one directory are a hint of it: its names are read, in place of a look at each. */
+const MANY_NAMES = 64
 
 export class ChokidarWatcher implements Watcher {
   readonly #root: string
@@ -36,15 +38,18 @@ export class ChokidarWatcher implements Watcher {
   readonly #watched = new Map<PathKey, string>()
   readonly #children = new Map<PathKey, Set<PathKey>>()
   readonly #told = new Set<string>()
-  #hints = new Set<PathKey>()
+  /** Directories whose watch is to be closed once the events before that have come, so that all are counted. */
+  readonly #leaving = new Set<PathKey>()
+  readonly #flood: EventFlood
+  #hints = new Hints()
   #flushing: NodeJS.Immediate | null = null
-  #events = 0
-  #moment: NodeJS.Timeout | null = null
   #closed = false
 
   constructor(options: WatcherOptions) {
     this.#root = resolve(options.root)
     this.#options = options
+    this.#flood = options.flood ?? eventFlood()
+    this.#flood.add(this.#doubt)
     this.#source.on('raw', (event, name, details) => this.#event(event, name, details))
     this.#source.on('error', (error) => this.#failed(error))
   }
@@ -57,7 +62,8 @@ export class ChokidarWatcher implements Watcher {
   async close(): Promise<void> {
     this.#closed = true
     if (this.#flushing !== null) clearImmediate(this.#flushing)
-    if (this.#moment !== null) clearTimeout(this.#moment)
+    this.#flood.remove(this.#doubt)
+    this.#flood.closedEarly()
     this.#watched.clear()
     this.#children.clear()
     await this.#source.close()
@@ -68,6 +74,7 @@ export class ChokidarWatcher implements Watcher {
     const identity = identityOf(path, directory === ROOT)
     if (identity === null || this.#watched.get(directory) === identity) return
     this.#drop(directory)
+    this.#endWatch(directory, true)
     if (!this.#source.watchDirectory(path)) return
     this.#watched.set(directory, identity)
     if (directory !== ROOT) addTo(this.#children, parentOf(directory), directory)
@@ -80,50 +87,49 @@ export class ChokidarWatcher implements Watcher {
     for (const child of this.#children.get(directory) ?? []) dropped.push(...this.#drop(child))
     this.#children.delete(directory)
     this.#children.get(parentOf(directory))?.delete(directory)
-    if (this.#watched.delete(directory)) this.#source.forgetDirectory(this.#absolute(directory))
+    if (this.#watched.delete(directory)) this.#leaving.add(directory)
     return dropped
   }
 
-  #event(event: string, name: unknown, details: unknown): void {
-    const directory = this.#directoryOf(details)
-    if (directory === null || this.#closed) return
-    this.#count()
-    if (typeof name !== 'string') return this.#hint([directory])
-    if (directory === ROOT && name === OWN_DIR) return
-    const path = name.includes('\ufffd') ? null : parsePath(joinPath(directory, name))
-    this.#hint([path ?? directory])
-    // An event of a directory itself comes under its own name: moved, removed, unmounted, or its mode changed.
-    const own = name === (directory === ROOT ? basename(this.#root) : nameOf(directory))
-    if (own) this.#hint([directory])
-    if (event !== 'rename') return
-    if (own) this.#hint(this.#drop(directory))
-    if (path !== null) this.#hint(this.#drop(path))
+  /** `early`: there may be events that it has not brought yet. */
+  #endWatch(directory: PathKey, early: boolean): void {
+    if (!this.#leaving.delete(directory)) return
+    if (early) this.#flood.closedEarly()
+    this.#source.forgetDirectory(this.#absolute(directory))
   }
 
-  #hint(paths: readonly PathKey[]): void {
-    for (const path of paths) this.#hints.add(path)
-    if (paths.length > 0) this.#flushing ??= setImmediate(() => this.#flush())
+  #event(event: string, name: unknown, details: unknown): void {
+    if (this.#closed) return
+    this.#flood.count()
+    const directory = this.#directoryOf(details)
+    if (directory === null || !this.#watched.has(directory)) return
+    if (typeof name !== 'string') return this.#hint(directory)
+    if (directory === ROOT && name === OWN_DIR) return
+    const path = name.includes('\ufffd') ? null : parsePath(joinPath(directory, name))
+    this.#hint(path ?? directory)
+    // An event of a directory itself comes under its own name: moved, removed, unmounted, or its mode changed.
+    const own = name === (directory === ROOT ? basename(this.#root) : nameOf(directory))
+    if (own) this.#hint(directory)
+    if (event !== 'rename') return
+    for (const gone of [...(own ? this.#drop(directory) : []), ...(path === null ? [] : this.#drop(path))]) this.#hints.whole(gone)
+  }
+
+  #hint(path: PathKey): void {
+    this.#hints.add(path)
+    this.#flushing ??= setImmediate(() => this.#flush())
   }
 
   /** One turn of the event loop brings many events: together they are one call. */
   #flush(): void {
     this.#flushing = null
+    for (const directory of [...this.#leaving]) this.#endWatch(directory, false)
     const hints = this.#hints
-    this.#hints = new Set()
-    this.#options.inbox.localChanged(hints.size > MAX_PATHS ? 'all' : [...hints])
+    this.#hints = new Hints()
+    this.#options.inbox.localChanged(hints.take())
   }
 
-  /** Neither Node nor libuv tells that the kernel's queue ran over: after a flood everything is looked at. */
-  #count(): void {
-    this.#events++
-    this.#moment ??= setTimeout(() => this.#endMoment(), MOMENT_MS)
-  }
-
-  #endMoment(): void {
-    const doubtful = this.#events >= DOUBTFUL_EVENTS
-    this.#events = 0
-    this.#moment = null
-    if (doubtful) this.#options.inbox.localChanged('all')
+  readonly #doubt = (): void => {
+    this.#options.inbox.localChanged('all')
   }
 
   #failed(error: unknown): void {
@@ -143,6 +149,33 @@ export class ChokidarWatcher implements Watcher {
     const { watchedPath } = details
     if (watchedPath === this.#root) return ROOT
     return parsePath(watchedPath.slice(this.#root.length + 1))
+  }
+}
+
+/** Paths of one turn of the event loop. */
+class Hints {
+  readonly #byDirectory = new Map<PathKey, Set<PathKey>>()
+  /** Directories that are gone, or others by now: looked at with all that is known below. */
+  readonly #whole = new Set<PathKey>()
+
+  add(path: PathKey): void {
+    addTo(this.#byDirectory, path === ROOT ? ROOT : parentOf(path), path)
+  }
+
+  whole(directory: PathKey): void {
+    this.#whole.add(directory)
+  }
+
+  take(): 'all' | readonly PathKey[] {
+    for (const directory of this.#whole) this.#byDirectory.delete(directory)
+    const paths = new Set(this.#whole)
+    let size = paths.size
+    for (const hinted of this.#byDirectory.values()) size += hinted.size
+    for (const [directory, hinted] of this.#byDirectory) {
+      if (size > MAX_PATHS && hinted.size > MANY_NAMES) paths.add(directory)
+      else for (const path of hinted) paths.add(path)
+    }
+    return paths.size > MAX_PATHS ? 'all' : [...paths]
   }
 }
 

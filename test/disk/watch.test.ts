@@ -2,6 +2,7 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
+import { EventFlood } from '../../daemon/disk/event-flood.ts'
 import { ChokidarWatcher } from '../../daemon/disk/watch.ts'
 import type { Problem } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -15,7 +16,7 @@ interface Watched {
   heard(): ReadonlySet<string>
 }
 
-async function watched(t: Assert, directories: readonly string[] = ['']): Promise<Watched> {
+async function watched(t: Assert, directories: readonly string[] = [''], flood?: EventFlood): Promise<Watched> {
   const root = await t.tmp()
   const heard = new Set<string>()
   const problems: Problem[] = []
@@ -23,6 +24,7 @@ async function watched(t: Assert, directories: readonly string[] = ['']): Promis
   for (const directory of directories) fs.mkdirSync(join(root, directory), { recursive: true })
   const watcher = new ChokidarWatcher({
     root,
+    ...(flood === undefined ? {} : { flood }),
     inbox: {
       localChanged: (paths) => {
         for (const path of paths === 'all' ? ['all'] : paths) heard.add(path)
@@ -124,10 +126,33 @@ test('what is not there or no directory is no problem', async (t) => {
 })
 
 test('a flood of events calls for a full scan', async (t) => {
-  const { root, hints } = await watched(t)
+  const { root, hints } = await watched(t, [''], new EventFlood(2000))
   await hints(() => {
-    for (let i = 0; i < 5000; i++) fs.writeFileSync(join(root, `f${i}`), 'x')
+    for (let i = 0; i < 2000; i++) fs.writeFileSync(join(root, `f${i}`), 'x')
   }, 'all')
+})
+
+test('many directories that go at once are a hint each, and no full scan', async (t) => {
+  const names = Array.from({ length: 90 }, (_, i) => `d${i}`)
+  const { root, watcher, hints, heard } = await watched(t, [], new EventFlood(16_384))
+  for (const name of names) {
+    fs.mkdirSync(join(root, name))
+    for (let i = 0; i < 95; i++) fs.writeFileSync(join(root, name, `f${i}`), '')
+  }
+  watcher.watch(['', ...names] as PathKey[])
+  await hints(() => {
+    for (const name of names) fs.rmSync(join(root, name), { recursive: true })
+  }, ...names)
+  t.alike([...heard()].sort(), [...names].sort(), 'none of a file in them, and not all')
+})
+
+test('many names of one directory are a hint of it', async (t) => {
+  const { root, hints, heard } = await watched(t, ['', 'd'], new EventFlood(1_000_000))
+  await hints(() => {
+    for (let i = 0; i < 5100; i++) fs.writeFileSync(join(root, 'd', `f${i}`), '')
+    for (let i = 0; i < 5100; i++) fs.writeFileSync(join(root, `g${i}`), '')
+  }, 'd', '')
+  t.absent(heard().has('all'))
 })
 
 test('a watcher that was closed is silent', async (t) => {
