@@ -20,7 +20,7 @@ import { ROTATING, type TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
 import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
-import { GiveBack } from './give-back.ts'
+import { GiveBack, processMemory } from './give-back.ts'
 import { HeapRoom } from './heap-room.ts'
 import { FolderHost } from './host.ts'
 import { lockHome, type HomeLock } from './lock.ts'
@@ -52,7 +52,7 @@ export class Daemon extends Resource implements App {
   readonly startedAt = systemClock.now()
   readonly #startedTick = performance.now()
   readonly #announcer: Announcer
-  readonly #giveBack = new GiveBack(systemClock)
+  readonly #giveBack: GiveBack
   readonly #heapRoom = new HeapRoom(systemClock)
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
@@ -79,6 +79,7 @@ export class Daemon extends Resource implements App {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
+    this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#store?.writeTables() }))
   }
 
   get uptimeMs(): number {
@@ -144,6 +145,7 @@ export class Daemon extends Resource implements App {
 
   protected async onClose(): Promise<void> {
     await this.#server?.close()
+    this.#giveBack.close()
     this.#stopCloned()
     await this.#changes.catch((error: unknown) => this.options.log.warn({ error: messageOf(error) }, 'a folder did not open'))
     await this.#pairing?.close()
@@ -153,7 +155,6 @@ export class Daemon extends Resource implements App {
     await this.#workers.close()
     await this.#store?.close()
     this.#announcer.close()
-    this.#giveBack.close()
     this.#heapRoom.close()
     this.#lock?.release()
   }

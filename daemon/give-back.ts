@@ -1,39 +1,44 @@
 /**
- * Gives memory back once the daemon has come to rest. V8 collects garbage when the heap has grown, so what a large sync leaves behind
- * stays: for as long as nothing happens nothing is collected, and twice the memory that is needed is kept for days.
+ * Gives memory back once the daemon has come to rest. V8 collects garbage when the heap has grown, RocksDB writes its buffers when they
+ * are full, and the C library keeps what was freed: so what a large sync leaves behind stays for as long as nothing happens, and three
+ * times the memory that is needed is kept for days (decisions/0013-memory-at-rest.md).
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Clock } from './ports.ts'
+import { messageOf } from '../base/errors.ts'
+import { nativeCall, type NativeCall } from '../base/native.ts'
+import type { Clock, Log } from './ports.ts'
 
 /** Nothing happened for so long: a collection is in nobody's way, and what is kept for five seconds is gone (CoreMemory, RecentChunks). */
 const REST_MS = 6_000
 /** A twentieth of a processor: something goes on that nobody has told of, such as chunks for another device. */
 const BUSY_MS = REST_MS / 20
-/** More than this since the last collection may be garbage; for less it is not worth the 50 to 200 ms that it takes. */
+/** More than this since the last time may be garbage; for less it is not worth the 50 to 200 ms that it takes. */
 const WORTH_BYTES = 8 * 1024 * 1024
 
-export interface Heap {
+/** What the process has of the system's memory. */
+export interface Memory {
   /** Processor time used so far by what fills it, in milliseconds. */
   workMs(): number
-  /** Live or garbage, with the buffers that belong to it. */
   usedBytes(): number
-  collect(): void
+  collect(): Promise<void>
 }
 
 export class GiveBack {
   readonly #clock: Clock
-  readonly #heap: Heap
+  readonly #memory: Memory
   #lastActive = 0
   #stop: (() => void) | null = null
   /** At the last look. */
   #worked = 0
   /** After the last collection. */
   #used = 0
+  #collecting = false
 
-  constructor(clock: Clock, heap: Heap = v8Heap()) {
+  constructor(clock: Clock, memory: Memory) {
     this.#clock = clock
-    this.#heap = heap
+    this.#memory = memory
   }
 
   /** Something goes on. Called often. */
@@ -48,7 +53,7 @@ export class GiveBack {
   }
 
   #later(ms: number): void {
-    this.#worked = this.#heap.workMs()
+    this.#worked = this.#memory.workMs()
     this.#stop = this.#clock.after(ms, () => this.#look())
   }
 
@@ -57,29 +62,44 @@ export class GiveBack {
     const left = this.#lastActive + REST_MS - this.#clock.now()
     // A clock that was set back must not keep us waiting.
     if (left > 0 && left <= REST_MS) return this.#later(left)
-    if (this.#heap.workMs() >= this.#worked + BUSY_MS) return this.#later(REST_MS)
-    if (this.#heap.usedBytes() < this.#used + WORTH_BYTES) return
-    this.#heap.collect()
-    this.#used = this.#heap.usedBytes()
+    if (this.#collecting || this.#memory.workMs() >= this.#worked + BUSY_MS) return this.#later(REST_MS)
+    if (this.#memory.usedBytes() >= this.#used + WORTH_BYTES) void this.#collect()
+  }
+
+  async #collect(): Promise<void> {
+    this.#collecting = true
+    await this.#memory.collect()
+    this.#used = this.#memory.usedBytes()
+    this.#collecting = false
   }
 }
 
-export function v8Heap(): Heap {
-  let gc: (() => void) | null = null
+export interface MemoryParts {
+  readonly log: Log
+  /** What waits in memory to be written is written, if it is much. */
+  write(): Promise<unknown>
+}
+
+/** Of this process. */
+export function processMemory({ log, write }: MemoryParts): Memory {
+  let parts: Promise<readonly [gc: () => void, trim: NativeCall | null]> | null = null
   return {
     workMs: () => {
       const { user, system } = process.cpuUsage()
       return (user + system) / 1000
     },
-    usedBytes: () => {
-      const { used_heap_size: used, external_memory: external } = getHeapStatistics()
-      return used + external
-    },
-    collect: () => {
-      gc ??= collector()
+    usedBytes: () => process.memoryUsage.rss(),
+    collect: async () => {
+      parts ??= Promise.all([collector(), nativeCall('int malloc_trim(size_t pad)')])
+      const [gc, trim] = await parts
+      // Buffers that cannot be written now stay.
+      await write().catch((error: unknown) => log.debug({ error: messageOf(error) }, 'the store was not written at rest'))
+      gc()
       // What is held by finalizers of the first is freed by the second.
+      await turn()
       gc()
-      gc()
+      // Without it, glibc gives back nothing but what is free at the very end of its heap.
+      trim?.(0)
     }
   }
 }

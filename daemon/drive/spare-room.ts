@@ -3,8 +3,8 @@
  * setting that rocksdb-native passes on: nearly 13 MiB beside any folder. Once the store is at rest, each such file is truncated to
  * the size that it has, which frees what is allocated beyond its end (ext4, XFS; elsewhere it does nothing).
  *
- * Before that, what RocksDB holds in memory beside its log becomes a table: the buffers of both families are up to 32 MiB of a daemon
- * that has nothing to do, stand in the log as well, uncompressed, and would be read again from there by the next start.
+ * `writeTables`, for when the daemon is at rest: the buffers of both families are up to 32 MiB of memory, stand in the log as well,
+ * uncompressed, and would be read again from there by the next start.
  *
  * INVARIANT: nothing may be written between the look at the size and the truncation, or it is lost. Both are done in one go of this
  * thread, at a moment when nobody else writes: the log is written by requests that this thread has made, and none is under way
@@ -75,6 +75,8 @@ export class SpareRoom {
       await family.flush()
       wrote = true
     }
+    // There is a new log now.
+    if (wrote) this.touched()
     return wrote
   }
 
@@ -104,17 +106,11 @@ export class SpareRoom {
     const rested = !this.#touched
     this.#touched = false
     this.#looks++
-    const given = rested ? await this.#rest() : null
+    // What fails here (the store closes, a file is gone) costs room only.
+    const given = rested ? await this.giveBack().catch(() => 0) : null
     if (this.#timer === null) return
     this.#timer = null
     if (this.#touched || (given === null && this.#looks < MAX_LOOKS)) this.#later()
-  }
-
-  /** As `giveBack`. What fails here (the store closes, the disk is full, a file is gone) costs room only: all of it stands in the log. */
-  async #rest(): Promise<number | null> {
-    // The log of what is a table now is gone soon; what the next one sets aside is for the next look.
-    const wrote = await this.writeTables().catch(() => false)
-    return wrote ? null : await this.giveBack().catch(() => 0)
   }
 }
 

@@ -124,6 +124,11 @@ export class Store extends Resource {
     return (await this.#room?.giveBack()) ?? null
   }
 
+  /** What waits in memory becomes tables, where it is much. @returns whether it was. */
+  async writeTables(): Promise<boolean> {
+    return this.closing ? false : ((await this.#room?.writeTables()) ?? false)
+  }
+
   /** Bounded: what is written is in RocksDB's log anyway, so a peer that never answers cannot keep the daemon from stopping. */
   protected async onClose(): Promise<void> {
     const log = this.#log
