@@ -8,7 +8,23 @@ const digest: (data: Uint8Array) => Buffer = typeof crypto.hash === 'function' ?
 export function sha256(...parts: readonly Uint8Array[]): Buffer {
   // For small input the object costs as much as the hash: 4 KiB at 400 MiB/s with it, at 750 without.
   if (parts.length === 1) return digest(parts[0] as Uint8Array)
+  const joined = joinSmall(parts)
+  if (joined !== null) return digest(joined)
   const hashed = crypto.createHash('sha256')
   for (const part of parts) hashed.update(part)
   return hashed.digest()
+}
+
+/** For parts that are hashed together; one for this thread, because it is done with when the hash is. */
+const scratch = Buffer.allocUnsafeSlow(1024)
+
+/** Null if they are too long to be worth a copy. */
+function joinSmall(parts: readonly Uint8Array[]): Uint8Array | null {
+  let length = 0
+  for (const part of parts) {
+    if (length + part.length > scratch.length) return null
+    scratch.set(part, length)
+    length += part.length
+  }
+  return scratch.subarray(0, length)
 }
