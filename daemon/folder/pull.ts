@@ -1,11 +1,12 @@
 /** Other devices' drives → index: their new statements are written down, and their paths marked for the cycle to reconcile. */
-import type { FolderPeers, RemoteBatch, RemoteDrive } from '../ports.ts'
-import { newestPerDevice, type FolderContext } from './context.ts'
+import type { FolderPeers, RemoteBatch, RemoteDrive, RemoteRow, Row } from '../ports.ts'
+import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 import { flag } from './local.ts'
+import { sameEntry } from '../sync/entry-compare.ts'
 import { compareVersions } from '../sync/version.ts'
 import type { Entry } from '../sync/entry.ts'
-import type { PathKey } from '../sync/ids.ts'
+import type { DeviceId, PathKey } from '../sync/ids.ts'
 
 /** Reads every drive that grew, as far as its blocks can be had now. */
 export async function pullAll(context: FolderContext, signal: AbortSignal): Promise<void> {
@@ -54,6 +55,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const paths = read.changes.map((change) => change.path)
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
   const batch = index.batch()
+  const dirty: PathKey[] = []
   for (const [i, change] of read.changes.entries()) {
     if (change.entry === null) batch.delRemote(change.path, key)
     else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
@@ -62,6 +64,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const own = rows[i] ?? null
     const theirs = newestPerDevice(current)[0]?.entry ?? null
     compareWithDevice(context, batch, device, change.path, own, theirs)
+    if (!isAgreement(context, change.path, own, theirs, remotes[i] ?? [], device)) dirty.push(change.path)
     if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
     if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
@@ -70,7 +73,18 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })
   await batch.flush()
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
-  context.work.markDirty(paths)
+  context.work.markDirty(dirty)
+}
+
+/**
+ * The device has come to what we state, nobody else states anything that we do not cover, and nothing waits for the path: to reconcile it
+ * would leave all as it is. So it is for each file that another device took from us.
+ */
+function isAgreement(context: FolderContext, path: PathKey, own: Row | null, theirs: Entry | null, remotes: readonly RemoteRow[], device: DeviceId): boolean {
+  const { guard, followers, moving, refusals } = context
+  if (own === null || theirs === null || own.ignored === true || own.shadow === true || own.entry.kind === 'directory' || !sameEntry(own.entry, theirs)) return false
+  if (isOpen(context, path) || followers.has(path) || refusals.has(path) || guard.isRecalled(path) || moving.current !== null) return false
+  return remotes.every((row) => row.device === device || sameEntry(own.entry, row.entry) || compareVersions(own.entry.vv, row.entry.vv) === 'dominates')
 }
 
 /** Counts it before it is reconciled, so that progress shows the whole from the start. */
