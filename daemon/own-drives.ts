@@ -3,7 +3,8 @@
  * store's seed, the folder, the device, the generation and a salt that is new for each drive: a state directory that was put back
  * and lost count of its generations can therefore never make an old drive again.
  *
- *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery } ] }
+ *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery } ],
+ *                          "starts": [ { folder, device, token, writer, counter } ] }
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -15,6 +16,8 @@ import type { Recovery } from './folder/recover.ts'
 import type { Group, GroupDrive, GroupFolder } from './net/group.ts'
 import type { OwnCheckpoint } from './ports.ts'
 import { parseDeviceId, parseDriveKey, parseFolderId, parseWriterId, type DeviceId, type DriveKey, type FolderId, type WriterId } from './sync/ids.ts'
+import { lowestCuts, type Cut } from './sync/recount.ts'
+import { cutsAfter, isStartToken, tokensOf, withoutCut, withStart, type Start } from './sync/starts.ts'
 
 /** A drive of ours, as needed to open it. */
 export interface DriveSource {
@@ -59,13 +62,24 @@ const row = z.strictObject({
   settled: z.boolean().default(false),
   recovery: z.strictObject({ files: z.enum(['trusted', 'doubted']), cuts: z.array(cut).readonly() })
 })
-const document = z.strictObject({ version: z.literal(1), drives: z.array(row) })
+const start = z.strictObject({
+  folder: idOf<FolderId>(parseFolderId),
+  device: idOf<DeviceId>(parseDeviceId),
+  token: z.string().refine(isStartToken),
+  writer: idOf<WriterId>(parseWriterId),
+  counter: z.int().min(0)
+})
+const document = z.strictObject({ version: z.literal(1), drives: z.array(row), starts: z.array(start).default([]) })
 
 type Row = z.infer<typeof row>
+type Document = Omit<z.infer<typeof document>, 'version'>
 
 const SALT_BYTES = 16
+const TOKEN_BYTES = 6
 /** The current one, the one before, and those of a rotation that a crash cut short. */
 const KEPT_PER_FOLDER = 4
+
+const NONE: Document = { drives: [], starts: [] }
 
 export interface OwnDrivesOptions {
   readonly file: string
@@ -78,20 +92,28 @@ export interface OwnDrivesOptions {
 export class OwnDrives {
   readonly #options: OwnDrivesOptions
   #rows: readonly Row[]
+  #starts: Document['starts']
 
   /** Throws STORE_DAMAGED. */
   constructor(options: OwnDrivesOptions) {
     this.#options = options
-    this.#rows = load(options.file)
+    const { drives, starts } = load(options.file)
+    this.#rows = drives
+    this.#starts = starts
   }
 
   /** The drive to write: the one of the last start, or a new one where that cannot be gone on with. `checkpoint`: the index's. */
   async choose(folder: GroupFolder, checkpoint: OwnCheckpoint | null): Promise<DriveChoice & { readonly rotation: string | null }> {
     if (this.#options.group.removedSelf) return { ...this.#frozen(folder, checkpoint), rotation: null }
     const rotation = this.#due(folder, checkpoint)
-    if (rotation !== null) return { ...(await this.rotate(folder, checkpoint, rotation)), rotation: rotation.reason }
+    if (rotation !== null) {
+      const { writer, ...choice } = await this.#make(folder, checkpoint, rotation)
+      this.#begin(folder, this.#startsOf(folder), writer, checkpoint)
+      return { ...choice, rotation: rotation.reason }
+    }
     const record = this.#newest(folder) as GroupDrive
     const known = this.#rowOf(record.driveKey) as Row
+    this.#begin(folder, this.#uncut(folder), record.writer, checkpoint)
     return { drive: sourceOf(folder, known, record), recovery: known.recovery, former: this.#former(folder, checkpoint, known.key), rotation: null }
   }
 
@@ -108,17 +130,60 @@ export class OwnDrives {
 
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */
   async rotate(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice> {
+    const { writer: _, ...choice } = await this.#make(folder, checkpoint, rotation)
+    return choice
+  }
+
+  async #make(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice & { readonly writer: WriterId }> {
     const { group, drives, life } = this.#options
     const device = group.self.id
     const generation = Math.max(group.nextGeneration(folder.id), (checkpoint?.generation ?? 0) + 1)
-    const recovery = this.#pendingToo(folder, checkpoint, rotation.recovery)
+    const cuts = lowestCuts([...rotation.recovery.cuts, ...this.#cuts(folder)])
+    const recovery = this.#pendingToo(folder, checkpoint, { ...rotation.recovery, cuts })
     const salt = randomBytes(SALT_BYTES)
-    const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(rotation.writer === null ? {} : { writer: rotation.writer }) }
+    const newest = this.#newest(folder)
+    const isOther = newest !== null && this.#rowOf(newest.driveKey) === null
+    const goesOn = rotation.writer !== null && !isOther && !recovery.cuts.some((each) => each.writer === rotation.writer)
+    const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}) }
     const { key, writer } = await drives.openOwn(source)
     this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery }])
+    const said = this.#own(folder).flatMap((drive) => drive.starts)
     // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
-    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId })
-    return { drive: source, recovery, former: this.#former(folder, checkpoint, key) }
+    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId, starts: tokensOf(said, this.#uncut(folder)) })
+    return { drive: source, recovery, former: this.#former(folder, checkpoint, key), writer }
+  }
+
+  /** Notes that `writer` is about to go on. Durable when it returns: before it takes a number. */
+  #begin(folder: GroupFolder, starts: readonly Start[], writer: WriterId, checkpoint: OwnCheckpoint | null): void {
+    const device = this.#options.group.self.id
+    const counter = checkpoint?.writer === writer ? checkpoint.counter : 0
+    const next = withStart(starts, writer, counter, randomBytes(TOKEN_BYTES).toString('hex'))
+    const others = this.#starts.filter((other) => other.folder !== folder.id || other.device !== device)
+    this.#save(this.#rows, [...others, ...next.map((each) => ({ folder: folder.id, device, ...each }))])
+  }
+
+  #startsOf(folder: GroupFolder): readonly Start[] {
+    const own = this.#starts.filter((known) => known.folder === folder.id && known.device === this.#options.group.self.id)
+    return own.map(({ token, writer, counter }) => ({ token, writer, counter }))
+  }
+
+  /** Up to where what we say is what a drive of ours was made after that we do not know: we were put back to before it (R19). */
+  #cuts(folder: GroupFolder): readonly Cut[] {
+    const starts = this.#startsOf(folder)
+    return this.#unknown(folder).flatMap((drive) => cutsAfter(starts, drive.starts))
+  }
+
+  #uncut(folder: GroupFolder): readonly Start[] {
+    return this.#unknown(folder).reduce((starts, drive) => withoutCut(starts, drive.starts), this.#startsOf(folder))
+  }
+
+  #unknown(folder: GroupFolder): readonly GroupDrive[] {
+    return this.#own(folder).filter((drive) => this.#rowOf(drive.driveKey) === null)
+  }
+
+  /** The drives of this device, the earliest first. */
+  #own(folder: GroupFolder): readonly GroupDrive[] {
+    return folder.drives.filter((drive) => drive.device === this.#options.group.self.id).reverse()
   }
 
   /** Of this device, the greatest generation; of several with one number the one that is known here. */
@@ -178,10 +243,11 @@ export class OwnDrives {
     return this.#rows.find((known) => known.key === key) ?? null
   }
 
-  #save(rows: readonly Row[]): void {
+  #save(rows: readonly Row[], starts = this.#starts): void {
     const kept = rows.filter((known, i) => rows.slice(i + 1).filter((later) => later.folder === known.folder).length < KEPT_PER_FOLDER)
-    writeDurably(this.#options.file, `${JSON.stringify({ version: 1, drives: kept })}\n`)
+    writeDurably(this.#options.file, `${JSON.stringify({ version: 1, drives: kept, starts })}\n`)
     this.#rows = kept
+    this.#starts = starts
   }
 }
 
@@ -196,23 +262,23 @@ function sourceOf(folder: GroupFolder, known: Row, record: GroupDrive): DriveSou
   }
 }
 
-function load(file: string): readonly Row[] {
+function load(file: string): Document {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
+    if (errnoOf(error) === 'ENOENT') return NONE
     throw new P2psyncError('STORE_DAMAGED', `cannot read ${file}: ${messageOf(error)}; make it readable for this user`, { cause: error })
   }
   return parse(text)
 }
 
 /** One that cannot be read is as good as none: every folder then gets a new drive. */
-function parse(text: string): readonly Row[] {
+function parse(text: string): Document {
   try {
     const parsed = document.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data.drives : []
+    return parsed.success ? parsed.data : NONE
   } catch {
-    return [] // Not JSON.
+    return NONE // Not JSON.
   }
 }

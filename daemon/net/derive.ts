@@ -31,6 +31,8 @@ export interface DriveRecord {
   readonly driveKey: DriveKey
   readonly keyId: KeyId
   readonly writer: WriterId
+  /** Of the device, before it made this drive (sync/starts.ts). */
+  readonly starts: readonly string[]
 }
 
 export interface FolderState {
@@ -195,8 +197,8 @@ function folderMap(valid: readonly VerifiedRecord[], isMember: IsMember, removal
 function driveRows(items: readonly Of<'drive'>[]): DriveRecord[] {
   const rows = new Map<DriveKey, DriveRecord>()
   for (const { record } of [...items].sort((a, b) => b.record.generation - a.record.generation || byHash(a, b))) {
-    const { author: device, generation, driveKey, keyId, writer } = record
-    if (!rows.has(driveKey)) rows.set(driveKey, { device, generation, driveKey, keyId, writer })
+    const { author: device, generation, driveKey, keyId, writer, starts } = record
+    if (!rows.has(driveKey)) rows.set(driveKey, { device, generation, driveKey, keyId, writer, starts })
   }
   return [...rows.values()]
 }

@@ -56,6 +56,8 @@ export interface NewDrive {
   readonly writer: WriterId
   /** Of the key that both its cores are encrypted with: of the moment it was made, which need not be the current one (R22). */
   readonly keyId: KeyId
+  /** See sync/starts.ts. */
+  readonly starts: readonly string[]
 }
 
 export interface GroupOptions {
@@ -168,12 +170,12 @@ export class Group {
 
   /** A drive of this device for a folder of the group. */
   async announceDrive(drive: NewDrive): Promise<void> {
-    const { folder, generation, driveKey, writer, keyId } = drive
+    const { folder, generation, driveKey, writer, keyId, starts } = drive
     const known = this.folder(folder)
     if (known === null) throw unknownFolder(folder)
     const own = known.drives.filter((row) => row.device === this.self.id)
     const isSaid = own.some((row) => row.driveKey === driveKey && row.generation === generation && row.keyId === keyId)
-    if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer }])
+    if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer, starts }])
   }
 
   /** The generation of the next drive of this device for a folder: above all it ever announced (R23). */

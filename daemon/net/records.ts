@@ -12,6 +12,7 @@
  */
 import { parseDeviceId, parseDriveKey, parseFolderId, parseWriterId } from '../sync/ids.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
+import { isStartToken, MAX_STARTS } from '../sync/starts.ts'
 import { hash, sign, SIGNATURE_BYTES, verify } from './crypto.ts'
 import { MAX_DEVICE_NAME_BYTES, MAX_DEVICES, MAX_FOLDER_NAME_BYTES, MAX_HOST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 
@@ -37,8 +38,8 @@ export type RecordBody =
   | { readonly kind: 'folder'; readonly folder: FolderId; readonly generation: number; readonly name: string }
   /** Adds receivers to the key (folder, generation, keyId); receivers of several records add up (R22). */
   | { readonly kind: 'folder-key'; readonly folder: FolderId; readonly generation: number; readonly keyId: KeyId; readonly sealed: readonly SealedBox[] }
-  /** The author's drive: only the device itself says which its drives are (R23). */
-  | { readonly kind: 'drive'; readonly folder: FolderId; readonly generation: number; readonly driveKey: DriveKey; readonly keyId: KeyId; readonly writer: WriterId }
+  /** The author's drive: only the device itself says which its drives are (R23). `starts`: before it (sync/starts.ts); absent if there were none. */
+  | { readonly kind: 'drive'; readonly folder: FolderId; readonly generation: number; readonly driveKey: DriveKey; readonly keyId: KeyId; readonly writer: WriterId; readonly starts: readonly string[] }
   /** The author no longer has the folder; ends its drives up to this generation. */
   | { readonly kind: 'folder-left'; readonly folder: FolderId; readonly generation: number }
   | { readonly kind: 'group-secret'; readonly generation: number; readonly keyId: KeyId; readonly sealed: readonly SealedBox[] }
@@ -149,7 +150,7 @@ function fields(record: RecordBody): object {
     case 'folder-key':
       return { folder: record.folder, generation: record.generation, keyId: record.keyId, sealed: record.sealed }
     case 'drive':
-      return { folder: record.folder, generation: record.generation, driveKey: record.driveKey, keyId: record.keyId, writer: record.writer }
+      return { folder: record.folder, generation: record.generation, driveKey: record.driveKey, keyId: record.keyId, writer: record.writer, ...(record.starts.length === 0 ? {} : { starts: record.starts }) }
     case 'folder-left':
       return { folder: record.folder, generation: record.generation }
     case 'group-secret':
@@ -234,8 +235,10 @@ function drive(value: Json, folder: FolderId | null, generation: number | null):
   const driveKey = parseDriveKey(value['driveKey'])
   const keyId = parseKeyId(value['keyId'])
   const writer = parseWriterId(value['writer'])
+  const starts = value['starts'] ?? []
   if (folder === null || generation === null || driveKey === null || keyId === null || writer === null) return null
-  return { kind: 'drive', folder, generation, driveKey, keyId, writer }
+  if (!Array.isArray(starts) || starts.length > MAX_STARTS || !starts.every(isStartToken)) return null
+  return { kind: 'drive', folder, generation, driveKey, keyId, writer, starts }
 }
 
 function groupSecret(value: Json, generation: number | null): BodyOf<'group-secret'> | null {

@@ -12,6 +12,13 @@ export interface Cut {
   readonly counter: number
 }
 
+/** One for each writer: where they differ, the number that is good by all of them. */
+export function lowestCuts(cuts: readonly Cut[]): readonly Cut[] {
+  const lowest = new Map<WriterId, number>()
+  for (const { writer, counter } of cuts) lowest.set(writer, Math.min(counter, lowest.get(writer) ?? counter))
+  return [...lowest].map(([writer, counter]) => ({ writer, counter }))
+}
+
 /** The same statement under a number of the new writer, or itself if it names no number behind the cut. `take` is called at most once. */
 export function recount(entry: Entry, cut: Cut, take: () => Dot): Entry {
   if ((entry.vv[cut.writer] ?? 0) <= cut.counter) return entry

@@ -1,11 +1,13 @@
 /** Which drive this device writes for a folder: a real group, drives that are only named. */
 import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import { readableDrives } from '../../daemon/host.ts'
 import { Group, type GroupFolder } from '../../daemon/net/group.ts'
-import { OwnDrives, type DriveSource } from '../../daemon/own-drives.ts'
+import { OwnDrives, TRUSTED, type DriveSource } from '../../daemon/own-drives.ts'
+import type { OwnCheckpoint } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
 import { must, testLog } from '../net/helpers.ts'
 
@@ -51,6 +53,49 @@ test('R22: a drive is announced under the key that it was made with, also if the
   t.is(own.due(folder(), null), null)
 })
 
+test('R19: a device that was put back behind two new drives learns from their records what of its own to renumber', async (t) => {
+  const directory = await t.tmp()
+  const file = join(directory, 'keys', 'drives.json')
+  const group = await groupOf(directory, 'a')
+  const id = await group.createFolder('docs')
+  const folder = (): GroupFolder => must(group.folder(id))
+  const open = (life: string): OwnDrives => new OwnDrives({ file, life, group, drives: new NamedDrives() as unknown as Drives })
+  /** What the index says: of the newest drive, with so many numbers taken. */
+  const at = (counter: number): OwnCheckpoint => {
+    const [newest] = folder().drives.filter(({ device }) => device === group.self.id)
+    const { driveKey, generation, writer } = must(newest)
+    return { drive: driveKey, generation, writer, counter, length: 10, epoch: 0 }
+  }
+
+  const { recovery } = await open('life').choose(folder(), null)
+  t.alike(recovery.cuts, [])
+  const { drive } = await open('life').choose(folder(), at(3))
+  const backup = readFileSync(file)
+  const [before, former] = [at(5), at(3).writer]
+  await open('life').choose(folder(), at(7))
+  const generations = [drive.generation]
+  for (const writer of [former, null]) generations.push((await open('life').rotate(folder(), at(9), { reason: 'test', recovery: TRUSTED, writer })).drive.generation)
+  t.alike(generations, [1, 2, 3])
+
+  // It goes on alone, without the records: what it knows of the group came back with it.
+  writeFileSync(file, backup)
+  const alone = { ...folder(), drives: [{ device: group.self.id, generation: 1, driveKey: before.drive, keyId: folder().keyId, writer: former, starts: [] }] }
+  t.is((await open('life').choose(alone, before)).drive.generation, 1)
+  t.is((await open('life').choose(alone, { ...before, counter: 8 })).drive.generation, 1)
+
+  // Then the records come back; the machine stops before it can act on them.
+  const restored = open('life')
+  t.is(restored.due(folder(), { ...before, counter: 11 }), 'unknown-drive')
+  const choice = await open('life').choose(folder(), { ...before, counter: 11 })
+  t.is(choice.rotation, 'unknown-drive')
+  t.alike(choice.recovery.cuts, [{ writer: former, counter: 5 }], 'what it counted since it was put back')
+  t.is(choice.drive.writer, undefined, 'a new writer')
+  t.alike((await open('life').choose(folder(), { ...before, counter: 11 })).recovery.cuts, choice.recovery.cuts, 'until that is done')
+  const settled = open('life')
+  settled.settle(at(0).drive)
+  t.alike((await settled.rotate(folder(), at(4), { reason: 'test', recovery: TRUSTED, writer: at(0).writer })).recovery.cuts, [], 'and not again')
+})
+
 test('R22: a drive is not opened before its key is here', async (t) => {
   const a = await groupOf(await t.tmp(), 'a')
   const b = await groupOf(await t.tmp(), 'b')
@@ -58,7 +103,7 @@ test('R22: a drive is not opened before its key is here', async (t) => {
   await a.addDevice(b.self.id, 'b')
   await b.adopt(a.handover())
   const { keyId } = must(a.folder(id))
-  await a.announceDrive({ folder: id, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: '0'.repeat(16) as WriterId, keyId })
+  await a.announceDrive({ folder: id, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: '0'.repeat(16) as WriterId, keyId, starts: [] })
   const known = must(a.folder(id))
   t.alike(readableDrives({ ...known, keys: new Map() }, b.self.id), [])
   t.alike(readableDrives(known, b.self.id).map(({ record, folderKey }) => [record.driveKey, folderKey]), [['d'.repeat(64), known.key]])

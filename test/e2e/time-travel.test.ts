@@ -2,7 +2,7 @@
  * Time travel of state (R14–R19): a state directory or a folder that was put back from a backup, a store that is gone, copied or
  * rolled back after others had replicated further. Each ends in equal trees with every content accounted for.
  */
-import { cp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { createGroup, createPair, waitConnected, type Device } from './harness.ts'
@@ -151,6 +151,41 @@ test('R17: a whole machine of yesterday that goes on alone forks its log; both h
   const all = await contents(b)
   for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
   t.is(await generations(b, a), 2, 'a new drive took over')
+})
+
+test('R19: a machine of yesterday, two new drives later, goes on alone: its edit is no older version of what the others have', TIMEOUT, async (t) => {
+  const [a, b] = await createPair(t)
+  await yesterday(a, b)
+  await a.stop()
+  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
+  await a.start()
+  await waitConnected(a, b)
+  await today(a, b)
+  // The number that the restored machine gives to its edit stands for something else by then.
+  for (const text of ['once more', 'and again']) {
+    await a.write('edit-a.txt', text)
+    await settled(a, b)
+  }
+  for (const digit of ['1', '2']) {
+    await a.stop()
+    await writeFile(join(state(a), 'store.life'), digit.repeat(32))
+    await a.start()
+    await waitConnected(a, b)
+    await settled(a, b)
+  }
+  await Promise.all([a.stop(), b.stop()])
+  await rollBack(a, backups[0], 'state')
+  await rollBack(a, backups[1], 'files')
+  await a.start()
+  await a.write('edit-a.txt', 'edit-a on the restored machine')
+  await a.call('folders.scan', {})
+  await b.start()
+  await waitConnected(a, b)
+  const tree = await waitEqual([a.path(), b.path()], 40_000, () => b.read('new-b.txt').then(() => true, () => false))
+  await settled(a, b)
+  const texts = await Promise.all([...tree.keys()].map((path) => b.read(path)))
+  for (const text of ['and again', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today']) t.ok(texts.includes(text), `${text} is there, and not in a history only`)
+  t.absent(texts.some((text) => text.startsWith('delete-')), 'what was deleted stays so')
 })
 
 test('R18: a copied state directory is taken over with new drives', TIMEOUT, async (t) => {

@@ -38,18 +38,18 @@ export class DriveLog {
   /** What is published waits for this; for tests. */
   sealing: Promise<void> | null = null
 
-  /** `salt`: as in own-drives.ts, so that a generation that was lost count of is another drive. */
-  constructor(device: DeviceId, generation = 1, salt = '') {
+  /** `salt`: as in own-drives.ts, so that a generation that was lost count of is another drive. `writer`: the one that goes on in it. */
+  constructor(device: DeviceId, generation = 1, salt = '', writer?: WriterId) {
     this.device = device
     this.generation = generation
     this.#salt = salt
     this.key = digest(`drive/${device}/${generation}${salt === '' ? '' : `/${salt}`}`) as DriveKey
-    this.writer = createHash('sha256').update(Buffer.from(this.key, 'hex')).digest('hex').slice(0, 16) as WriterId
+    this.writer = writer ?? (createHash('sha256').update(Buffer.from(this.key, 'hex')).digest('hex').slice(0, 16) as WriterId)
   }
 
   /** The same drive as it was when it had this length: what a state directory put back from a backup, or a power cut, leaves of it. */
   branch(length = this.length): DriveLog {
-    const log = new DriveLog(this.device, this.generation, this.#salt)
+    const log = new DriveLog(this.device, this.generation, this.#salt, this.writer)
     log.blocks.push(...this.blocks.slice(0, Math.max(0, length - 1)))
     log.signed.push(...this.signed.filter((signed) => signed <= log.length))
     log.blobBlocks = this.blobBlocks

@@ -36,6 +36,8 @@ export interface DriveRecord {
   readonly device: DeviceId
   readonly key: DriveKey
   readonly generation: number
+  /** See sync/starts.ts. */
+  readonly starts: readonly string[]
   /** To begin a replica with. */
   readonly log: DriveLog
 }

@@ -321,6 +321,20 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/travel', 'R17, R18, R19: files put back, edits on both sides, then they meet')]
   },
   {
+    bug: 'a device that was put back behind two new drives goes on with numbers that stand for other changes (R19)',
+    file: 'daemon/sync/starts.ts',
+    find: 'starts.slice(common + 1)',
+    replace: 'starts.slice(starts.length)',
+    caughtBy: [by('sim/travel', 'R19: a machine put back behind 2 new drives, its log held by nobody; running on: what it went on with is no older version of what the others have')]
+  },
+  {
+    bug: 'what was learned from the records of drives that are not known is forgotten by a crash (R19)',
+    file: 'daemon/own-drives.ts',
+    find: '...this.#cuts(folder)',
+    replace: '',
+    caughtBy: [by('daemon/own-drives', 'R19: a device that was put back behind two new drives learns from their records what of its own to renumber')]
+  },
+  {
     bug: 'after a fork changes keep the numbers that stand for others elsewhere (R19)',
     file: 'daemon/folder/move.ts',
     find: 'cuts.reduce((known, cut) => recount(known, cut, take), entry)',

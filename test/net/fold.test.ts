@@ -45,7 +45,7 @@ function named(by: Person, folder: FolderId = FOLDER, generation = 1): VerifiedR
 
 function drive(by: Person, generation: number, fill = 0): VerifiedRecord {
   const driveKey = `${generation}x${fill}`
-  return by.say({ kind: 'drive', folder: FOLDER, generation, driveKey: Buffer.from(driveKey.padEnd(32)).toString('hex') as DriveKey, keyId: KEY_ID, writer: '0123456789abcdef' as WriterId })
+  return by.say({ kind: 'drive', folder: FOLDER, generation, driveKey: Buffer.from(driveKey.padEnd(32)).toString('hex') as DriveKey, keyId: KEY_ID, writer: '0123456789abcdef' as WriterId, starts: [] })
 }
 
 function folderAt(n: number): FolderId {

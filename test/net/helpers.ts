@@ -113,7 +113,7 @@ export async function codeOf(run: Promise<unknown>): Promise<string> {
 
 /** A drive of this device under the folder's current key. */
 export async function announce(group: Group, folder: FolderId, generation: number, driveKey: DriveKey): Promise<void> {
-  await group.announceDrive({ folder, generation, driveKey, writer: WRITER, keyId: must(group.folder(folder)).keyId })
+  await group.announceDrive({ folder, generation, driveKey, writer: WRITER, keyId: must(group.folder(folder)).keyId, starts: [] })
 }
 
 /** What must be there for the test to make sense. */

@@ -8,6 +8,7 @@ import type { GroupState } from '../../daemon/net/derive.ts'
 import { decodeBody, encodeBody, groupIdOf, keyIdOf, parseDeviceName, signRecord, verifyRecord } from '../../daemon/net/records.ts'
 import type { GroupRecord, RecordBody, VerifiedRecord } from '../../daemon/net/records.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+import { MAX_STARTS } from '../../daemon/sync/starts.ts'
 import { must } from './helpers.ts'
 
 const NONCE = Buffer.alloc(32, 9)
@@ -49,7 +50,7 @@ function ids(...people: readonly Person[]): DeviceId[] {
 }
 
 test('records: the format stays', (t) => {
-  const record: GroupRecord = { kind: 'drive', folder: FOLDER, generation: 3, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32, 1)), writer: '0123456789abcdef' as WriterId, author: ana.id, seq: 7 }
+  const record: GroupRecord = { kind: 'drive', folder: FOLDER, generation: 3, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32, 1)), writer: '0123456789abcdef' as WriterId, starts: [], author: ana.id, seq: 7 }
   t.is(
     encodeBody(record).toString(),
     '{"v":1,"author":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","seq":7,"kind":"drive","folder":"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff","generation":3,"driveKey":"abababababababababababababababababababababababababababababababab","keyId":"d11ae6b73ad5b7e3b760511ff11696ad","writer":"0123456789abcdef"}',
@@ -70,7 +71,8 @@ test('records: every kind comes back as it was', (t) => {
     { kind: 'device-address', device: bob.id, generation: 3, host: '', port: 0 },
     { kind: 'folder', folder: FOLDER, generation: 1, name: 'Docs / x' },
     { kind: 'folder-key', folder: FOLDER, generation: 1, keyId: keyIdOf(Buffer.alloc(32)), sealed: [[bob.id, 'abc']] },
-    { kind: 'drive', folder: FOLDER, generation: 1, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId },
+    { kind: 'drive', folder: FOLDER, generation: 1, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] },
+    { kind: 'drive', folder: FOLDER, generation: 2, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: ['0123456789abcdef', '0123456789ab'] },
     { kind: 'folder-left', folder: FOLDER, generation: 4 },
     { kind: 'group-secret', generation: 1, keyId: keyIdOf(Buffer.alloc(32)), sealed: [] },
   ]
@@ -99,6 +101,15 @@ test('records: what is not exactly a record of the group is refused', (t) => {
   for (const junk of [null, 1, 'x', [], {}, { body: null, signature: null }]) t.is(verifyRecord(GROUP, junk), null)
   t.is(parseDeviceName('a\u202eb'), null, 'turned text')
   t.is(parseDeviceName('x'.repeat(65)), null)
+})
+
+test('records: the starts of a drive', (t) => {
+  const record: RecordBody = { kind: 'drive', folder: FOLDER, generation: 1, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: ['0123456789abcdef', '00112233aabb'] }
+  const text = ana.say(record).body.toString()
+  t.ok(text.endsWith(',"writer":"0123456789abcdef","starts":["0123456789abcdef","00112233aabb"]}'), 'the format stays')
+  const listing = (starts: unknown): string => text.replace(/\["0123.*\]/, JSON.stringify(starts))
+  t.alike(decodeBody(Buffer.from(listing(['00112233aabb'])))?.kind, 'drive')
+  for (const starts of [[], ['x'], ['0011'], [7], 'x', {}, ['00112233AABB'], Array(MAX_STARTS + 1).fill('00112233aabb')]) t.is(decodeBody(Buffer.from(listing(starts))), null, JSON.stringify(starts).slice(0, 40))
 })
 
 test('sealed: only the device can open it, and a bad key is no crash', (t) => {
@@ -158,7 +169,7 @@ test('R22: the key is the greatest generation that no removed device was given',
 
 test('R23: a device states its own drives only, and a folder it left has none', (t) => {
   const drive = (who: Person, generation: number, fill: string): VerifiedRecord =>
-    who.say({ kind: 'drive', folder: FOLDER, generation, driveKey: fill.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId })
+    who.say({ kind: 'drive', folder: FOLDER, generation, driveKey: fill.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] })
   const named = ana.say({ kind: 'folder', folder: FOLDER, generation: 1, name: 'docs' })
   const base = [founded, added(ana, bob), named, drive(ana, 1, 'a'), drive(bob, 1, 'b'), drive(bob, 2, 'c'), drive(bob, 2, 'd'), drive(cid, 1, 'e')]
   const folder = must(deriveGroup(GROUP, base).folders.get(FOLDER))
@@ -192,7 +203,7 @@ test('the same records give the same group in any order, however often', (t) => 
       if (what === 'remove') records.push(removed(author, other, lists ? records.filter((item) => item.record.author === other.id) : []))
       if (what === 'rename') records.push(author.say({ kind: 'device-renamed', device: other.id, generation: n, name: `n${records.length}` }))
       if (what === 'key') records.push(author.say({ kind: 'folder-key', folder: FOLDER, generation: n, keyId: keyIdOf(Buffer.alloc(32, fill)), sealed: to.map((i) => [must(people[i]).id, 'box']) }))
-      if (what === 'drive') records.push(author.say({ kind: 'drive', folder: FOLDER, generation: n, driveKey: `${fill}`.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId }))
+      if (what === 'drive') records.push(author.say({ kind: 'drive', folder: FOLDER, generation: n, driveKey: `${fill}`.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] }))
       if (what === 'left') records.push(author.say({ kind: 'folder-left', folder: FOLDER, generation: n }))
       if (what === 'folder') records.push(author.say({ kind: 'folder', folder: FOLDER, generation: n, name: `f${records.length}` }))
     }

@@ -4,7 +4,7 @@ import { Folder } from '../../daemon/folder.ts'
 import type { Recovery } from '../../daemon/folder/recover.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
-import type { DeviceId, DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
+import type { DeviceId, DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/ids.ts'
 import { DiskStore, type DiskImage } from '../fakes/disk-store.ts'
 import { FakeDisk } from '../fakes/disk.ts'
 import { FakeOwnDrive, FakeRemoteDrive, FakeRemoteDrives, type DriveLog, type Replica } from '../fakes/drive.ts'
@@ -53,8 +53,9 @@ export class SimDevice implements Node {
   readonly #leavings: Leavings
   #lives = 1
   #salts = 0
+  #starts = 0
   /** After the daemon has stopped: a new drive, and a start. */
-  #next: { readonly recovery: Recovery | null } | null = null
+  #next: { readonly recovery: Recovery | null; readonly writer: WriterId | null } | null = null
   readonly #world: World
   readonly #random: Random
   #skewMs: number
@@ -73,7 +74,7 @@ export class SimDevice implements Node {
     this.disk.onMisuse = (what) => world.failed(`${this.name}: ${what}`)
     this.disk.onKept = (node) => world.ledger.displaced(this.name, node)
     // The first has no salt, so that it is the same in every script.
-    this.#log = this.#state.choose(this.device, () => '').log
+    this.#log = this.#state.choose(this.device, () => '', this.#token()).log
     this.disk.onChange = (paths) => this.#daemon?.watcher.hint(paths)
     this.#leavings = new Leavings(world.powerCuts, () => this.#state, this.disk)
     this.disk.onWrite = () => this.#leavings.diskWritten()
@@ -140,9 +141,9 @@ export class SimDevice implements Node {
   }
 
   /** The folder is closed and opened with the next drive: that of `recovery`, or the one that is due by then. */
-  #renew(recovery: Recovery | null): void {
+  #renew(recovery: Recovery | null, writer: WriterId | null = null): void {
     if (this.#next !== null || this.#daemon === null || this.#stopping !== null) return
-    this.#next = { recovery }
+    this.#next = { recovery, writer }
     // Not out of the middle of its own step.
     this.#world.clock.after(0, () => (this.#daemon === null ? undefined : this.stop()))
   }
@@ -154,10 +155,19 @@ export class SimDevice implements Node {
     this.#daemon = null
     this.#stopping = null
     if (this.#next === null) return
-    const { recovery } = this.#next
+    const { recovery, writer } = this.#next
     this.#next = null
-    if (recovery !== null) this.#state.rotate(this.device, recovery, this.#salt())
+    if (recovery !== null) this.#state.rotate(this.device, recovery, writer, this.#salt())
     this.start()
+  }
+
+  /** A new drive takes over, with the same writer, as for a new folder key. */
+  rotate(): void {
+    if (this.running) this.#renew({ files: 'trusted', cuts: [] }, this.#log.writer)
+  }
+
+  #token(): string {
+    return Buffer.from(`${this.name}${++this.#starts}`.padStart(6)).toString('hex')
   }
 
   #salt(): string {
@@ -382,7 +392,7 @@ export class SimDevice implements Node {
     const { clock, network } = this.#world
     const life = new Life({ clock, skewMs: () => this.#skewMs, pace: () => this.#pace(life) })
     const disk = new FakeDisk(this.disk, life, (op, result) => this.#world.trace(`${this.name} applies ${op.kind} ${op.path}${op.kind === 'link' ? ` as ${op.to}` : ''}: ${result.kind}`, result.kind !== 'done'), (from, to) => this.#directoryMoved(from, to))
-    const { log, recovery, former } = this.#state.choose(this.device, () => this.#salt())
+    const { log, recovery, former } = this.#state.choose(this.device, () => this.#salt(), this.#token())
     this.#write(log)
     const durability = this.#leavings.durability
     durability.sync()
@@ -487,8 +497,10 @@ export class SimDevice implements Node {
       this.#state.records.set(record.key, record)
       if (record.device !== this.device) this.#state.replicas.set(record.key, { log: record.log, length: 0 })
     }
-    if (news.length > 0) this.#refresh()
-    return news.length > 0
+    if (news.length === 0) return false
+    this.#state.fold()
+    this.#refresh()
+    return true
   }
 
   /** R19 */

@@ -153,6 +153,7 @@ class Simulation {
       case 'wipe':
       case 'rejoin':
       case 'power':
+      case 'rotate':
         return device?.[action.do]()
       case 'clone':
         return (this.#devices[action.to] as SimDevice).becomeCopyOf(device as SimDevice)

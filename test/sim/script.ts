@@ -37,6 +37,8 @@ export type Action =
   | { readonly do: 'restore'; readonly on: number; readonly what: 'state' | 'files' | 'both' }
   /** Its store is lost; it is removed and joins anew with its files; it loses power, and with it what was not synced. */
   | { readonly do: 'wipe' | 'rejoin' | 'power'; readonly on: number }
+  /** A new drive takes over with the same writer. */
+  | { readonly do: 'rotate'; readonly on: number }
   /** `to` becomes a copy of this device, files and state, found out and joined with a key of its own (R30, R20). */
   | { readonly do: 'clone'; readonly on: number; readonly to: number }
   /** The device's clock is set, by so many milliseconds. */
@@ -48,7 +50,7 @@ export type Action =
 
 /** `during`: not now but right before the device's so manieth next step, between any two system calls of a scan or an apply. */
 /** After these, what a device said before may count no more. */
-export const TRAVELS: ReadonlySet<Action['do']> = new Set(['restore', 'wipe', 'rejoin', 'clone', 'power'])
+export const TRAVELS: ReadonlySet<Action['do']> = new Set(['restore', 'wipe', 'rejoin', 'clone', 'power', 'rotate'])
 
 export type Step = Action & { readonly wait: number; readonly during?: number }
 
@@ -104,7 +106,7 @@ const FEW_DELETIONS = 3
 type Flavour = 'plain' | 'few' | 'odd' | 'ignore' | 'trouble' | 'long' | 'mass' | 'time' | 'travel' | 'trees'
 
 const USER = { write: 26, replace: 8, append: 8, rename: 14, remove: 14, chmod: 7, touch: 5, mkdir: 6, symlink: 5, 'copy-edit': 2, 'copy-remove': 2, 'copy-restore': 2 } as const
-const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, clone: 1, power: 5 } as const
+const TRAVEL = { save: 3, restore: 6, wipe: 1, rejoin: 1, clone: 1, power: 5, rotate: 4 } as const
 const NETWORK = { cut: 5, mend: 5 } as const
 const DAEMON = { stop: 3, start: 4, kill: 5, forget: 1, scan: 1, sync: 1, rest: 4 } as const
 const CALM_USER = { write: 26, replace: 8, append: 8, rename: 16, remove: 12, chmod: 8, touch: 6, mkdir: 8, symlink: 6 } as const

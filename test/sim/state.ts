@@ -4,7 +4,9 @@
  * daemon/own-drives.ts does.
  */
 import type { Recovery } from '../../daemon/folder/recover.ts'
-import type { DeviceId, DriveKey } from '../../daemon/sync/ids.ts'
+import type { DeviceId, DriveKey, WriterId } from '../../daemon/sync/ids.ts'
+import { lowestCuts } from '../../daemon/sync/recount.ts'
+import { cutsAfter, tokensOf, withoutCut, withStart, type Start } from '../../daemon/sync/starts.ts'
 import { DriveLog, type Replica } from '../fakes/drive.ts'
 import { IndexStore } from '../fakes/index-store.ts'
 import type { DriveRecord } from '../fakes/network.ts'
@@ -28,6 +30,8 @@ const TRUSTED: Recovery = { files: 'trusted', cuts: [] }
 export class DeviceState {
   index = new IndexStore()
   #rows: OwnRow[] = []
+  /** Of this device in this life. */
+  #starts: readonly Start[] = []
   readonly records = new Map<DriveKey, DriveRecord>()
   /** Of other devices' drives. */
   readonly replicas = new Map<DriveKey, Replica>()
@@ -37,6 +41,7 @@ export class DeviceState {
   clone(): DeviceState {
     const copy = new DeviceState()
     copy.index = this.index.clone()
+    copy.#starts = this.#starts
     copy.#rows = this.#rows.map((row) => ({ ...row, log: row.log.branch() }))
     for (const [key, record] of this.records) copy.records.set(key, record)
     for (const [key, { log, length }] of this.replicas) copy.replicas.set(key, { log, length })
@@ -58,7 +63,7 @@ export class DeviceState {
   wipe(): void {
     this.index = new IndexStore()
     for (const replica of this.replicas.values()) replica.length = 0
-    this.#rows = []
+    this.#forgetOwn()
   }
 
   /** The index alone is gone. */
@@ -69,7 +74,7 @@ export class DeviceState {
 
   /** A device was removed: what it said counts no more (R20). Of ourselves: a new life begins, in which none of our drives is known. */
   forgetDevice(device: DeviceId, isSelf: boolean): void {
-    if (isSelf) this.#rows = []
+    if (isSelf) this.#forgetOwn()
     for (const [key, record] of this.records) {
       if (record.device !== device) continue
       this.records.delete(key)
@@ -85,17 +90,28 @@ export class DeviceState {
   /** Our drives are those of somebody else from now on: the device that this one is a copy of. */
   disown(): void {
     for (const { log } of this.#rows) this.replicas.set(log.key, { log, length: 0 })
+    this.#forgetOwn()
+  }
+
+  #forgetOwn(): void {
     this.#rows = []
+    this.#starts = []
   }
 
   settle(key: DriveKey): void {
     for (const row of this.#rows) if (row.log.key === key) row.settled = true
   }
 
-  choose(device: DeviceId, salt: () => string): Choice {
+  /** `token`: of this start. */
+  choose(device: DeviceId, salt: () => string, token: string): Choice {
     const rotation = this.due(device)
-    if (rotation !== null) return this.rotate(device, rotation, salt())
+    if (rotation !== null) {
+      const choice = this.rotate(device, rotation, null, salt())
+      this.#begin(choice.log.writer, this.#starts, token)
+      return choice
+    }
     const row = this.#newestRow(device) as OwnRow
+    this.#begin(row.log.writer, this.#uncut(device), token)
     return { log: row.log, recovery: row.recovery, former: this.#former(row.log.key) }
   }
 
@@ -110,14 +126,49 @@ export class DeviceState {
     return isOther ? TRUSTED : null
   }
 
-  rotate(device: DeviceId, recovery: Recovery, salt: string): Choice {
+  /** `writer` goes on in the new drive; null: a new one. */
+  rotate(device: DeviceId, recovery: Recovery, writer: WriterId | null, salt: string): Choice {
     const checkpoint = this.index.own
     const generation = Math.max(this.#newest(device)?.generation ?? 0, checkpoint?.generation ?? 0) + 1
-    const whole = this.#pendingToo(device, recovery)
-    const log = new DriveLog(device, generation, salt)
+    const cuts = lowestCuts([...recovery.cuts, ...this.#unknown(device).flatMap(({ starts }) => cutsAfter(this.#starts, starts))])
+    const whole = this.#pendingToo(device, { ...recovery, cuts })
+    const newest = this.#newest(device)
+    const isOther = newest !== null && !this.#rows.some((row) => row.log.key === newest.key)
+    const goesOn = writer !== null && !isOther && !whole.cuts.some((cut) => cut.writer === writer)
+    const log = new DriveLog(device, generation, salt, goesOn ? writer : undefined)
     this.#rows.push({ log, recovery: whole, settled: false })
-    this.records.set(log.key, { device, key: log.key, generation, log })
+    const said = this.#ofDevice(device).flatMap(({ starts }) => starts)
+    this.records.set(log.key, { device, key: log.key, generation, log, starts: tokensOf(said, this.#uncut(device)) })
+    this.fold()
     return { log, recovery: whole, former: this.#former(log.key) }
+  }
+
+  #begin(writer: WriterId, starts: readonly Start[], token: string): void {
+    const { own } = this.index
+    this.#starts = withStart(starts, writer, own?.writer === writer ? own.counter : 0, token)
+  }
+
+  #uncut(device: DeviceId): readonly Start[] {
+    return this.#unknown(device).reduce((starts, record) => withoutCut(starts, record.starts), this.#starts)
+  }
+
+  #unknown(device: DeviceId): readonly DriveRecord[] {
+    return this.#ofDevice(device).filter(({ key }) => !this.#rows.some(({ log }) => log.key === key))
+  }
+
+  /** The earliest first. */
+  #ofDevice(device: DeviceId): readonly DriveRecord[] {
+    return [...this.records.values()].filter((record) => record.device === device).sort((a, b) => a.generation - b.generation)
+  }
+
+  /** R45: of each device the two highest generations. */
+  fold(): void {
+    for (const [key, { device, generation }] of this.records) {
+      const higher = new Set(this.#ofDevice(device).map((other) => other.generation).filter((other) => other > generation))
+      if (higher.size < 2) continue
+      this.records.delete(key)
+      this.replicas.delete(key)
+    }
   }
 
   /** What an unfinished move had to heed stays to be heeded. */

@@ -49,6 +49,44 @@ test('R16: a power cut takes nothing that anybody was told of', async (t) => {
   t.alike((await putBack({ do: 'power', on: 0 })).failures, [])
 })
 
+for (const rotations of [0, 1, 2, 3]) {
+  for (const between of ['rest', 'stop'] as const) {
+    test(`R19: a machine put back behind ${rotations} new drives, its log held by nobody; ${between === 'stop' ? 'restarted' : 'running on'}: what it went on with is no older version of what the others have`, async (t) => {
+      const again: Step[] = between === 'stop' ? [{ wait: 0, do: 'stop', on: 0 }, { wait: 1000, do: 'start', on: 0 }] : []
+      const { failures, live } = await runScript({
+        seed: 1,
+        devices: 2,
+        calm: false,
+        weather: CLEAR,
+        before: [],
+        steps: [
+          { wait: 0, do: 'write', on: 0, path: 'a', text: 'first a' },
+          { wait: 0, do: 'write', on: 0, path: 'gone', text: 'deleted after the backup' },
+          { wait: 0, do: 'rest' },
+          { wait: 0, do: 'save', on: 0 },
+          { wait: 0, do: 'write', on: 0, path: 'a', text: 'second a' },
+          { wait: 0, do: 'rest' },
+          ...again,
+          { wait: 0, do: 'remove', on: 0, path: 'gone' },
+          { wait: 0, do: 'write', on: 0, path: 'a', text: 'third a' },
+          { wait: 0, do: 'rest' },
+          ...Array.from({ length: rotations }, (): Step[] => [{ wait: 0, do: 'rotate', on: 0 }, { wait: 0, do: 'rest' }]).flat(),
+          { wait: 0, do: 'cut', on: 0, to: 1 },
+          { wait: 0, do: 'restore', on: 0, what: 'both' },
+          { wait: 1000, do: 'write', on: 0, path: 'a', text: 'of the machine that was put back' },
+          { wait: 1000, do: 'write', on: 0, path: 'b', text: 'its own' },
+          ...again,
+          { wait: 40_000, do: 'rest' },
+          { wait: 0, do: 'mend', on: 0, to: 1 },
+          { wait: 0, do: 'rest' }
+        ]
+      })
+      t.alike(failures, [])
+      t.alike([...live.values()].sort(), ['file its own', 'file of the machine that was put back', 'file third a'], 'and nothing comes back')
+    })
+  }
+}
+
 test(`${HISTORIES} seeded histories with backups put back, power cuts and new keys converge and lose nothing`, async (t) => {
   t.timeout(0)
   for (let seed = 1, played = 0; played < HISTORIES; seed++) {
