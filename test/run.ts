@@ -13,8 +13,11 @@ import { messageOf } from '../base/errors.ts'
 import { projectRoot } from './project-root.ts'
 import { readFailures, readTap } from './tap.ts'
 
-const UNIT_TIMEOUT_MS = 120_000
-const E2E_TIMEOUT_MS = 300_000
+/** Of a file; many times what one takes on a quiet machine. */
+const UNIT_TIMEOUT_MS = 300_000
+const E2E_TIMEOUT_MS = 600_000
+/** Before each file: how long a test may take. */
+const PATIENCE = './dist/test/patience.js'
 const UNIT_JOBS = 2
 
 interface Ending {
@@ -112,7 +115,7 @@ async function runFile(file: string): Promise<Ending> {
 
 function runProcess(path: string, home: string, timeoutMs: number): Promise<{ output: string; failure: string | null }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [relative(projectRoot, path)], {
+    const child = spawn(process.execPath, ['--import', PATIENCE, relative(projectRoot, path)], {
       cwd: projectRoot,
       env: environment(home),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -53,5 +53,6 @@ declare module 'brittle' {
   const test: TestFunction
   export default test
   export { test }
+  export function configure(options: { readonly timeout?: number }): void
   export function hook(name: string, run: (t: Assert) => unknown): Promise<boolean>
 }

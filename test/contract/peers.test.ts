@@ -14,7 +14,7 @@ import { openDevice, pair, type Device } from '../net/helpers.ts'
 import { peersContract, type PeersBench, type PeersEnd } from './peers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
-const WAIT_MS = 15_000
+const WAIT_MS = 60_000
 
 /** Someone was told something: whoever waits looks again. */
 class Notices {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkDoctor, checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
 import { sha256 } from '../chaos/ledger.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
-import { differences, treeOf, waitFor } from '../e2e/tree.ts'
+import { differences, PATIENCE, treeOf, waitFor } from '../e2e/tree.ts'
 import { Random } from '../fakes/random.ts'
 import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
 import type { Counts } from '../shim/shim.ts'
@@ -24,9 +24,9 @@ export interface Outcome {
   readonly ms: number
 }
 
-const SETTLE_MS = 40_000
-const HEAL_MS = 60_000
-const PATIENCE_MS = 150_000
+const SETTLE_MS = 40_000 * PATIENCE
+const HEAL_MS = 60_000 * PATIENCE
+const PATIENCE_MS = 150_000 * PATIENCE
 const STAGING_MS = 10_000
 const SYNC_MS = 10_000
 /** Where a victim may die meanwhile: what is asked of the other one then ends only with its time. */
@@ -139,7 +139,7 @@ export class Rig {
     const settled = new AbortController()
     const settling = this.#settled(SETTLE_MS, over.signal).catch(() => undefined).then(() => settled.abort())
     while (waiting.size > 0 && !settled.signal.aborted) {
-      await waitFor('a kill, or in sync', () => settled.signal.aborted || [...waiting].some(({ role }) => !this.#sides[role].device.isRunning), SETTLE_MS * 2)
+      await waitFor('a kill, or in sync', () => settled.signal.aborted || [...waiting].some(({ role }) => !this.#sides[role].device.isRunning), SETTLE_MS)
       for (const point of [...waiting].filter(({ role }) => !this.#sides[role].device.isRunning)) {
         waiting.delete(point)
         const { device, shim } = this.#sides[point.role]

@@ -20,7 +20,7 @@ function refused(t: Assert, result: CliResult, exit: number, code: string): void
   t.absent(/\n\s+at /.test(result.stderr), 'no stack')
 }
 
-test('add refuses what is not a folder to watch', { timeout: 60_000 }, async (t) => {
+test('add refuses what is not a folder to watch', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   refused(t, await a.cli('add', a.beside('missing/parent'), '--json'), 1, 'PATH_MISSING')
   t.absent(existsSync(a.beside('missing')))
@@ -32,7 +32,7 @@ test('add refuses what is not a folder to watch', { timeout: 60_000 }, async (t)
   t.is((await a.call('folders.list', {})).folders.length, 0, 'nothing was added')
 })
 
-test('a folder inside another, or around one, is refused', { timeout: 60_000 }, async (t) => {
+test('a folder inside another, or around one, is refused', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   await mkdir(a.beside('outer/docs/inner'), { recursive: true })
   t.is((await a.cli('add', a.beside('outer/docs'), '--json')).code, 0)
@@ -41,7 +41,7 @@ test('a folder inside another, or around one, is refused', { timeout: 60_000 }, 
   t.is((await a.call('folders.list', {})).folders.length, 1)
 })
 
-test('the last component of a folder is made', { timeout: 60_000 }, async (t) => {
+test('the last component of a folder is made', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   const added = await a.cli('add', a.beside('new-folder'), '--json')
   t.is(added.code, 0, added.stderr)
@@ -51,7 +51,7 @@ test('the last component of a folder is made', { timeout: 60_000 }, async (t) =>
   t.is(folder['path'], a.beside('new-folder'))
 })
 
-test('codes that are no codes, unknown folders, unknown commands', { timeout: 60_000 }, async (t) => {
+test('codes that are no codes, unknown folders, unknown commands', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   refused(t, await a.cli('join', 'not-a-code', '--json'), 1, 'INVITE_INVALID')
   refused(t, await a.cli('remove', 'nothing', '--json'), 1, 'FOLDER_UNKNOWN')
@@ -62,12 +62,12 @@ test('codes that are no codes, unknown folders, unknown commands', { timeout: 60
   t.is((await a.cli('list', '--no-such-option')).code, 2)
 })
 
-test('without a daemon, and told not to start one, a command exits 3', { timeout: 60_000 }, async (t) => {
+test('without a daemon, and told not to start one, a command exits 3', { timeout: 280_000 }, async (t) => {
   const a = new Device(t, await createWorld(t), 'a')
   refused(t, await a.cli('status', '--json'), 3, 'NOT_RUNNING')
 })
 
-test('a second daemon on one home is refused in a sentence', { timeout: 60_000 }, async (t) => {
+test('a second daemon on one home is refused in a sentence', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   const second = await run(a.environment())
   t.not(second.code, 0)
@@ -76,7 +76,7 @@ test('a second daemon on one home is refused in a sentence', { timeout: 60_000 }
   t.is((await a.call('daemon.status', {})).pid, a.pid, 'the first one still answers')
 })
 
-test('a folder that another home owns is refused', { timeout: 60_000 }, async (t) => {
+test('a folder that another home owns is refused', { timeout: 280_000 }, async (t) => {
   const world = await createWorld(t)
   const a = new Device(t, world, 'a')
   const b = new Device(t, world, 'b')
@@ -85,7 +85,7 @@ test('a folder that another home owns is refused', { timeout: 60_000 }, async (t
   refused(t, await b.cli('add', a.path(), '--json'), 1, 'FOLDER_OWNED')
 })
 
-test('in a test, a daemon without its own network settings refuses to start', { timeout: 60_000 }, async (t) => {
+test('in a test, a daemon without its own network settings refuses to start', { timeout: 280_000 }, async (t) => {
   const a = new Device(t, await createWorld(t), 'a')
   await mkdir(a.home, { recursive: true })
   for (const missing of ['P2PSYNC_BOOTSTRAP', 'P2PSYNC_LAN']) {
@@ -96,7 +96,7 @@ test('in a test, a daemon without its own network settings refuses to start', { 
   }
 })
 
-test('bad requests get an answer that says so', { timeout: 60_000 }, async (t) => {
+test('bad requests get an answer that says so', { timeout: 280_000 }, async (t) => {
   const a = await oneDevice(t)
   t.is((await a.request('POST', '/rpc', '{not json')).body.error?.code, -32700)
   t.is((await a.request('POST', '/rpc', '{"jsonrpc":"2.0","id":1,"method":"no.such"}')).body.error?.code, -32601)
@@ -109,7 +109,7 @@ test('bad requests get an answer that says so', { timeout: 60_000 }, async (t) =
 
 function run(environment: NodeJS.ProcessEnv): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [daemonMain], { env: environment, stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 })
+    const child = spawn(process.execPath, [daemonMain], { env: environment, stdio: ['ignore', 'pipe', 'pipe'], timeout: 280_000 })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -31,7 +31,7 @@ function io(device: Device): Moved {
 
 /** What each daemon reads and writes while the change goes from the first to the second, and both come to rest. */
 async function during(a: Device, b: Device, change: () => Promise<void>): Promise<{ readonly a: Moved; readonly b: Moved }> {
-  await a.call('folders.sync', { timeoutMs: 60_000 })
+  await a.call('folders.sync', { timeoutMs: 120_000 })
   const before = [io(a), io(b)] as const
   await change()
   await waitEqual([a.path(), b.path()], 60_000)
@@ -74,7 +74,7 @@ async function openFileBytes(device: Device): Promise<number> {
   return sum
 }
 
-test('a rename moves no content, and an edit inside a large file sends what is new', { timeout: 240_000 }, async (t) => {
+test('a rename moves no content, and an edit inside a large file sends what is new', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await writeFile(a.beside('large'), randomBytes(LARGE_BYTES))
   await rename(a.beside('large'), a.path('large'))
@@ -97,7 +97,7 @@ test('a rename moves no content, and an edit inside a large file sends what is n
   t.ok(edited.b.read < LARGE_BYTES * 2, 'who receives reads its old version once')
 })
 
-test('a renamed directory costs nothing of its content; the store and the memory of many files are small', { timeout: 240_000 }, async (t) => {
+test('a renamed directory costs nothing of its content; the store and the memory of many files are small', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   const few = 200
   const many = 1500

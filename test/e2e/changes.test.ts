@@ -135,7 +135,7 @@ async function runChanges(t: Assert, from: Device, to: Device): Promise<void> {
 }
 
 for (const direction of ['a to b', 'b to a']) {
-  test(`every kind of change reaches the other device, ${direction}`, { timeout: 240_000 }, async (t) => {
+  test(`every kind of change reaches the other device, ${direction}`, { timeout: 280_000 }, async (t) => {
     const [a, b] = await createPair(t)
     await (direction === 'a to b' ? runChanges(t, a, b) : runChanges(t, b, a))
     await waitFor('both say they are in sync', async () => (await inSync(a)) && (await inSync(b)))

@@ -6,7 +6,7 @@ import test, { type Assert } from 'brittle'
 import { createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual } from './tree.ts'
 
-const TIMEOUT = { timeout: 120_000 }
+const TIMEOUT = { timeout: 280_000 }
 const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib64/faketime/libfaketime.so.1', '/usr/lib/faketime/libfaketime.so.1']
 const YEAR_S = 365 * 24 * 3600
 
@@ -18,7 +18,7 @@ function at(offset: string): Readonly<Record<string, string>> | null {
 
 async function settled(...devices: readonly Device[]): Promise<void> {
   for (const device of devices) {
-    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
 }

@@ -4,7 +4,7 @@ import test, { type Assert } from 'brittle'
 import { createPair, type Device } from './harness.ts'
 import { waitEqual, type Tree } from './tree.ts'
 
-const TIMEOUT_MS = 90_000
+const TIMEOUT_MS = 280_000
 const at = (second: number): Date => new Date(Date.UTC(2024, 0, 1, 0, 0, second))
 const copiesIn = (tree: Tree): string[] => [...tree.keys()].filter((path) => path.includes('.sync-conflict-'))
 
@@ -17,7 +17,7 @@ async function apart(t: Assert, onA: (a: Device) => Promise<void>, onB: (b: Devi
   await onA(a)
   await onB(b)
   await Promise.all([a.start(), b.start()])
-  await Promise.all([a, b].map((device) => device.call('folders.sync', { timeoutMs: 30_000 })))
+  await Promise.all([a, b].map((device) => device.call('folders.sync', { timeoutMs: 120_000 })))
   return [a, b, await waitEqual([a.path(), b.path()], 20_000)]
 }
 

@@ -21,7 +21,7 @@ async function stagedBytes(device: Device): Promise<number> {
 }
 
 for (const victim of ['receiver', 'sender'] as const) {
-  test(`kill -9 of the ${victim} in the middle of a transfer, then a restart`, { timeout: 120_000 }, async (t) => {
+  test(`kill -9 of the ${victim} in the middle of a transfer, then a restart`, { timeout: 280_000 }, async (t) => {
     const [a, b] = await createPair(t)
     await a.write('small.txt', 'before')
     await waitEqual([a.path(), b.path()], 20_000, () => b.read('small.txt').then(() => true, () => false))
@@ -43,7 +43,7 @@ for (const victim of ['receiver', 'sender'] as const) {
   })
 }
 
-test('kill -9 of both right after local edits loses none of them', { timeout: 90_000 }, async (t) => {
+test('kill -9 of both right after local edits loses none of them', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   for (let i = 0; i < 20; i++) await a.write(`a/${i}.txt`, `a ${i}`)
   for (let i = 0; i < 20; i++) await b.write(`b/${i}.txt`, `b ${i}`)

@@ -7,11 +7,11 @@ import test from 'brittle'
 import { createPair, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 280_000
 
 /** What both trees hold once both devices say that they agree. */
 async function settled(a: Device, b: Device): Promise<readonly string[]> {
-  await waitFor('both are equal and say so', async () => (await a.call('folders.sync', { timeoutMs: 30_000 })).outcome === 'in-sync', 60_000)
+  await waitFor('both are equal and say so', async () => (await a.call('folders.sync', { timeoutMs: 120_000 })).outcome === 'in-sync', 60_000)
   return [...(await waitEqual([a.path(), b.path()])).keys()]
 }
 
@@ -77,7 +77,7 @@ test('a directory removed there keeps what is ignored or no file here, and nothi
   await rm(a.path('ignored'), { recursive: true })
   await rm(a.path('foreign'), { recursive: true })
   await waitFor('the files go', () => !existsSync(b.path('ignored/file')) && !existsSync(b.path('foreign/file')))
-  await waitFor('the devices agree', async () => (await a.call('folders.sync', { timeoutMs: 30_000 })).outcome === 'in-sync', 60_000)
+  await waitFor('the devices agree', async () => (await a.call('folders.sync', { timeoutMs: 120_000 })).outcome === 'in-sync', 60_000)
   t.is(await b.read('ignored/mine.log'), 'mine')
   t.ok(statSync(b.path('foreign/pipe')).isFIFO())
   t.absent(existsSync(a.path('ignored')) || existsSync(a.path('foreign')), 'where nothing keeps them the directories are gone')

@@ -12,7 +12,7 @@ import type { Result } from '../../rpc/schema.ts'
 import { createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 120_000 }
+const TIMEOUT = { timeout: 280_000 }
 const key = (path: string): PathKey => path as PathKey
 
 type Check = Result<'folders.check'>
@@ -42,7 +42,7 @@ async function check(device: Device, repair: boolean): Promise<{ code: number | 
 
 async function settled(...devices: readonly Device[]): Promise<void> {
   for (const device of devices) {
-    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
 }

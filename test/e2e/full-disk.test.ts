@@ -12,7 +12,7 @@ import type { FolderStatus } from '../../rpc/shapes.ts'
 import { createWorld, Device, pair } from './harness.ts'
 import { treeOf, waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 200_000
+const TIMEOUT_MS = 280_000
 const STATE_SIZE = '48m'
 /** What the store still gets: less than the statements of the new files, more than nothing. */
 const LEFT_BYTES = 256 * 1024

@@ -5,13 +5,13 @@ import type { Result } from '../../rpc/schema.ts'
 import { createPair, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 280_000
 const at = (second: number): Date => new Date(Date.UTC(2024, 0, 1, 0, 0, second))
 
 type Versions = Result<'folders.history'>['versions']
 
 async function settle(a: Device, b: Device): Promise<void> {
-  await a.call('folders.sync', { timeoutMs: 30_000 })
+  await a.call('folders.sync', { timeoutMs: 120_000 })
   await waitEqual([a.path(), b.path()], 20_000)
 }
 

@@ -6,7 +6,7 @@ import test from 'brittle'
 import { createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 90_000 }
+const TIMEOUT = { timeout: 280_000 }
 const reads = (device: Device, path: string, text: string): Promise<boolean> => device.read(path).then((found) => found === text, () => false)
 
 async function copies(device: Device): Promise<string[]> {

@@ -5,7 +5,7 @@ import type { Result } from '../../rpc/schema.ts'
 import { createDevices, pair, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 280_000
 const FILES = 40
 const MINIMUM = 20
 
@@ -26,7 +26,7 @@ async function guardedPair(t: Assert, guarded: readonly string[]): Promise<[Devi
   await pair(a, b)
   await b.add()
   await waitEqual([a.path(), b.path()], 30_000, async () => (await count(b)) === FILES)
-  await a.call('folders.sync', { timeoutMs: 30_000 })
+  await a.call('folders.sync', { timeoutMs: 120_000 })
   return [a, b]
 }
 

@@ -7,7 +7,7 @@ import { waitEqual } from './tree.ts'
 const COPY = /^(.*)\.sync-conflict-[a-z2-7]{10}(\.[^.]+)?$/
 const at = (second: number): Date => new Date(Date.UTC(2024, 0, 1, 0, 0, second))
 
-test('merging two existing trees keeps every content of both', { timeout: 90_000 }, async (t) => {
+test('merging two existing trees keeps every content of both', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createDevices(t, ['a', 'b'])
   if (a === undefined || b === undefined) throw new Error('unreachable')
   for (const device of [a, b]) {

@@ -20,11 +20,11 @@ function historyOf(device: Device): string[] {
 }
 
 async function settled(a: Device, b: Device): Promise<void> {
-  await waitFor('both are equal and say so', async () => (await a.call('folders.sync', { timeoutMs: 30_000 })).outcome === 'in-sync', 60_000)
+  await waitFor('both are equal and say so', async () => (await a.call('folders.sync', { timeoutMs: 120_000 })).outcome === 'in-sync', 60_000)
   await waitEqual([a.path(), b.path()])
 }
 
-test('a renamed file is one rename on the other side', { timeout: 120_000 }, async (t) => {
+test('a renamed file is one rename on the other side', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('large.bin', randomBytes(24 * MIB))
   await a.write('sub/other', 'other')
@@ -45,7 +45,7 @@ test('a renamed file is one rename on the other side', { timeout: 120_000 }, asy
   await settled(a, b)
 })
 
-test('a renamed directory with an edit in it, and swapped names', { timeout: 120_000 }, async (t) => {
+test('a renamed directory with an edit in it, and swapped names', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   for (let i = 0; i < 300; i++) await a.write(`d/${i % 7}/${i}`, `${i} ${'x'.repeat(8000)}`)
   await a.write('one', randomBytes(2 * MIB))
@@ -67,7 +67,7 @@ test('a renamed directory with an edit in it, and swapped names', { timeout: 120
   t.ok((await received(b)) - before < TALK_BYTES)
 })
 
-test('R46: a renamed directory is one rename on the other side, at once; an edit in the middle of it is kept', { timeout: 180_000 }, async (t) => {
+test('R46: a renamed directory is one rename on the other side, at once; an edit in the middle of it is kept', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   const names = Array.from({ length: 2000 }, (_, i) => `${i % 4}/${i}`)
   for (const name of names) await a.write(`d/${name}`, `content of ${name}`)
@@ -93,7 +93,7 @@ test('R46: a renamed directory is one rename on the other side, at once; an edit
   t.alike(historyOf(b), [])
 })
 
-test('a rename here and an edit there keep both; moves that cross end equal', { timeout: 180_000 }, async (t) => {
+test('a rename here and an edit there keep both; moves that cross end equal', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   for (const path of ['a', 'x/f', 'y/g']) await a.write(path, `first ${path}`)
   await settled(a, b)
@@ -111,7 +111,7 @@ test('a rename here and an edit there keep both; moves that cross end equal', { 
   t.ok(texts.some((path) => path.endsWith('f')) && texts.some((path) => path.endsWith('g')), texts.join(' '))
 })
 
-test('kill -9 of the receiver in the middle of a moved directory', { timeout: 180_000 }, async (t) => {
+test('kill -9 of the receiver in the middle of a moved directory', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   for (let i = 0; i < 400; i++) await a.write(`d/${i}`, `content of ${i}`)
   await settled(a, b)

@@ -7,7 +7,7 @@ import test, { type Assert } from 'brittle'
 import { createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 120_000 }
+const TIMEOUT = { timeout: 280_000 }
 
 const NAMES: readonly string[] = [
   'back\\slash', 'trailing\\', '\\', 'new\nline', 'tab\tand\rreturn', '\u0001\u001b[31m\u007f', ' leading space', 'trailing space ', ' ', '   ',
@@ -24,7 +24,7 @@ function raw(directory: string): string[] {
 
 async function settled(...devices: readonly Device[]): Promise<void> {
   for (const device of devices) {
-    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
 }

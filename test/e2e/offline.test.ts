@@ -4,7 +4,7 @@ import test from 'brittle'
 import { createPair, waitConnected } from './harness.ts'
 import { waitEqual } from './tree.ts'
 
-test('edits made on both sides while both daemons were stopped are merged', { timeout: 90_000 }, async (t) => {
+test('edits made on both sides while both daemons were stopped are merged', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('keep.txt', 'keep')
   await a.write('edit-on-a.txt', 'before')
@@ -32,7 +32,7 @@ test('edits made on both sides while both daemons were stopped are merged', { ti
   t.ok(tree.get('keep.txt')?.startsWith('file 600 '))
 })
 
-test('edits made while the other device was away arrive when it is back', { timeout: 90_000 }, async (t) => {
+test('edits made while the other device was away arrive when it is back', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('shared.txt', '1')
   await waitEqual([a.path(), b.path()], 20_000, () => b.read('shared.txt').then(() => true, () => false))

@@ -3,7 +3,7 @@ import test from 'brittle'
 import { createDevices, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 90_000
+const TIMEOUT_MS = 280_000
 
 interface Invite {
   readonly schema: number

@@ -18,7 +18,7 @@ async function makeTree(root: string): Promise<void> {
   await writeFile(`${root}/large.bin`, randomBytes(LARGE_BYTES))
 }
 
-test('a tree of 3,000 small files and one of 64 MiB reaches an empty device and stays equal', { timeout: 200_000 }, async (t) => {
+test('a tree of 3,000 small files and one of 64 MiB reaches an empty device and stays equal', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createDevices(t, ['a', 'b'])
   if (a === undefined || b === undefined) throw new Error('unreachable')
   await makeTree(a.path())

@@ -8,7 +8,7 @@ import type { FolderStatus } from '../../rpc/schema.ts'
 import { createGroup, Device, waitConnected, type Scope } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 180_000 }
+const TIMEOUT = { timeout: 280_000 }
 
 async function status(device: Device): Promise<FolderStatus | null> {
   return (await device.call('status.get', {})).folders[0] ?? null
@@ -55,13 +55,13 @@ test('R20–R22: a removed device gets nothing more, the others change the key; 
   t.is((await status(c))?.reason?.code, 'removed', 'also after a restart')
 
   const { invite } = await b.call('invites.create', {})
-  await c.call('invites.join', { code: invite, timeoutMs: 30_000 })
+  await c.call('invites.join', { code: invite, timeoutMs: 120_000 })
   const tree = await waitEqual([a.path(), b.path(), c.path()], 60_000, async () => (await has(a, 'meanwhile.txt')()) && (await has(c, 'secret.txt')()))
   t.alike([...tree.keys()], ['meanwhile.txt', 'secret.txt', 'shared.txt'], 'its files were merged, with no conflict')
   const { devices } = await a.call('devices.list', {})
   t.is(devices.length, 3)
   t.absent(devices.some((device) => device.id === old), 'the old key is dead')
-  t.is((await c.call('folders.sync', { timeoutMs: 30_000 })).outcome, 'in-sync')
+  t.is((await c.call('folders.sync', { timeoutMs: 120_000 })).outcome, 'in-sync')
 })
 
 test('R24: join --leave from a group of several', TIMEOUT, async (t) => {

@@ -7,7 +7,7 @@ import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
 import { whyNoShim, type Call, type Errno } from '../shim/shim.ts'
 import { treeOf, waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 280_000
 const BYTES = 3 << 20
 const HEAL_MS = 60_000
 const noShim = whyNoShim()

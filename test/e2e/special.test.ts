@@ -6,7 +6,7 @@ import test from 'brittle'
 import { createPair } from './harness.ts'
 import { treeOf, waitEqual, waitFor } from './tree.ts'
 
-test('ignored paths stay on their device; the ignore file itself is synced', { timeout: 90_000 }, async (t) => {
+test('ignored paths stay on their device; the ignore file itself is synced', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('.p2psyncignore', 'build/\n*.tmp\n!keep.tmp\n')
   await waitFor('the rules arrive', () => existsSync(b.path('.p2psyncignore')))
@@ -14,7 +14,7 @@ test('ignored paths stay on their device; the ignore file itself is synced', { t
   await a.write('src/a.tmp', 'x')
   await a.write('src/keep.tmp', 'kept')
   await b.write('build/other.bin', 'y')
-  await a.call('folders.sync', { timeoutMs: 20_000 })
+  await a.call('folders.sync', { timeoutMs: 120_000 })
   t.is(await b.read('src/keep.tmp'), 'kept')
   t.absent(existsSync(b.path('src/a.tmp')))
   t.absent(existsSync(b.path('build/output.bin')))
@@ -26,7 +26,7 @@ test('ignored paths stay on their device; the ignore file itself is synced', { t
   t.pass('what is ignored no more is synced')
 })
 
-test('FIFOs and names that are no UTF-8 are reported and everything else goes on', { timeout: 90_000 }, async (t) => {
+test('FIFOs and names that are no UTF-8 are reported and everything else goes on', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   execFileSync('mkfifo', [a.path('pipe')])
   writeFileSync(Buffer.concat([Buffer.from(`${a.path()}/bad-`), Buffer.from([0xff, 0xfe])]), 'x')
@@ -45,7 +45,7 @@ test('FIFOs and names that are no UTF-8 are reported and everything else goes on
   t.absent(left.some((problem) => problem.path === 'pipe'), 'the problem is gone')
 })
 
-test('hard links are synced as files of their own; an edit of one stays one', { timeout: 90_000 }, async (t) => {
+test('hard links are synced as files of their own; an edit of one stays one', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('first.txt', 'linked')
   await link(a.path('first.txt'), a.path('second.txt'))
@@ -56,7 +56,7 @@ test('hard links are synced as files of their own; an edit of one stays one', { 
   t.is(await a.read('first.txt'), 'linked', 'not written through')
 })
 
-test('a symlink out of the folder is never followed', { timeout: 90_000 }, async (t) => {
+test('a symlink out of the folder is never followed', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await b.write('dir/file.txt', 'inside')
   await waitEqual([a.path(), b.path()], 20_000, () => existsSync(a.path('dir/file.txt')))
@@ -67,7 +67,7 @@ test('a symlink out of the folder is never followed', { timeout: 90_000 }, async
   execFileSync('ln', ['-s', '../outside', a.path('dir')])
   await b.write('dir/file.txt', 'edited on b')
   await a.start()
-  await waitFor('both are settled', async () => (await a.call('folders.sync', { timeoutMs: 30_000 })).outcome === 'in-sync')
+  await waitFor('both are settled', async () => (await a.call('folders.sync', { timeoutMs: 120_000 })).outcome === 'in-sync')
   await waitEqual([a.path(), b.path()], 20_000)
   t.is(await readFile(a.beside('outside/file.txt'), 'utf8'), 'not yours')
 })

@@ -5,7 +5,7 @@ import { createDevices, createPair } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 import type { StatusDocument } from '../../rpc/schema.ts'
 
-test('R37: status states the folder, its totals and who is in sync', { timeout: 90_000 }, async (t) => {
+test('R37: status states the folder, its totals and who is in sync', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('one.txt', '12345')
   await a.write('dir/two.txt', '678')
@@ -27,7 +27,7 @@ test('R37: status states the folder, its totals and who is in sync', { timeout: 
   t.is((await a.cli('status')).code, 0, 'text for people too')
 })
 
-test('sync: 0 when equal, also right after an edit', { timeout: 90_000 }, async (t) => {
+test('sync: 0 when equal, also right after an edit', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   for (let i = 0; i < 5; i++) {
     await a.write('edit.txt', `edit ${i}`)
@@ -39,7 +39,7 @@ test('sync: 0 when equal, also right after an edit', { timeout: 90_000 }, async 
   t.pass('each sync that ended with 0 left equal trees')
 })
 
-test('sync: 4 with none connected though others have the folder, 5 when halted', { timeout: 90_000 }, async (t) => {
+test('sync: 4 with none connected though others have the folder, 5 when halted', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await b.stop()
   await waitFor('a sees that b went', async () => !(await a.isConnectedTo(b)))
@@ -62,7 +62,7 @@ test('sync: 4 with none connected though others have the folder, 5 when halted',
   await waitEqual([a.path(), b.path()], 30_000)
 })
 
-test('R26: a folder without its marker is halted and nothing is deleted elsewhere', { timeout: 90_000 }, async (t) => {
+test('R26: a folder without its marker is halted and nothing is deleted elsewhere', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('precious.txt', 'bytes')
   await waitEqual([a.path(), b.path()], 20_000, () => b.read('precious.txt').then(() => true, () => false))
@@ -75,7 +75,7 @@ test('R26: a folder without its marker is halted and nothing is deleted elsewher
   t.is(await b.read('precious.txt'), 'bytes')
 })
 
-test('a paused folder neither sends nor takes until it is resumed', { timeout: 90_000 }, async (t) => {
+test('a paused folder neither sends nor takes until it is resumed', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   t.is((await a.cli('pause', 'docs')).code, 0)
   t.is((await a.call('status.get', {})).folders[0]?.state, 'paused')
@@ -89,7 +89,7 @@ test('a paused folder neither sends nor takes until it is resumed', { timeout: 9
   t.alike([...tree.keys()], ['meanwhile.txt', 'while-paused.txt'])
 })
 
-test('remove stops syncing here, files stay; added again it merges', { timeout: 90_000 }, async (t) => {
+test('remove stops syncing here, files stay; added again it merges', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await a.write('file.txt', '1')
   await waitEqual([a.path(), b.path()], 20_000, () => b.read('file.txt').then(() => true, () => false))
@@ -103,14 +103,14 @@ test('remove stops syncing here, files stay; added again it merges', { timeout: 
   t.ok(tree.has('file.txt'))
 })
 
-test('a device alone is in sync with itself', { timeout: 60_000 }, async (t) => {
+test('a device alone is in sync with itself', { timeout: 280_000 }, async (t) => {
   const [a] = await createDevices(t, ['a'])
   await a?.add()
   const synced = await a?.cli('sync', '--timeout', '10s', '--json')
   t.is(synced?.code, 0, synced?.stderr)
 })
 
-test('R25: two folders of one name made apart in one group stay two, and status says so', { timeout: 90_000 }, async (t) => {
+test('R25: two folders of one name made apart in one group stay two, and status says so', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await mkdir(b.beside('other'), { recursive: true })
   const made = await b.cli('add', b.beside('other'), '--name', 'docs', '--new', '--json')

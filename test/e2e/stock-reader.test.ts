@@ -14,7 +14,7 @@ interface ListedKeys {
   readonly folders: readonly { readonly id: string; readonly drives: readonly { readonly device: string; readonly key: string; readonly encryptionKey: string }[] }[]
 }
 
-test('a stock Hyperdrive reads each device\'s drive as exactly the live tree', { timeout: 120_000 }, async (t) => {
+test('a stock Hyperdrive reads each device\'s drive as exactly the live tree', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
   await fill(a)
   await waitEqual([a.path(), b.path()], 30_000, () => b.read('dir/deep/file.txt').then(() => true, () => false))

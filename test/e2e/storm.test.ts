@@ -80,7 +80,7 @@ async function hashesBelow(directory: string): Promise<Set<string>> {
 
 const hash = (content: string): string => createHash('sha256').update(content).digest('hex')
 
-test('two users at work at once: equal trees, no problems', { timeout: 200_000 }, async (t) => {
+test('two users at work at once: equal trees, no problems', { timeout: 280_000 }, async (t) => {
   const seed = Number(process.env['P2PSYNC_STORM_SEED'] ?? randomInt(1_000_000))
   t.comment(`P2PSYNC_STORM_SEED=${seed}`)
   const random = generator(seed)
@@ -97,7 +97,7 @@ test('two users at work at once: equal trees, no problems', { timeout: 200_000 }
     if (i === 165) await b.start()
   }
   await waitConnected(a, b)
-  const tree = await waitEqual([a.path(), b.path()], 60_000, async () => (await a.call('folders.sync', { timeoutMs: 30_000 })).outcome === 'in-sync')
+  const tree = await waitEqual([a.path(), b.path()], 60_000, async () => (await a.call('folders.sync', { timeoutMs: 120_000 })).outcome === 'in-sync')
   t.ok(tree.size > 0)
   for (const device of [a, b]) t.alike((await device.call('status.get', {})).folders[0]?.problems, [], `${device.name} has no problems`)
 

@@ -4,7 +4,7 @@ import test from 'brittle'
 import { createGroup, waitConnected } from './harness.ts'
 import { waitEqual } from './tree.ts'
 
-test('three devices reach one tree, and a change travels through one to another while its author is off', { timeout: 120_000 }, async (t) => {
+test('three devices reach one tree, and a change travels through one to another while its author is off', { timeout: 280_000 }, async (t) => {
   const [a, b, c] = await createGroup(t, ['a', 'b', 'c'])
   if (a === undefined || b === undefined || c === undefined) throw new Error('unreachable')
   const roots = [a.path(), b.path(), c.path()]

@@ -8,7 +8,7 @@ import test from 'brittle'
 import { createGroup, createPair, waitConnected, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 120_000 }
+const TIMEOUT = { timeout: 280_000 }
 
 /** What of a stopped device a backup takes. */
 type Part = 'state' | 'files'
@@ -37,7 +37,7 @@ async function rollBack(device: Device, backup: string, part: Part): Promise<voi
 
 async function settled(...devices: readonly Device[]): Promise<void> {
   for (const device of devices) {
-    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
 }

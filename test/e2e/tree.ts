@@ -35,26 +35,29 @@ export function differences(left: Tree, right: Tree): string[] {
   return lines
 }
 
+/** What is waited for may take so many times as long as asked: a machine with other work is slower, and nothing is wrong by that. */
+export const PATIENCE = 4
+
 /** Waits until all roots hold the same tree by hash and `ready` holds; rejects with the differences. */
 export async function waitEqual(roots: readonly string[], timeoutMs = 20_000, ready: () => Promise<boolean> | boolean = () => true): Promise<Tree> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = Date.now() + timeoutMs * PATIENCE
   let last: string[] = []
   for (;;) {
     const found = await compare(roots)
     if (found.kind === 'equal' && (await ready())) return found.tree
     last = found.kind === 'equal' ? [`equal, but not as expected: ${[...found.tree.keys()].slice(0, 40).join(' ')}`] : found.lines
-    if (Date.now() > deadline) throw new Error(`not equal after ${timeoutMs} ms, ${last.length} differences:\n${last.slice(0, 20).join('\n')}`)
+    if (Date.now() > deadline) throw new Error(`not equal after ${timeoutMs * PATIENCE} ms, ${last.length} differences:\n${last.slice(0, 20).join('\n')}`)
     await pause(TREE_POLL_MS)
   }
 }
 
 /** Waits until `condition` gives something other than false, null or undefined, and returns that. */
 export async function waitFor<T>(what: string, condition: () => Promise<T | false | null | undefined> | T | false | null | undefined, timeoutMs = 20_000): Promise<T> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = Date.now() + timeoutMs * PATIENCE
   for (;;) {
     const value = await condition()
     if (value !== false && value !== null && value !== undefined) return value
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs * PATIENCE} ms: ${what}`)
     await pause(POLL_MS)
   }
 }

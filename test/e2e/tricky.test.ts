@@ -13,7 +13,7 @@ import test, { type Assert } from 'brittle'
 import { createPair, type Device } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT = { timeout: 180_000 }
+const TIMEOUT = { timeout: 280_000 }
 const run = promisify(execFile)
 const MIB = 1024 * 1024
 
@@ -26,7 +26,7 @@ async function has(program: string): Promise<boolean> {
 
 async function equalWithoutConflict(t: Assert, a: Device, b: Device): Promise<void> {
   for (const device of [a, b]) {
-    const result = await device.call('folders.sync', { timeoutMs: 60_000 })
+    const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
   await waitEqual([a.path(), b.path()], 40_000)

@@ -7,7 +7,7 @@ import { whyNoShim } from '../shim/shim.ts'
 import { createWorld, Device, pair } from './harness.ts'
 import { treeOf, waitEqual, waitFor } from './tree.ts'
 
-const TIMEOUT_MS = 150_000
+const TIMEOUT_MS = 280_000
 const FILES = 30
 const HALT_MS = 30_000
 const HEAL_MS = 60_000

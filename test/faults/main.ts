@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../../base/errors.ts'
 import type { Scope } from '../e2e/harness.ts'
 import { whyNoShim } from '../shim/shim.ts'
-import { FaultRig, type Verdict } from './rig.ts'
+import { FaultRig, HEAL_GOAL_MS, type Verdict } from './rig.ts'
 import { CASES, type Case } from './steps.ts'
 
 const text = { type: 'string' } as const
@@ -38,7 +38,7 @@ async function onePair(pair: number, cases: readonly Case[], rows: { case: Case;
   const scope: Scope = { tmp: async () => await Promise.resolve(work), teardown: (run) => ends.push(run) }
   let keep = false
   try {
-    const rig = await FaultRig.create(scope)
+    const rig = await FaultRig.create(scope, HEAL_GOAL_MS)
     for (let i = 0; i < CASES_PER_PAIR && !keep && Date.now() < end; i++) {
       const one = cases[rows.length]
       if (one === undefined) break

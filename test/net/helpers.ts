@@ -64,6 +64,9 @@ export async function openDevice(t: Assert, options: { name: string; bootstrap: 
   return { group, network, pairing, stateDir, close }
 }
 
+/** A machine with other work is slower, and nothing is wrong by that. */
+export const PATIENCE_MS = 60_000
+
 /** Resolves once the device is connected to the other. */
 export async function connected(from: Device, to: Device): Promise<PeerLink> {
   return until(
@@ -73,7 +76,7 @@ export async function connected(from: Device, to: Device): Promise<PeerLink> {
 }
 
 /** Waits for an event after which `read` gives something. */
-export async function until<T>(subscribe: (check: () => void) => () => void, read: () => T | null | undefined | false, ms = 10_000): Promise<T> {
+export async function until<T>(subscribe: (check: () => void) => () => void, read: () => T | null | undefined | false, ms = PATIENCE_MS): Promise<T> {
   const now = read()
   if (now) return now
   return new Promise<T>((resolve, reject) => {
@@ -98,7 +101,7 @@ export async function groupHas(device: Device, read: () => boolean): Promise<voi
 /** Pairs `newcomer` into the group of `inviter` and waits until they are connected. */
 export async function pair(inviter: Device, newcomer: Device): Promise<void> {
   const { code } = await inviter.pairing.createInvite({ expiresMs: 60_000 })
-  await newcomer.pairing.join(code, { timeoutMs: 15_000 })
+  await newcomer.pairing.join(code, { timeoutMs: PATIENCE_MS })
   await Promise.all([connected(inviter, newcomer), connected(newcomer, inviter)])
 }
 

@@ -10,7 +10,7 @@ import { checkDoctor, checkDrafts, checkLog, checkStaging, gather } from '../cha
 import { judgeTree } from '../crash/judge.ts'
 import { Scenario } from '../crash/scenario.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
-import { differences, treeOf, waitFor } from '../e2e/tree.ts'
+import { differences, PATIENCE, treeOf, waitFor } from '../e2e/tree.ts'
 import { Random } from '../fakes/random.ts'
 import { readJournal, type Op } from '../shim/journal.ts'
 import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
@@ -30,7 +30,7 @@ export interface Outcome {
   readonly wrong: readonly string[]
 }
 
-const SETTLE_MS = 60_000
+const SETTLE_MS = 60_000 * PATIENCE
 const SYNC_MS = 5_000
 const STAGING_MS = 10_000
 

@@ -283,7 +283,7 @@ test('close ends calls and streams within its time, and removes the socket', asy
   await client.call('devices.list')
   const started = Date.now()
   await fake.close()
-  t.ok(Date.now() - started < 3000)
+  t.ok(Date.now() - started < 30_000)
   t.is(await call, 'TIMEOUT', 'the handler was told and its answer still went out')
   t.is((await next).done, true)
   t.is(await client.call('devices.list').catch((error: P2psyncError) => error.code), 'NOT_RUNNING')
