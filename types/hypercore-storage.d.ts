@@ -5,6 +5,7 @@ declare module 'hypercore-storage' {
   export interface CoreWriter {
     flush(): Promise<boolean>
     setHead(head: unknown): void
+    setHints(hints: { readonly contiguousLength: number; readonly recovering?: unknown }): void
     putBlock(index: number, data: Buffer): void
     putTreeNode(node: TreeNode): void
     deleteBlock(...values: unknown[]): void

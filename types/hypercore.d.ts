@@ -62,6 +62,10 @@ declare module 'hypercore' {
     readonly peers: readonly unknown[]
     readonly core: {
       readonly replicator: Replicator
+      readonly header: { readonly hints: { readonly contiguousLength: number; readonly remoteContiguousLength: number; readonly recovering?: unknown } }
+      /** What `flushHints` would write differs from what it wrote last. */
+      hintsChanged: boolean
+      flushHints(): Promise<void>
       readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean; sign(batch: TreeBatch, keyPair: KeyPair): Buffer }
       /** Kept if none is known yet; rejects if the key is not its hash. */
       setManifest(manifest: Manifest): Promise<void>

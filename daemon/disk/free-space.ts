@@ -2,8 +2,8 @@
  * Keeps a content that cannot fit from being begun: half of a large file in staging would fill the disk for everybody, the owner of the
  * files first, and be fetched again and again. Some room is left for other programs, our own store among them.
  */
-import { statfs } from 'node:fs/promises'
 import { FREE_RESERVE_BYTES, FREE_RESERVE_SHARE } from '../../base/limits.ts'
+import { statfs } from './sys.ts'
 
 /** What a file system says; as `statfs`. */
 export interface FileSystemSpace {

@@ -21,7 +21,7 @@ export type StableRead =
 
 /** The longest tick of a kernel clock (100 Hz), and some more. */
 const TICK_MS = 12
-/** Where times are fine: a file that is written in several calls is mostly read once, complete. */
+/** Where times are fine: a file that is written in several calls is mostly read once, complete. One that was renamed into place is complete. */
 const QUIET_MS = 2
 const ATTEMPTS = 4
 /** Reading less than this takes no longer than the check of the name would. */
@@ -71,7 +71,7 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, options: Stable
 
 /** `stat`: from which on no write goes unnoticed, if `quiet`. */
 async function settle(fd: number, before: Stat, fine: boolean): Promise<{ readonly stat: Stat; readonly quiet: boolean }> {
-  const quietMs = fine && before.size > 0 && before.size < LONG_READ_BYTES ? QUIET_MS : TICK_MS
+  const quietMs = quietFor(before, fine)
   const young = youngMs(before, quietMs)
   if (young > 0) await sleep(young)
   const stat = young > 0 ? await fstat(fd) : before
@@ -79,6 +79,12 @@ async function settle(fd: number, before: Stat, fine: boolean): Promise<{ readon
   // From one tick on a small file is as safe as where times are coarse; of those there are many, and few large ones.
   const ask = fine && (stat.size >= LONG_READ_BYTES || youngMs(stat, TICK_MS) > 0)
   return !ask || (await writesAreDone(fd, Number(stat.size))) ? { stat, quiet: true } : { stat: await fstat(fd), quiet: false }
+}
+
+/** How long nothing may have happened to a file that is read. A write sets both times to one: what came later was a rename, or a change of mode. */
+export function quietFor(stat: Pick<Stat, 'size' | 'mtimeNs' | 'ctimeNs'>, fine: boolean): number {
+  if (!fine || stat.size === 0n || stat.size >= LONG_READ_BYTES) return TICK_MS
+  return stat.mtimeNs === stat.ctimeNs ? QUIET_MS : 0
 }
 
 /** The name still stands for what was read. */

@@ -87,6 +87,8 @@ export const fstat = paced(
     })
 )
 
+export const statfs = paced((path: string) => fs.statfsSync(path), promisify(fs.statfs as (path: string, done: (error: Error | null, stats: fs.StatsFs) => void) => void))
+
 /** Null if nothing is there; throws for everything else. */
 export const lstatOrNull = paced(
   (path: string): Stat | null => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,

@@ -10,6 +10,7 @@ import type { Workers } from '../../base/workers.ts'
 import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
+import { quietHints } from './quiet-hints.ts'
 import { Remote } from './remote.ts'
 import { Runs } from './runs.ts'
 import type { References } from './blob-job.ts'
@@ -194,6 +195,7 @@ export class Drives extends Resource {
     this.#store.makeVirtual(blobs, virtual)
     const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, folder, namespace, offered: false }
     if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
+    for (const core of [drive.core, blobs]) quietHints(core)
     this.#store.makeDurable(drive.core)
     this.#store.makeDurable(blobs, () => open.offered)
     drive.core.on('append', () => this.runs.grew(key))
@@ -213,6 +215,7 @@ export class Drives extends Resource {
       this.runs.grew(driveKey)
       onGrow(driveKey)
     }
+    quietHints(core)
     const drive = new Remote({ core, device, generation, onGrow: grown })
     this.#remote.set(driveKey, { drive, folder })
     return drive

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import test from 'brittle'
 import { FineTimes, writesAreDone } from '../../daemon/disk/fine-times.ts'
 import { Roots } from '../../daemon/disk/roots.ts'
-import { readStable } from '../../daemon/disk/stable-read.ts'
+import { quietFor, readStable } from '../../daemon/disk/stable-read.ts'
 import { fstat, lstat } from '../../daemon/disk/sys.ts'
 import { chunkId, contentList } from '../../daemon/sync/content.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -93,6 +93,15 @@ test('a small file just renamed into place is read at once where times are fine,
   const ages = []
   for (let i = 0; i < 20; i++) ages.push(await age(true))
   t.ok(Math.min(...ages) < 12, 'fine: it was not')
+})
+
+test('where times are fine only what was written last waits for the next write, and not what was renamed into place', (t) => {
+  const stat = (size: number, mtimeNs: bigint, ctimeNs: bigint): Parameters<typeof quietFor>[0] => ({ size: BigInt(size), mtimeNs, ctimeNs })
+  t.is(quietFor(stat(100, 5n, 5n), true), 2, 'written')
+  t.is(quietFor(stat(100, 4n, 5n), true), 0, 'renamed')
+  t.is(quietFor(stat(100, 4n, 5n), false), 12, 'coarse times')
+  t.is(quietFor(stat(0, 4n, 5n), true), 12, 'empty')
+  t.is(quietFor(stat(MIB, 4n, 5n), true), 12, 'long')
 })
 
 test('an empty file is left to settle: most are about to be written', async (t) => {
