@@ -6,11 +6,27 @@ declare module 'hyperbee' {
     valueEncoding: 'binary'
   }
 
+  export interface BatchOptions extends BinaryOptions {
+    /** Blocks that the batch keeps of those it reads; default: 128. */
+    maxBlocksCached?: number
+  }
+
+  /** A node of the B-tree as a batch sees it. */
+  export interface TreeNode {
+    readonly keys: readonly { readonly seq: number }[]
+    /** None: a leaf. */
+    readonly children: readonly { readonly seq: number }[]
+    getKey(index: number): Promise<Buffer>
+    getChildNode(index: number): Promise<TreeNode>
+  }
+
   export interface Batch {
     put(key: Buffer, value: Buffer): Promise<void>
     del(key: Buffer): Promise<void>
     get(key: Buffer): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
     flush(): Promise<void>
+    /** Null: the tree is empty. */
+    getRoot(ensureHeader: boolean): Promise<TreeNode | null>
     /** Gives up what was gathered and frees the lock. */
     close(): Promise<void>
   }
@@ -18,7 +34,7 @@ declare module 'hyperbee' {
   export default class Hyperbee {
     readonly core: Hypercore
     readonly version: number
-    batch(options: BinaryOptions): Batch
+    batch(options: BatchOptions): Batch
     get(key: Buffer, options: BinaryOptions): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
     /** Of the tree as it is now, in the order of the keys. */
     createReadStream(range: { readonly gte: Buffer; readonly lt: Buffer }, options: BinaryOptions): AsyncIterable<{ seq: number; key: Buffer; value: Buffer }>

@@ -44,6 +44,24 @@ export async function appendSealed(core: Hypercore, blocks: readonly SealedBlock
   await core.state.append(blocks, { keyPair: core.keyPair })
 }
 
+/**
+ * Reads blocks of a core with one trip to the database, and keeps them for a moment, so that asking for each of them costs none. For
+ * small blocks that are wanted right after, of a core that is not virtual. Those that are not there are not kept.
+ */
+export async function readAhead(core: Hypercore, blocks: Iterable<number>): Promise<void> {
+  const { storage } = core.state
+  const memory = memoryOf(storage)
+  if (memory === null || virtualCore(storage) !== null) return
+  const missing = [...new Set(blocks)].filter((index) => memory.block(index) === undefined)
+  if (missing.length === 0) return
+  const { era } = memory
+  const reader = storage.read()
+  const reading = missing.map((index) => reader.getBlock(index))
+  reader.tryFlush()
+  const read = await Promise.all(reading)
+  memory.read(era, missing.flatMap((index, i) => (read[i] === null || read[i] === undefined ? [] : [[index, read[i]] as const])))
+}
+
 const hashOf = crypto.data
 crypto.data = (block) => (block instanceof SealedBlock ? block.leaf : hashOf(block))
 

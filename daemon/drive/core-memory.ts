@@ -30,6 +30,7 @@ export class CoreMemory {
   readonly #blocks = new Map<number, Buffer>()
   #blockBytes = 0
   #retired = false
+  #era = 0
   #timer: NodeJS.Timeout | null = null
 
   /** @param length of the core now; Infinity where it is not known. */
@@ -72,6 +73,15 @@ export class CoreMemory {
     else this.#timer.refresh()
   }
 
+  /** Blocks as they were read from the database. `era`: from before the read; what was read before a deletion is not kept. */
+  read(era: number, blocks: readonly (readonly [number, Buffer])[]): void {
+    if (era === this.#era) this.wrote([], blocks)
+  }
+
+  get era(): number {
+    return this.#era
+  }
+
   /** For good: something writes that it does not see. */
   retire(): void {
     this.#retired = true
@@ -80,6 +90,7 @@ export class CoreMemory {
 
   /** Something is deleted: from now on only what is written later is known. */
   forget(): void {
+    this.#era++
     this.#unwrittenFrom = Infinity
     this.#written.clear()
     this.#drop()

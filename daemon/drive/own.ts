@@ -21,6 +21,7 @@ import { encodeKey } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 import type { Sealer } from './seal.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
+import { MAX_WARM_BLOCKS, warm } from './warm.ts'
 
 const BINARY = { keyEncoding: 'binary', valueEncoding: 'binary' } as const
 
@@ -166,8 +167,9 @@ export class Own implements OwnDrive {
 
   async #publish(changes: readonly Publication[], source: Source): Promise<readonly Published[]> {
     const ranges = await this.#store(changes, source)
-    const batch = this.#drive.db.batch(BINARY)
+    const batch = this.#drive.db.batch({ ...BINARY, maxBlocksCached: MAX_WARM_BLOCKS })
     try {
+      await warm(this.db, batch, changes.flatMap(({ path }) => [encodeKey('files', path), encodeKey('p2psync', path)]))
       for (const [i, change] of changes.entries()) await state(batch, change, ranges[i] as BlobRange | null | 'unreadable')
       await batch.flush()
     } catch (error) {
