@@ -8,6 +8,9 @@ import { messageOf } from '../../base/errors.ts'
 import type { HistoryRow } from '../ports.ts'
 import type { FolderContext } from './context.ts'
 
+/** Rows of history that are read together: after a mass deletion thousands are due at once. */
+const ROWS_AT_ONCE = 256
+
 interface Fresh {
   readonly name: string
   readonly at: number
@@ -66,17 +69,25 @@ export async function lookAgainAtAll(context: FolderContext, windowMs: number): 
 }
 
 async function recheck(context: FolderContext, names: readonly string[]): Promise<void> {
-  const { disk, index, log } = context.ports
-  for (const name of names) {
-    if (context.signal.aborted) return context.displaced.keep()
-    const row = await index.historyRow(name)
-    if (row === null || row.entry.kind !== 'file') continue
-    const outcome = await disk.recheck(name, row.path, row.entry)
-    if (outcome.kind !== 'stray') continue
-    log.warn({ path: row.path, at: outcome.at }, 'somebody wrote to a file after a sync had replaced it; what was written stands under a name of its own')
-    await forget(context, row)
-    context.work.markScan(outcome.at === null ? [row.path] : [row.path, outcome.at])
+  const { index } = context.ports
+  for (let start = 0; start < names.length; start += ROWS_AT_ONCE) {
+    const rows = await Promise.all(names.slice(start, start + ROWS_AT_ONCE).map((name) => index.historyRow(name)))
+    for (const row of rows) {
+      if (context.signal.aborted) return context.displaced.keep()
+      if (row !== null) await recheckOne(context, row)
+    }
   }
+}
+
+async function recheckOne(context: FolderContext, row: HistoryRow): Promise<void> {
+  const { disk, log } = context.ports
+  const { name, path, entry } = row
+  if (entry.kind !== 'file') return
+  const outcome = await disk.recheck(name, path, entry)
+  if (outcome.kind !== 'stray') return
+  log.warn({ path, at: outcome.at }, 'somebody wrote to a file after a sync had replaced it; what was written stands under a name of its own')
+  await forget(context, row)
+  context.work.markScan(outcome.at === null ? [path] : [path, outcome.at])
 }
 
 /** The old version is not there any more: the user's own program wrote over it. */
