@@ -1,5 +1,5 @@
 /** What must hold once all devices are in sync and nobody acts any more. Each returns sentences; none is good. */
-import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { stripConflict } from '../../daemon/sync/conflict.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -22,7 +22,8 @@ export function contentsOf(device: Device): Contents {
   const live = new Map<string, string>()
   const history = new Map<string, string>()
   gather(device.path(), live, '.p2psync')
-  gather(device.path('.p2psync', 'history'), history, null)
+  // Made when something is displaced for the first time.
+  if (existsSync(device.path('.p2psync', 'history'))) gather(device.path('.p2psync', 'history'), history, null)
   return { live, history }
 }
 

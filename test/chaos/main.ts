@@ -2,15 +2,18 @@
  * Tries to lose data: real daemons, random users on all devices at once, daemons that are killed, stopped and paused. Then all heals
  * and nothing may be lost, mixed, left behind or said wrongly. Prints its seed; on failure it keeps the work folder.
  *
- *     npm run chaos -- [--seed N] [--seconds S] [--devices N] [--kill] [--dir PATH]
+ *     npm run chaos -- [--seed N] [--seconds S] [--devices N] [--kill] [--full] [--dir PATH]
+ *
+ * `--full`: each device on a small file system of its own, which is filled to the last byte at times (needs root).
  */
+import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { messageOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { FolderStatus } from '../../rpc/shapes.ts'
 import { createWorld, Device, pair, waitConnected, type Scope } from '../e2e/harness.ts'
 import { treeOf, waitFor } from '../e2e/tree.ts'
@@ -24,22 +27,26 @@ interface Options {
   readonly seconds: number
   readonly devices: number
   readonly kill: boolean
+  readonly full: boolean
   readonly dir: string
 }
 
 const HEAL_MS = 120_000
 const IDLE_MS = 15_000
+/** Of each device's disk, its store included. */
+const DISK_BYTES = 200 * 1024 * 1024
 const NAMES = ['a', 'b', 'c', 'd', 'e']
 
 function options(): Options {
   const { values } = parseArgs({
-    options: { seed: { type: 'string' }, seconds: { type: 'string' }, devices: { type: 'string' }, kill: { type: 'boolean' }, dir: { type: 'string' } }
+    options: { seed: { type: 'string' }, seconds: { type: 'string' }, devices: { type: 'string' }, kill: { type: 'boolean' }, full: { type: 'boolean' }, dir: { type: 'string' } }
   })
   return {
     seed: Number(values.seed ?? randomInt(1_000_000)),
     seconds: Number(values.seconds ?? 20),
     devices: Number(values.devices ?? 2),
     kill: values.kill ?? false,
+    full: values.full ?? false,
     dir: values.dir ?? tmpdir()
   }
 }
@@ -49,7 +56,7 @@ async function main(given: Options): Promise<number> {
   mkdirSync(work, { recursive: true })
   const ends: (() => unknown)[] = []
   const scope: Scope = { tmp: async () => await Promise.resolve(work), teardown: (run) => ends.push(run) }
-  const called = `--seed ${given.seed} --seconds ${given.seconds} --devices ${given.devices}${given.kill ? ' --kill' : ''}`
+  const called = `--seed ${given.seed} --seconds ${given.seconds} --devices ${given.devices}${given.kill ? ' --kill' : ''}${given.full ? ' --full' : ''}`
   let wrong: string[]
   try {
     wrong = await new Chaos(scope, given, work).run()
@@ -71,6 +78,8 @@ class Site {
   busy: Promise<void> | null = null
   up = true
   peakBytes = 0
+  /** Its disk is: the user does nothing that could be half done. */
+  full = false
 
   constructor(device: Device, user: User, logFile: string) {
     this.device = device
@@ -122,6 +131,7 @@ class Chaos {
     const world = await createWorld(this.#scope)
     this.#sites = NAMES.slice(0, this.#options.devices).map((name) => {
       const device = new Device(this.#scope, world, name)
+      if (this.#options.full) this.#mount(device.beside())
       mkdirSync(device.path(), { recursive: true })
       writeFileSync(device.beside('log'), '')
       return new Site(device, new User(name, device.path(), device.beside(), this.#random, this.#ledger), device.beside('log'))
@@ -142,7 +152,8 @@ class Chaos {
     const end = Date.now() + this.#options.seconds * 1000
     let nextEvent = Date.now() + 1000
     while (Date.now() < end) {
-      await this.#random.pick(this.#sites).user.act()
+      const site = this.#random.pick(this.#sites)
+      if (!site.full) await site.user.act()
       await sleep(this.#random.chance(0.1) ? this.#random.below(400) : this.#random.below(25))
       for (const site of this.#sites) site.measure()
       if (Date.now() < nextEvent) continue
@@ -155,7 +166,7 @@ class Chaos {
   /** Beside the users' work. */
   #disturb(site: Site): void {
     if (site.busy !== null) return
-    const kind = this.#random.weighted({ pause: 2, sync: 2, scan: 1, stop: 2, kill: this.#options.kill ? 8 : 0 })
+    const kind = this.#random.weighted({ pause: 2, sync: 2, scan: 1, stop: 2, kill: this.#options.kill ? 8 : 0, fill: this.#options.full ? 8 : 0 })
     const ms = this.#random.below(2500)
     this.#note(`${site.device.name} ${kind} for ${ms} ms`)
     site.busy = this.#do(site, kind, ms)
@@ -168,7 +179,8 @@ class Chaos {
       })
   }
 
-  async #do({ device }: Site, kind: 'pause' | 'sync' | 'scan' | 'stop' | 'kill', ms: number): Promise<void> {
+  async #do(site: Site, kind: 'pause' | 'sync' | 'scan' | 'stop' | 'kill' | 'fill', ms: number): Promise<void> {
+    const { device } = site
     switch (kind) {
       case 'pause':
         await device.call('folders.pause', {})
@@ -189,7 +201,34 @@ class Chaos {
         await device.kill9()
         await sleep(ms)
         return await device.start()
+      case 'fill':
+        return await this.#fill(site, ms)
     }
+  }
+
+  #mount(root: string): void {
+    mkdirSync(root, { recursive: true })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', root])
+    this.#scope.teardown(() => execFileSync('umount', ['--lazy', root]))
+  }
+
+  /** Nothing fits for a while, in which the daemon may die; there is room again before it starts. */
+  async #fill(site: Site, ms: number): Promise<void> {
+    const { device, user } = site
+    site.full = true
+    await user.rest()
+    const ballast = device.beside('ballast')
+    const rest = this.#random.pick([0, 0, 4096, 100_000])
+    fill(ballast, rest)
+    const dies = this.#options.kill && this.#random.chance(0.5)
+    if (dies) {
+      await sleep(this.#random.below(ms + 1))
+      await device.kill9()
+    }
+    await sleep(ms)
+    rmSync(ballast)
+    site.full = false
+    if (dies || !device.isRunning) await device.start()
   }
 
   async #heal(): Promise<string[]> {
@@ -245,6 +284,24 @@ class Chaos {
 async function idleFolder(device: Device): Promise<FolderStatus | null> {
   const folder = (await device.call('status.get', {})).folders[0]
   return folder?.state === 'idle' ? folder : null
+}
+
+/** All room but `rest` bytes. */
+function fill(path: string, rest: number): void {
+  const fd = openSync(path, 'w')
+  try {
+    for (let size = 1024 * 1024; size >= 4096; ) {
+      try {
+        if (writeSync(fd, Buffer.alloc(size)) < size) size /= 2
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOSPC') throw error
+        size /= 2
+      }
+    }
+    ftruncateSync(fd, Math.max(0, fstatSync(fd).size - rest))
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function hashesBelow(directory: string): Iterable<string> {

@@ -4,7 +4,7 @@ import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { createPair, waitConnected, type Device } from './harness.ts'
-import { waitEqual } from './tree.ts'
+import { waitEqual, waitFor } from './tree.ts'
 
 const TIMEOUT = { timeout: 280_000 }
 const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib64/faketime/libfaketime.so.1', '/usr/lib/faketime/libfaketime.so.1']
@@ -40,7 +40,10 @@ async function contents(device: Device): Promise<Set<string>> {
 
 async function quiet(t: Assert, ...devices: readonly Device[]): Promise<void> {
   for (const device of devices) {
-    const { folders } = await device.call('status.get', {})
+    const folders = await waitFor(`${device.name} rests`, async () => {
+      const found = (await device.call('status.get', {})).folders
+      return !['scanning', 'syncing'].includes(found[0]?.state ?? '') && found
+    })
     t.alike(folders.map(({ state, reason, problems }) => [state, reason, problems]), [['idle', null, []]], `${device.name} has nothing to complain of`)
   }
 }

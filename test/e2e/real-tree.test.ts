@@ -29,11 +29,11 @@ test('a tree of 3,000 small files and one of 64 MiB reaches an empty device and 
   await waitEqual([a.path(), b.path()], 150_000)
   t.comment(`${Date.now() - started} ms from add to equal`)
   t.is(await treeHash(a.path()), await treeHash(b.path()))
-  t.is((await b.cli('sync', '--timeout', '60s', '--json')).code, 0)
+  t.is((await b.cli('sync', '--timeout', '200s', '--json')).code, 0)
   const folder = (await b.call('status.get', {})).folders[0]
   t.is(folder?.files, SMALL_FILES + 1)
   t.alike(folder?.problems, [])
   await Promise.all([a.restart(), b.restart()])
-  t.is((await b.cli('sync', '--timeout', '60s', '--json')).code, 0, 'after a restart nothing has to be done again')
+  t.is((await b.cli('sync', '--timeout', '200s', '--json')).code, 0, 'after a restart nothing has to be done again')
   t.is(await treeHash(a.path()), await treeHash(b.path()))
 })

@@ -22,7 +22,7 @@ test('a stock Hyperdrive reads each device\'s drive as exactly the live tree', {
   const file = await open(a.path('huge.bin'), 'r+')
   await file.write(randomBytes(100_000), 0, 100_000, 9_000_000)
   await file.close()
-  const synced = await a.cli('sync', '--timeout', '30s', '--json')
+  const synced = await a.cli('sync', '--timeout', '200s', '--json')
   t.is(synced.code, 0, synced.stderr)
   await waitEqual([a.path(), b.path()], 10_000)
 
