@@ -16,13 +16,13 @@ test('a stream gives the heap room in bytes, whatever its size; when it ends, th
   const { clock, set, room } = make(20 * MIB)
   t.alike(set, [60], 'at the start')
   for (let i = 0; i < 32; i++) room.streamed(MIB)
-  t.alike(set, [60, 320])
+  t.alike(set, [60, 130, 320])
   await clock.run(1000)
-  t.alike(set, [60, 320, 320], 'while it goes on')
+  t.alike(set, [60, 130, 320, 320], 'while it goes on')
   await clock.run(1000)
   t.is(set.at(-1), 60)
   await clock.run(60_000)
-  t.is(set.length, 4, 'and nothing more happens')
+  t.is(set.length, 5, 'and nothing more happens')
   room.close()
 })
 
@@ -32,6 +32,22 @@ test('a large heap needs no more, and a few small files are no stream', (t) => {
   t.ok(large.set.every((percent) => percent === 60))
   large.room.close()
   const small = make(20 * MIB)
-  for (let i = 0; i < 1000; i++) small.room.streamed(4096)
+  for (let i = 0; i < 200; i++) small.room.streamed(4096)
   t.alike(small.set, [60])
+})
+
+test('while many small files come, a heap grows further before it is collected, the less the larger it is', async (t) => {
+  for (const [heapMiB, percent] of [
+    [20, 130],
+    [80, 130],
+    [160, 70],
+    [400, 60]
+  ] as const) {
+    const { clock, set, room } = make(heapMiB * MIB)
+    for (let i = 0; i < 400; i++) room.streamed(4096)
+    t.alike(set, [60, percent], `${heapMiB} MiB`)
+    await clock.run(2000)
+    t.is(set.at(-1), 60)
+    room.close()
+  }
 })
