@@ -14,6 +14,9 @@ import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
 import type { Work } from './work.ts'
 
+/** Fewer cost more fsyncs of directories and batches of the drive, more have less to overlap with. */
+const PIECE_OPS = 256
+
 export interface ContextParts {
   readonly work: Work
   readonly tally: Tally
@@ -22,6 +25,7 @@ export interface ContextParts {
   readonly counter: Counter
   readonly guard: Partial<GuardLimits> | undefined
   readonly foretoldBytes: number | undefined
+  readonly pieceOps: number | undefined
   /** Paused, halted or closing: nothing is fetched. */
   held(): boolean
   /** Marks work and wakes the cycle. */
@@ -77,6 +81,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     refusals: new Map(),
     copyBases: new Map(),
     followers: new Map(),
+    pieceOps: parts.pieceOps ?? PIECE_OPS,
     signal,
     counter,
     wake: () => parts.wake(),

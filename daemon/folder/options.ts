@@ -18,6 +18,8 @@ export interface FolderOptions extends FolderPorts {
   readonly guard?: Partial<GuardLimits>
   /** Contents from this size on are foretold; default: where it is worth it. */
   readonly foretoldBytes?: number
+  /** New files that are carried out before the first of them are stated; default: as many as are worth a batch. */
+  readonly pieceOps?: number
   /** How long history is kept; asked each time. */
   retention?(): Retention
   onState?(): void

@@ -421,6 +421,7 @@ export class SimDevice implements Node {
       clock: life.clock,
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
+      pieceOps: 1,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
       ...(this.#world.weather.foretells === true ? { foretoldBytes: 1 } : {}),
