@@ -3,9 +3,10 @@ import type { FolderPeers, RemoteBatch, RemoteDrive, RemoteRow, Row } from '../p
 import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 import { flag } from './local.ts'
+import { isIgnoreFile } from './rules.ts'
 import { sameEntry } from '../sync/entry-compare.ts'
 import { compareVersions } from '../sync/version.ts'
-import type { Entry } from '../sync/entry.ts'
+import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 
 /** Reads every drive that grew, as far as its blocks can be had now. */
@@ -56,6 +57,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
   const batch = index.batch()
   const dirty: PathKey[] = []
+  const newcomers: Newcomer[] = []
   for (const [i, change] of read.changes.entries()) {
     if (change.entry === null) batch.delRemote(change.path, key)
     else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
@@ -64,7 +66,9 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const own = rows[i] ?? null
     const theirs = newestPerDevice(current)[0]?.entry ?? null
     compareWithDevice(context, batch, device, change.path, own, theirs)
-    if (!isAgreement(context, change.path, own, theirs, remotes[i] ?? [], device)) dirty.push(change.path)
+    const newcomer = own === null && theirs !== null && (remotes[i] ?? []).length === 0 ? asNewcomer(context, change.path, theirs) : null
+    if (newcomer !== null) newcomers.push(newcomer)
+    else if (!isAgreement(context, change.path, own, theirs, remotes[i] ?? [], device)) dirty.push(change.path)
     if (own?.ignored === true || context.rules.ignored(change.path, change.entry?.kind === 'directory')) continue
     if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
@@ -74,6 +78,37 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   await batch.flush()
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
   context.work.markDirty(dirty)
+  await requestAll(context, device, newcomers)
+}
+
+/** A file that one device states, and of whose path nobody has said anything so far. */
+interface Newcomer {
+  readonly path: PathKey
+  readonly entry: FileEntry
+}
+
+/** Null: it must be reconciled to know what is to be done, because something else is under way or goes first: the rules (R32), a scan (R12). */
+function asNewcomer({ copyBases, followers, moving, rules, work }: FolderContext, path: PathKey, entry: Entry): Newcomer | null {
+  if (entry.kind !== 'file' || entry.size === 0 || isIgnoreFile(path) || rules.ignored(path, false)) return null
+  return copyBases.size > 0 || followers.has(path) || moving.current !== null || work.isDoubted(path) ? null : { path, entry }
+}
+
+/**
+ * To reconcile a newcomer would tell no more than that its bytes are needed. So they are asked for at once, and it is reconciled when they
+ * are here, or anything else is heard of it. Where its content is here already it may be a move or a copy, which only the rules know.
+ */
+async function requestAll({ fetcher, ports, work }: FolderContext, device: DeviceId, newcomers: readonly Newcomer[]): Promise<void> {
+  const left = new Set(newcomers.map(({ path }) => path))
+  try {
+    const places = await Promise.all(newcomers.map(({ entry }) => ports.index.places(entry.cid)))
+    for (const [i, { path, entry }] of newcomers.entries()) {
+      if ((places[i] ?? []).length > 0 || fetcher.listOf(entry.cid) !== null) continue
+      fetcher.request({ path, entry, sources: [device] })
+      left.delete(path)
+    }
+  } finally {
+    work.markDirty(left)
+  }
 }
 
 /**

@@ -31,6 +31,11 @@ export class Work {
     return this.#all || this.#paths.size > 0
   }
 
+  /** What stands there is to be looked at, as far as paths were named or all are. */
+  isDoubted(path: PathKey): boolean {
+    return this.#all || this.#paths.has(path)
+  }
+
   get pullDue(): boolean {
     return this.#pull
   }

@@ -1,0 +1,71 @@
+/** What is asked for as soon as a statement comes in, and what is not. */
+import test from 'brittle'
+import type { ObjectId } from '../../daemon/sync/ids.ts'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+/** Two devices, of which the second has not been started. */
+function twoDevices() {
+  const world = new FolderWorld([{}, {}])
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const asked: ObjectId[] = []
+  const answer = a.answer.bind(a)
+  a.answer = (id) => {
+    asked.push(id)
+    return answer(id)
+  }
+  a.start()
+  return { world, a, b, asked }
+}
+
+test('new files come to a device that has nothing at their paths', async (t) => {
+  const { world, a, b, asked } = twoDevices()
+  b.start()
+  await world.rest()
+  for (const name of ['one', 'two', 'three']) a.user.write(name, `content of ${name}`)
+  await world.rest()
+  t.alike(b.files().toSorted(), ['one', 'three', 'two'])
+  t.is(new Set(asked).size, asked.length, 'each object is asked for once')
+  t.is(b.report?.dirty, false)
+})
+
+test('R12: what stands at a path that was not scanned so far is not asked for', async (t) => {
+  const { world, a, b, asked } = twoDevices()
+  a.user.write('same', 'content of both')
+  b.user.write('same', 'content of both')
+  await world.rest()
+  b.start()
+  await world.rest()
+  t.alike(b.files(), ['same'])
+  t.alike(asked, [])
+})
+
+test('a new path whose content is here is not asked for: the file moves there', async (t) => {
+  const { world, a, b, asked } = twoDevices()
+  b.start()
+  a.user.write('old', 'content')
+  await world.rest()
+  const before = b.disk.tree.node('old')?.ino
+  asked.length = 0
+  a.user.rename('old', 'new')
+  await world.rest()
+  t.alike(b.files(), ['new'])
+  t.is(b.disk.tree.node('new')?.ino, before)
+  t.alike(asked, [])
+})
+
+test('a new file whose bytes cannot be had comes as soon as they can', async (t) => {
+  const { world, a, b } = twoDevices()
+  const answer = a.answer.bind(a)
+  a.answer = async () => null
+  b.start()
+  a.user.write('file', 'content')
+  await world.rest()
+  t.alike(b.files(), [])
+  t.is(b.folder.status().need.files, 1, 'it counts as missing')
+  a.answer = answer
+  a.folder.pause()
+  await world.rest()
+  a.folder.resume()
+  await world.rest(60_000)
+  t.alike(b.files(), ['file'])
+})
