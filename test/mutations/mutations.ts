@@ -339,7 +339,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'daemon/folder/move.ts',
     find: 'cuts.reduce((known, cut) => recount(known, cut, take), entry)',
     replace: 'entry',
-    caughtBy: [by('sim/travel', 'R17, R18, R19: both put back, edits on both sides, then they meet')]
+    caughtBy: [by('sim/travel', 'R19: a machine put back behind 0 new drives, its log held by nobody; running on: what it went on with is no older version of what the others have')]
   },
   {
     bug: 'files that are missing after a backup was put back count as deleted (R18)',
