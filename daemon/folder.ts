@@ -22,7 +22,7 @@ import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
-import { forgetOverdue, hearForetold } from './folder/foretold.ts'
+import { forgetOverdue, hearForetold, takeFresh } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { Reporter } from './folder/reporter.ts'
@@ -111,8 +111,8 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   /** Chunks that another device sent before they were asked for. */
-  takeFresh(chunks: readonly Buffer[]): void {
-    for (const chunk of chunks) this.#context?.recent.take(Buffer.from(chunk))
+  takeFresh(device: DeviceId, chunks: readonly Buffer[]): void {
+    if (this.#context !== null && !this.#stopped) takeFresh(this.#context, device, chunks)
   }
 
   // ------------------------------------------------------------------------------------------- lifecycle
@@ -369,6 +369,7 @@ export class Folder extends Resource implements FolderInbox {
     forgetOverdue(context)
     if (!context.recent.empty) this.#notices.once('recent', RECENT_MS, () => context.recent.clear())
     if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
+    context.fetcher.tidied()
     await this.#options.disk.keepStaged(new Set([...context.fetcher.stagedContents(), ...context.asked]))
   }
 

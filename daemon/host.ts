@@ -230,9 +230,9 @@ export class FolderHost extends Resource {
     return this.#folder?.freshChunks ?? []
   }
 
-  takeFresh(chunks: readonly Buffer[]): void {
-    const activity = this.#folder?.activity
-    if (activity !== 'paused' && activity !== 'halted') this.#folder?.takeFresh(chunks)
+  takeFresh(drive: DriveKey, chunks: readonly Buffer[]): void {
+    const remote = this.#remotes.get(drive)
+    if (remote !== undefined) this.#folder?.takeFresh(remote.device, chunks)
   }
 
   /** Bytes for another member of the group; null while paused or halted (R29). */

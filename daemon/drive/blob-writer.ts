@@ -24,19 +24,27 @@ interface PendingRead {
   readonly data: Promise<Buffer | null>
 }
 
-/** @returns for each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
-export async function appendBlobs(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk, sealer: Sealer | null = null): Promise<(BlobRange | null)[]> {
+export interface Appended {
+  /** For each job where its data blocks lie, or null if a chunk could not be read; its blocks appended so far are dead. */
+  readonly ranges: readonly (BlobRange | null)[]
+  /** Resolves when the last of them are in the core: nothing may be stated, nor anything else appended, before. */
+  readonly written: Promise<void>
+}
+
+/** The last blocks are on their way still when it resolves, so that what states them is made meanwhile. */
+export async function appendBlobs(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk, sealer: Sealer | null = null): Promise<Appended> {
   const large = new Map<BlobJob, BlobRange | null>()
   for (const job of sealer === null ? [] : jobs) {
     const range = job.list.size < SEAL_BYTES ? null : await appendLarge(core, references, job, sealer as Sealer)
     if (range !== null) large.set(job, range === 'changed' ? null : range)
   }
   const others = jobs.filter((job) => !large.has(job))
-  const ranges = await appendSmall(core, references, others, read)
-  return jobs.map((job) => large.get(job) ?? (large.has(job) ? null : (ranges.shift() ?? null)))
+  const small = await appendSmall(core, references, others, read)
+  const ranges = [...small.ranges]
+  return { ranges: jobs.map((job) => large.get(job) ?? (large.has(job) ? null : (ranges.shift() ?? null))), written: small.written }
 }
 
-async function appendSmall(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk): Promise<(BlobRange | null)[]> {
+async function appendSmall(core: Hypercore, references: References, jobs: readonly BlobJob[], read: ReadChunk): Promise<Appended> {
   const writer = new BlobWriter(core, references)
   const failed = new Set<number>()
   for await (const { job, index, chunk, data } of readAhead(jobs, read, failed)) {
@@ -51,8 +59,10 @@ async function appendSmall(core: Hypercore, references: References, jobs: readon
     const { chunks } = (jobs[job] as BlobJob).list
     if (index === chunks.length - 1) await writer.finish(chunks)
   }
-  await writer.flush()
-  return jobs.map((_, job) => writer.ranges.get(job) ?? null)
+  const written = writer.flush()
+  // Who waits for it is told; nobody else needs to be.
+  written.catch(() => undefined)
+  return { ranges: jobs.map((_, job) => writer.ranges.get(job) ?? null), written }
 }
 
 /** Chunks of all jobs in order, several reads at once. */

@@ -49,6 +49,12 @@ export interface OwnOptions {
   readonly workers: Workers | null
 }
 
+/** See Appended; for each change. */
+interface Stored {
+  readonly ranges: readonly (BlobRange | null | 'unreadable')[]
+  readonly written: Promise<void>
+}
+
 /** Where the bytes of what is published come from. */
 interface Source {
   readonly read: ReadChunk
@@ -166,13 +172,16 @@ export class Own implements OwnDrive {
   }
 
   async #publish(changes: readonly Publication[], source: Source): Promise<readonly Published[]> {
-    const ranges = await this.#store(changes, source)
+    const { ranges, written } = await this.#store(changes, source)
     const batch = this.#drive.db.batch({ ...BINARY, maxBlocksCached: MAX_WARM_BLOCKS })
     try {
       await warm(this.db, batch, changes.flatMap(({ path }) => [encodeKey('files', path), encodeKey('p2psync', path)]))
       for (const [i, change] of changes.entries()) await state(batch, change, ranges[i] as BlobRange | null | 'unreadable')
+      // INVARIANT: blocks are in the store before anything states them.
+      await written
       await batch.flush()
     } catch (error) {
+      await Promise.allSettled([written])
       await batch.close()
       throw error
     }
@@ -180,7 +189,7 @@ export class Own implements OwnDrive {
   }
 
   /** Sees to it that the blocks of every content are in the blobs core. Equal contents of one call are appended once. */
-  async #store(changes: readonly Publication[], { read, sealer }: Source): Promise<(BlobRange | null | 'unreadable')[]> {
+  async #store(changes: readonly Publication[], { read, sealer }: Source): Promise<Stored> {
     const known = await Promise.all(changes.map((change) => this.#known(change)))
     const jobs: BlobJob[] = []
     const jobOf = new Map<ContentId, number>()
@@ -188,16 +197,23 @@ export class Own implements OwnDrive {
       if (known[i] !== undefined || content === null || jobOf.has(content.list.cid)) continue
       jobOf.set(content.list.cid, jobs.push({ path, list: content.list, base: base ?? null }) - 1)
     }
-    const ranges = await appendBlobs(this.#blobs, this.#references, jobs, read, sealer)
+    const first = await appendBlobs(this.#blobs, this.#references, jobs, read, sealer)
+    const { ranges } = first
+    let { written } = first
     const results: (BlobRange | null | 'unreadable')[] = []
     for (const [i, { path, content }] of changes.entries()) {
       const job = content === null ? undefined : jobOf.get(content.list.cid)
       if (known[i] !== undefined) results.push(known[i] as BlobRange | null)
       else if (content === null || job === undefined) results.push('unreadable')
       else if (ranges[job] !== null || jobs[job]?.path === path) results.push(ranges[job] ?? 'unreadable')
-      else results.push((await appendBlobs(this.#blobs, this.#references, [{ path, list: content.list }], read, sealer))[0] ?? 'unreadable')
+      else {
+        await written
+        const again = await appendBlobs(this.#blobs, this.#references, [{ path, list: content.list }], read, sealer)
+        results.push(again.ranges[0] ?? 'unreadable')
+        written = again.written
+      }
     }
-    return results
+    return { ranges: results, written }
   }
 
   /** The range to state, if no block must be appended for it; undefined otherwise. */

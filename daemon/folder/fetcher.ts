@@ -132,7 +132,7 @@ export class Fetcher {
   #confirmed({ cid, size, chunk }: FetchRequest['entry']): Job | null {
     const job = this.#jobs.get(cid)
     if (job === undefined || this.#askers.has(cid)) return job ?? null
-    if (job.state !== 'active' && (job.size !== size || chunk !== undefined)) {
+    if (job.state !== 'active' && (job.size !== size || (job.chunk?.id ?? undefined) !== chunk)) {
       this.#forgetJob(job)
       return null
     }
@@ -149,7 +149,7 @@ export class Fetcher {
   }
 
   /** A device says that it is about to state this content: it is brought here, once, and kept until `forgetForetold`. */
-  foretell(content: Foretold, device: DeviceId): void {
+  foretell(content: Foretold & Pick<FetchRequest['entry'], 'chunk'>, device: DeviceId): void {
     const { cid } = content
     const isNews = !this.#foretold.has(cid)
     if (isNews) this.#foretold.set(cid, device)
@@ -165,9 +165,14 @@ export class Fetcher {
   forgetForetold(cid: ContentId): void {
     this.#foretold.delete(cid)
     if (this.#askers.has(cid)) return
-    this.#untidy = true
+    if (this.#lists.has(cid) || this.#jobs.has(cid)) this.#untidy = true
     this.#lists.delete(cid)
     this.#drop(cid)
+  }
+
+  /** Nothing stands in staging but what is wanted. */
+  tidied(): void {
+    this.#untidy = false
   }
 
   #isWanted(cid: ContentId): boolean {
@@ -261,13 +266,8 @@ export class Fetcher {
         if (lane === 'small') this.#smallActive--
         else this.#largeActive--
         this.#pump()
-        if (this.active === 0 && this.#untidy) this.#tellUntidy()
+        if (this.active === 0 && this.#untidy) this.#ports.untidy?.()
       })
-  }
-
-  #tellUntidy(): void {
-    this.#untidy = false
-    this.#ports.untidy?.()
   }
 
   async #fetchLarge(job: Job): Promise<void> {

@@ -2,10 +2,25 @@
  * What other devices foretell (foretelling.ts): their contents are brought into staging on their mere word, and wait there for a
  * statement to need them. A word that nothing follows is forgotten, with what it brought.
  */
-import { MAX_FORETOLD } from '../../base/limits.ts'
+import { FRESH_CHUNKS, MAX_FORETOLD } from '../../base/limits.ts'
 import type { FolderPeer, RemoteDrive } from '../ports.ts'
+import { chunkId, contentList } from '../sync/content.ts'
 import type { ContentId, DeviceId } from '../sync/ids.ts'
 import type { FolderContext } from './context.ts'
+
+/** Of one device: what it named before, and what came with its last words. */
+const MAX_UNNAMED = MAX_FORETOLD + FRESH_CHUNKS
+
+/** Bytes that a device sent ahead of its statement: they are staged while the statement is proved and written down. */
+export function takeFresh({ recent, fetcher }: FolderContext, device: DeviceId, chunks: readonly Buffer[]): void {
+  for (const part of chunks) {
+    // It is a part of a message, which must not be kept as a whole.
+    const data = Buffer.from(part)
+    const chunk = chunkId(data)
+    recent.put(chunk, data)
+    if (data.length > 0) fetcher.foretell({ cid: contentList(0, [{ id: chunk, length: data.length }]).cid, size: data.length, chunk }, device)
+  }
+}
 
 /**
  * A device reported. Only marks what the fetcher is to bring: what a device names, and as much again that it named before.
@@ -18,7 +33,7 @@ export function hearForetold(context: FolderContext): boolean {
     const contents = report?.foretold ?? []
     for (const content of contents) if (content.size >= foretoldBytes) fetcher.foretell(content, device)
     const old = [...fetcher.foretold].filter(([cid, teller]) => teller === device && !contents.some((content) => content.cid === cid))
-    for (const [cid] of old.slice(0, Math.max(0, old.length - MAX_FORETOLD))) {
+    for (const [cid] of old.slice(0, Math.max(0, old.length - MAX_UNNAMED))) {
       fetcher.forgetForetold(cid)
       forgot = true
     }

@@ -86,12 +86,12 @@ export class Runs {
       this.follow(drive)
       return
     }
-    this.#fresh?.take(drive, chunks)
     this.#busy.add(drive)
     void this.#takePushed(link, push).finally(() => {
       this.#busy.delete(drive)
       this.follow(drive)
     })
+    this.#fresh?.take(drive, chunks)
   }
 
   onGiven(link: PeerLink, drive: DriveKey, end: number): void {

@@ -186,9 +186,10 @@ test('what an append that failed was to refer to is not taken for the blocks aft
   const append = async (): Promise<void> => {
     throw new Error('disk full')
   }
-  await t.exception(appendBlobs(core(append), references, [{ path: 'five' as PathKey, list: five }], contents.read), /disk full/)
+  await t.exception((await appendBlobs(core(append), references, [{ path: 'five' as PathKey, list: five }], contents.read)).written, /disk full/)
   const seen: boolean[] = []
-  await appendBlobs(core(async (blocks) => void blocks.forEach((_, i) => seen.push(references.has(i)))), references, [{ path: 'two' as PathKey, list: two }], contents.read)
+  const { written } = await appendBlobs(core(async (blocks) => void blocks.forEach((_, i) => seen.push(references.has(i)))), references, [{ path: 'two' as PathKey, list: two }], contents.read)
+  await written
   t.alike(seen, [true, true, false], 'two chunks and the page of their list')
 })
 

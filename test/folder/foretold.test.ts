@@ -1,6 +1,6 @@
 /** Contents that a device foretells: fetched on its mere word, used by the statement that follows, forgotten where none does. */
 import test from 'brittle'
-import { MAX_FORETOLD } from '../../base/limits.ts'
+import { FRESH_CHUNKS, MAX_FORETOLD } from '../../base/limits.ts'
 import type { FolderReport, Foretold } from '../../daemon/ports.ts'
 import { encodeHeader, encodePages, pageId } from '../../daemon/sync/content.ts'
 import type { ObjectId } from '../../daemon/sync/ids.ts'
@@ -117,8 +117,8 @@ test('a device that foretells ever other contents, and is never read to the end 
   a.answer = async (id) => objects.get(id) ?? null
   for (let at = 0; at < texts.length; at += MAX_FORETOLD) {
     hear(a, b, { length: 1_000_000, foretold: texts.slice(at, at + MAX_FORETOLD).map(foretell) })
-    await world.rest(SOON_MS)
-    t.ok(staged(b) > 0 && staged(b) <= 2 * MAX_FORETOLD, `${staged(b)} are staged`)
+    await world.rest(5 * SOON_MS)
+    t.ok(staged(b) > 0 && staged(b) <= 2 * MAX_FORETOLD + FRESH_CHUNKS, `${staged(b)} are staged`)
   }
   hear(a, b, {})
   await world.rest()
@@ -164,4 +164,32 @@ test('little contents are stated as soon as they would be foretold: nobody is to
   t.ok(reports.length > 0)
   t.ok(reports.every(({ foretold }) => foretold === undefined))
   t.alike(b.files(), ['f'])
+})
+
+test('bytes that come ahead of a statement are staged at once, and are gone again if no statement follows', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const asked: ObjectId[] = []
+  const answer = a.answer.bind(a)
+  a.answer = (id) => {
+    asked.push(id)
+    return answer(id)
+  }
+  b.folder.takeFresh(a.device, [Buffer.from('few'), Buffer.from('lost')])
+  await world.rest(SOON_MS)
+  t.is(staged(b), 2)
+  a.user.write('f', 'few')
+  await world.rest(SOON_MS)
+  t.alike([b.files(), asked], [['f'], []], 'it was not asked for')
+  await world.rest()
+  t.is(staged(b), 0)
+})
+
+test('a paused device stages nothing that it was sent', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  await b.folder.pause()
+  b.folder.takeFresh(a.device, [Buffer.from('few')])
+  await world.rest(SOON_MS)
+  t.is(staged(b), 0)
 })
