@@ -42,7 +42,7 @@ declare module 'hypercore-storage' {
   }
 
   export default class HypercoreStorage {
-    constructor(path: string, options?: { id?: string; allowBackup?: boolean; writeBufferSize?: number; maxBackgroundJobs?: number; bytesPerSync?: number })
+    constructor(path: string, options?: { id?: string; allowBackup?: boolean; blockCache?: boolean; tableCacheIndexAndFilterBlocks?: boolean; writeBufferSize?: number; maxBackgroundJobs?: number; bytesPerSync?: number })
     /** The database; `db` is its column family for cores. */
     readonly rocks: RocksDB
     readonly db: RocksDB

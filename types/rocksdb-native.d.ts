@@ -36,7 +36,7 @@ declare module 'rocksdb-native' {
 
   export default class RocksDB {
     static readonly prototype: RocksDB
-    static ColumnFamily: new (name: string, options?: { enableBlobFiles?: boolean; writeBufferSize?: number }) => ColumnFamily
+    static ColumnFamily: new (name: string, options?: { enableBlobFiles?: boolean; blockCache?: boolean; tableCacheIndexAndFilterBlocks?: boolean; writeBufferSize?: number }) => ColumnFamily
     readonly closed: boolean
     readonly path: string
     columnFamily(family: ColumnFamily): RocksDB

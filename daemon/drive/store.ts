@@ -33,6 +33,11 @@ const INDEX_FAMILY = 'p2psync-index'
  */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 const BACKGROUND_JOBS = 2
+/**
+ * Blocks of tables are left to the system's page cache, which has them anyway; RocksDB's own would fill up with 32 MiB for each family and
+ * keep them. What tells where to look (indexes and filters, a byte or two a key) is then held with the open tables.
+ */
+const TABLES = { blockCache: false, tableCacheIndexAndFilterBlocks: false }
 /** Hyperbee blocks in memory over all drives, some 2 KB each; its own default is 65,536 for each drive. */
 const CACHED_BEE_BLOCKS = 4096
 
@@ -141,10 +146,10 @@ export class Store extends Resource {
   }
 
   #openDatabase(): Promise<void> {
-    const storage = new BlockStorage(this.path, { writeBufferSize: WRITE_BUFFER_BYTES, maxBackgroundJobs: BACKGROUND_JOBS })
+    const storage = new BlockStorage(this.path, { ...TABLES, writeBufferSize: WRITE_BUFFER_BYTES, maxBackgroundJobs: BACKGROUND_JOBS })
     this.#storage = storage
     // Column families must be named before the database opens, in this same tick.
-    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { enableBlobFiles: false, writeBufferSize: WRITE_BUFFER_BYTES }))
+    this.#index = storage.rocks.columnFamily(new RocksDB.ColumnFamily(INDEX_FAMILY, { ...TABLES, enableBlobFiles: false, writeBufferSize: WRITE_BUFFER_BYTES }))
     this.#corestore = new Corestore(storage, { primaryKey: this.#primaryKey, unsafe: true, globalCache: new Rache({ maxSize: CACHED_BEE_BLOCKS }) })
     return this.#corestore.ready()
   }
