@@ -144,7 +144,16 @@ class Execution {
     }
   }
 
+  /** However it ends: nothing is being stated any more when it has. */
   async run(): Promise<void> {
+    try {
+      await this.#run()
+    } finally {
+      await this.#publishing.catch(() => undefined)
+    }
+  }
+
+  async #run(): Promise<void> {
     while (this.#left.length > 0 && !this.#context.signal.aborted) {
       const ready = this.#takeReady()
       if (ready.length === 0) break
