@@ -41,6 +41,8 @@ import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
 
 /** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
 const SLICE_PATHS = 1000
+/** The same of deletions: a slice is published when all of it is done, and users wait for files to be gone, not for that to be stated. */
+const SLICE_DELETIONS = 4000
 /** The root is looked at again after this when it is not ours. */
 const RECHECK_MS = 5_000
 /** A device that could not settle is asked again after this. */
@@ -314,7 +316,7 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
-    const dirty = this.#work.takeDirty(SLICE_PATHS)
+    const dirty = this.#work.takeDirty(SLICE_PATHS, SLICE_DELETIONS, (path) => this.#tally.expectsEnd(path))
     if (dirty !== null) await this.#reconcile(context, dirty)
     if (context.moving.current !== null && this.#work.dirtyCount === 0) await tendMoves(context)
     this.#options.onState?.()

@@ -43,6 +43,11 @@ export class Tally {
     return this.#pending.has(path)
   }
 
+  /** What stands there is to go. */
+  expectsEnd(path: PathKey): boolean {
+    return this.#pending.get(path)?.deletes === true
+  }
+
   /** What we need; paths in `blocked` do not count (R39). */
   need(blocked: Iterable<PathKey>): Need {
     return this.#pending.without(blocked)
@@ -93,6 +98,10 @@ class Amounts<T extends Amount> {
 
   has(path: PathKey): boolean {
     return this.#rows.has(path)
+  }
+
+  get(path: PathKey): T | undefined {
+    return this.#rows.get(path)
   }
 
   set(path: PathKey, row: T): void {

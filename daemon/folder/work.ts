@@ -101,13 +101,18 @@ export class Work {
     return due
   }
 
-  /** At most `limit` paths; the ignore file alone and first, because its rules apply to all others (R32). */
-  takeDirty(limit: number): ReadonlySet<PathKey> | null {
+  /**
+   * At most `limit` paths, or `endsLimit` of which nothing is to be left; the ignore file alone and first, because its rules apply to
+   * all others (R32).
+   */
+  takeDirty(limit: number, endsLimit = limit, ends: (path: PathKey) => boolean = () => false): ReadonlySet<PathKey> | null {
     if (this.#dirty.size === 0) return null
     if (this.#dirty.delete(IGNORE_FILE)) return new Set([IGNORE_FILE])
     const taken = new Set<PathKey>()
+    let onlyEnds = true
     for (const path of this.#dirty) {
-      if (taken.size >= limit) break
+      onlyEnds &&= ends(path)
+      if (taken.size >= (onlyEnds ? endsLimit : limit)) break
       taken.add(path)
     }
     for (const path of taken) this.#dirty.delete(path)

@@ -1,0 +1,30 @@
+/** What the cycle takes of the marked paths at once. */
+import test from 'brittle'
+import { Work } from '../../daemon/folder/work.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+
+const named = (letter: string, count: number): PathKey[] => Array.from({ length: count }, (_, i) => `${letter}${i}` as PathKey)
+const ends = (path: PathKey): boolean => path.startsWith('x')
+
+test('of deletions more are taken at once than of anything else, in the order marked', (t) => {
+  const work = new Work()
+  work.markDirty([...named('x', 70), ...named('f', 70), ...named('x', 70)])
+  t.alike([...(work.takeDirty(10, 50, ends) ?? [])], named('x', 50))
+  t.alike([...(work.takeDirty(10, 50, ends) ?? [])], named('x', 70).slice(50), 'up to the first that is none')
+  t.alike([...(work.takeDirty(10, 50, ends) ?? [])], named('f', 10))
+  t.is(work.dirtyCount, 60)
+})
+
+test('deletions among others are no reason to take more', (t) => {
+  const work = new Work()
+  work.markDirty([...named('x', 5), ...named('f', 5), ...named('y', 20)])
+  t.alike([...(work.takeDirty(8, 50, ends) ?? [])], [...named('x', 5), ...named('f', 3)])
+})
+
+test('R32: the ignore file comes alone and first', (t) => {
+  const work = new Work()
+  work.markDirty([...named('x', 5), '.p2psyncignore' as PathKey])
+  t.alike([...(work.takeDirty(10, 50, ends) ?? [])], ['.p2psyncignore'])
+  t.alike([...(work.takeDirty(10, 50, ends) ?? [])], named('x', 5))
+  t.is(work.takeDirty(10, 50, ends), null)
+})
