@@ -35,6 +35,8 @@ export class Guard {
   /** Rejected here: to be fetched back as the other devices state them. */
   readonly #recalled = new Set<PathKey>()
   readonly #incoming = new Map<PathKey, FileChange>()
+  /** Stated to end elsewhere, judged to go, and not gone yet: they are among today's files still. */
+  readonly #going = new Set<PathKey>()
   readonly #windows: Readonly<Record<Side, DeletionWindow>>
   /** Since the last judgement. */
   readonly #appeared: Record<Side, FileChange[]> = { here: [], elsewhere: [] }
@@ -75,6 +77,7 @@ export class Guard {
     this.#approved.here.delete(path)
     this.#approved.elsewhere.delete(path)
     this.#recalled.delete(path)
+    this.#going.delete(path)
     const elsewhere = this.#elsewhere.delete(path)
     return this.#here.delete(path) || elsewhere
   }
@@ -133,7 +136,10 @@ export class Guard {
   judgeElsewhere(files: number, now: number): readonly PathKey[] {
     const deletions = [...this.#incoming.values()]
     this.#incoming.clear()
-    const held = this.#judge('elsewhere', files, deletions, now).map((change) => change.path)
+    for (const { path } of deletions) this.#going.delete(path)
+    const held = this.#judge('elsewhere', files - this.#going.size, deletions, now).map((change) => change.path)
+    for (const { path } of deletions) this.#going.add(path)
+    for (const path of held) this.#going.delete(path)
     const fresh = held.filter((path) => !this.#elsewhere.has(path))
     for (const path of held) this.#elsewhere.add(path)
     return fresh

@@ -1,5 +1,9 @@
 /** R26 to R29 on fakes: what waits, what does not, and what a decision does. */
 import test from 'brittle'
+import { createHash } from 'node:crypto'
+import { Guard } from '../../daemon/folder/guard.ts'
+import type { Row } from '../../daemon/ports.ts'
+import type { ContentId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 const GUARD = { minimum: 10, fraction: 0.5 }
@@ -216,3 +220,26 @@ test('nothing waits: approve and reject say so', async (t) => {
     )
   }
 })
+
+test('R27: deletions that were let through and are not done yet are no files that were there before', (t) => {
+  const guard = new Guard({ minimum: 10, fraction: 0.5 })
+  const state = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) guard.incoming(`f${i}` as PathKey, rowOf(i), { kind: 'tombstone', vv: { [WRITER]: 1000 + i }, dots: [[WRITER, 1]] })
+  }
+  state(0, 30)
+  t.alike(guard.judgeElsewhere(100, 0), [])
+  state(30, 60)
+  t.is(guard.judgeElsewhere(100, 1).length, 30, 'sixty of a hundred, of which none is gone')
+  for (let i = 0; i < 30; i++) guard.forget(`f${i}` as PathKey)
+  state(60, 80)
+  t.is(guard.judgeElsewhere(70, 2).length, 0, 'fifty of a hundred, of which thirty are gone')
+  state(80, 81)
+  t.is(guard.judgeElsewhere(70, 3).length, 1)
+})
+
+const WRITER = 'a1b2c3d4e5f6a7b8' as WriterId
+
+function rowOf(i: number): Row {
+  const cid = createHash('sha256').update(`${i}`).digest('base64url') as ContentId
+  return { entry: { kind: 'file', vv: { [WRITER]: 1 }, dots: [[WRITER, 1]], mdot: [WRITER, 1], mode: 0o644, size: 1, mtime: '0', cid }, seen: null }
+}
