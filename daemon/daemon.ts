@@ -30,7 +30,9 @@ import type { ForkEvidence } from './net/replication.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { Announcer } from './announcer.ts'
-import { OwnDrives, type DriveChoice, type Rotation } from './own-drives.ts'
+import { Compaction, COMPACTION, isQuiet } from './compaction.ts'
+import { OwnDrives, TRUSTED, type DriveChoice, type Rotation } from './own-drives.ts'
+import { Retired } from './retired.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
 import { separationOf } from './separation.ts'
@@ -54,6 +56,7 @@ export class Daemon extends Resource implements App {
   readonly #announcer: Announcer
   readonly #giveBack: GiveBack
   readonly #heapRoom = new HeapRoom(systemClock)
+  readonly #compaction: Compaction
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
   #group: Group | null = null
@@ -66,6 +69,7 @@ export class Daemon extends Resource implements App {
   #ownDrives: OwnDrives | null = null
   #forks: Forks | null = null
   #notices: TravelNotices | null = null
+  #retired: Retired | null = null
   #cloned = false
   #storeFailed: FolderStatus['reason'] = null
   #stopCloned: () => void = () => undefined
@@ -79,6 +83,7 @@ export class Daemon extends Resource implements App {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
+    this.#compaction = new Compaction({ clock: systemClock, storeDir: options.paths.storeDir, compact: (host) => this.#compact(host) })
     this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#store?.writeTables() }))
   }
 
@@ -128,6 +133,14 @@ export class Daemon extends Resource implements App {
     this.#notices = new TravelNotices(join(paths.stateDir, 'notices.json'), log)
     this.#drives = new Drives(store, this.#workers)
     await this.#drives.open()
+    this.#retired = new Retired({
+      file: join(paths.stateDir, 'retired.json'),
+      clock: systemClock,
+      log: log.child({ part: 'store' }),
+      // A state that was put back may name again what was retired since.
+      deleteDrive: async (drive) => !this.group.isNewestDrive(drive) && (await this.drives.deleteDrive(drive)),
+      compact: async () => await store.compact()
+    })
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
     await this.#openNetwork()
     for (const { from, to } of this.group.bindings()) await this.#rebind(from, to)
@@ -151,11 +164,13 @@ export class Daemon extends Resource implements App {
     await this.#pairing?.close()
     await Promise.all([...this.hosts.values()].map((host) => host.close()))
     await this.#network?.close()
+    await this.#retired?.close()
     await this.#drives?.close()
     await this.#workers.close()
     await this.#store?.close()
     this.#announcer.close()
     this.#heapRoom.close()
+    this.#compaction.close()
     this.#lock?.release()
   }
 
@@ -249,7 +264,9 @@ export class Daemon extends Resource implements App {
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#stateOf(changed),
       onChanges: (changed, changes) => this.#announcer.changes(changed, changes),
-      onReady: (drive) => present(this.#ownDrives).settle(drive),
+      onReady: (drive) => this.#driveReady(drive),
+      onRetired: (drive) => present(this.#retired).add(drive),
+      isRetired: (drive) => present(this.#retired).has(drive),
       onConflict: (forked, drive) => this.#conflictSeen(forked, drive),
       onTimeTravel: (traveller, travel) => this.#timeTravelled(traveller, travel)
     })
@@ -267,6 +284,19 @@ export class Daemon extends Resource implements App {
   #stateOf(host: FolderHost): void {
     this.#announcer.folderState(host)
     if (host.folder.activity !== 'idle') this.#giveBack.active()
+    this.#compaction.note(host)
+  }
+
+  /** Those before it that a crash kept from being retired are now. */
+  #driveReady(drive: DriveKey): void {
+    const ownDrives = present(this.#ownDrives)
+    ownDrives.settle(drive)
+    for (const former of ownDrives.formersOf(drive)) if (!this.drives.isOwn(former)) present(this.#retired).add(former)
+  }
+
+  #compact(host: FolderHost): void {
+    const { key, writer } = host.own
+    this.#rotateLater(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer })
   }
 
   async #chooseDrive(id: FolderId, checkpoint: OwnCheckpoint | null): Promise<DriveChoice> {
@@ -436,17 +466,22 @@ export class Daemon extends Resource implements App {
       const host = this.hosts.get(id)
       const folder = this.group.folder(id)
       if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.#haltReason !== null) return
+      if (rotation.reason === COMPACTION && (!isQuiet(host) || this.drives.isOffered)) return
       await this.#takeOver(host, folder, rotation)
     })
   }
 
   async #takeOver(host: FolderHost, folder: GroupFolder, rotation: Rotation): Promise<void> {
-    this.options.log.warn({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
+    this.options.log[rotation.reason === COMPACTION ? 'info' : 'warn']({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
     const checkpoint = host.index.own
     await this.#closeHost(host)
-    await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
-    this.notices.rotated(folder.id, rotation.reason)
-    await this.#reopen(folder.id)
+    try {
+      await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
+      this.notices.rotated(folder.id, rotation.reason)
+    } finally {
+      // Without a new drive as well (the disk is full): with the old one, or with the halt that follows.
+      await this.#reopen(folder.id)
+    }
   }
 
   /** What another device says makes us rotate, so there is a limit to it. It is asked again later. */

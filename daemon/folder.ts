@@ -73,6 +73,8 @@ export class Folder extends Resource implements FolderInbox {
   #running: Promise<void> | null = null
   #background: Promise<void> = Promise.resolve()
   #again = false
+  /** Calls under way that a user waits for. */
+  #awaited = 0
   #scanning = false
   readonly #permission: Permission
   readonly #times: Times
@@ -450,7 +452,7 @@ export class Folder extends Resource implements FolderInbox {
       await this.#notices.nextWithin(CONFIRM_MS)
       await this.settled(end)
     }
-    return await checkFolder({ context, act: async (run) => await this.act(run), rest, signal: end, checked: nothingChecked() }, repair)
+    return await this.#awaitedBy(checkFolder({ context, act: async (run) => await this.act(run), rest, signal: end, checked: nothingChecked() }, repair))
   }
 
   #checkable(signal: AbortSignal): { readonly context: FolderContext; readonly end: AbortSignal } {
@@ -460,7 +462,12 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Full scan here, then scan and settle on each connected device, until all trees are equal (R38). */
   async sync(signal: AbortSignal): Promise<SyncOutcome> {
-    return await syncWithPeers(this, this.#options.peers, signal)
+    return await this.#awaitedBy(syncWithPeers(this, this.#options.peers, signal))
+  }
+
+  async #awaitedBy<T>(work: Promise<T>): Promise<T> {
+    this.#awaited++
+    return await work.finally(() => this.#awaited--)
   }
 
   /** Another device asks to scan and settle. */
@@ -477,6 +484,12 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#context?.guard.deciding === true) return 'decision'
     if (this.#scanning || this.#work.localDoubt || !this.#firstScanDone) return 'scanning'
     return this.#busy ? 'syncing' : 'idle'
+  }
+
+  /** Idle, as the connected devices are, nothing is wrong, and nobody waits for what it does. */
+  get quiet(): boolean {
+    const isWell = this.#context !== null && this.#context.blocked.size === 0 && this.#context.problems.size === 0
+    return this.activity === 'idle' && isWell && this.#awaited === 0 && this.#options.peers.connected().every(({ report }) => report === null || report.state === 'paused' || (report.state === 'idle' && !report.dirty))
   }
 
   get #busy(): boolean {

@@ -2,6 +2,7 @@
  * One folder on this device, put together: disk, index, our drive, the others' drives, peers and the cycle over them. Opens in
  * order, closes in reverse. Knows the group only through what it is handed.
  */
+import { messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import type { Workers } from '../base/workers.ts'
 import { openDisk } from './disk/open.ts'
@@ -43,8 +44,12 @@ export interface HostOptions {
   readonly log: Log
   onState(host: FolderHost): void
   onChanges(host: FolderHost, changes: readonly PathChange[]): void
-  /** The index names this drive from now on. */
+  /** The index names this drive from now on, durably. */
   onReady(drive: DriveKey): void
+  /** Nothing of this drive, ours or another's, is needed any more (R14); it is closed. */
+  onRetired(drive: DriveKey): void
+  /** `onRetired` was called, in this life or a former one. */
+  isRetired(drive: DriveKey): boolean
   /** A peer proved that this drive, ours or another's, was signed twice. */
   onConflict(host: FolderHost, drive: DriveHead): void
   /** Files, index and drive are not of one time: a new drive must take over (R18). */
@@ -58,6 +63,8 @@ export class FolderHost extends Resource {
   readonly path: string
   readonly #options: HostOptions
   readonly #remotes = new Map<DriveKey, RemoteDrive>()
+  /** Of all that were read since this folder was opened. */
+  readonly #generations = new Map<DriveKey, number>()
   #group: GroupFolder
   #disk: Disk | null = null
   #index: FolderIndex | null = null
@@ -129,7 +136,7 @@ export class FolderHost extends Resource {
       disk,
       index,
       own,
-      remotes: { list: () => [...this.#remotes.values()] },
+      remotes: { list: () => [...this.#remotes.values()], retire: (key, device) => this.#retire(key, device) },
       peers,
       watcher,
       clock: systemClock,
@@ -145,7 +152,7 @@ export class FolderHost extends Resource {
         former,
         onTimeTravel: (travel) => this.#options.onTimeTravel(this, travel),
         sync: async () => await store.sync(),
-        onReady: () => this.#options.onReady(own.key)
+        onReady: () => this.#ready(own.key)
       },
       expectOthers: this.#group.devices.some((device) => device !== this.#options.self),
       onState: () => this.#options.onState(this),
@@ -165,6 +172,31 @@ export class FolderHost extends Resource {
     // Not before: what a peer says meanwhile attaches what is still open.
     this.#options.network.release(this.id)
     await this.#index?.close()
+  }
+
+  /** The drive before this one was needed for what the index had missed of it. */
+  #ready(key: DriveKey): void {
+    this.#options.onReady(key)
+    const former = this.#former
+    this.#former = null
+    if (former !== null && former.key !== key) this.#closeRetired(former.key)
+  }
+
+  /** That its device has a later one must stand in the records: a key, a member or a record that is missing for a moment is no reason. */
+  #retire(key: DriveKey, device: DeviceId): void {
+    this.#remotes.delete(key)
+    const generation = this.#generations.get(key)
+    if (generation !== undefined && isOutlived(this.#group, device, generation)) this.#closeRetired(key)
+  }
+
+  #closeRetired(key: DriveKey): void {
+    const turn = this.#following.then(async () => {
+      await this.#options.drives.closeDrive(key)
+      // That it is not needed must be on disk before that it goes: what was read of its successor.
+      await this.#options.store.sync()
+      this.#options.onRetired(key)
+    })
+    this.#following = turn.catch((error: unknown) => this.#options.log.warn({ error: messageOf(error) }, 'a drive could not be closed'))
   }
 
   #conflict(key: DriveKey): void {
@@ -192,8 +224,8 @@ export class FolderHost extends Resource {
   }
 
   async #openRemotes(): Promise<void> {
-    const { drives, self } = this.#options
-    const wanted = readableDrives(this.#group, self)
+    const { drives, self, isRetired } = this.#options
+    const wanted = readableDrives(this.#group, self).filter(({ record }) => !isRetired(record.driveKey) || !isOutlived(this.#group, record.device, record.generation))
     for (const key of [...this.#remotes.keys()]) {
       if (this.closing || wanted.some(({ record }) => record.driveKey === key)) continue
       this.#remotes.delete(key)
@@ -211,6 +243,7 @@ export class FolderHost extends Resource {
         onConflict: () => this.#conflict(record.driveKey)
       })
       this.#remotes.set(record.driveKey, opened)
+      this.#generations.set(record.driveKey, record.generation)
     }
   }
 
@@ -247,6 +280,11 @@ export class FolderHost extends Resource {
     if (activity === 'paused' || activity === 'halted') return null
     return this.#folder.recentChunk(id as string as ChunkId) ?? (await serveObject(this.#disk, askerHashes ? this.#folder.servable : this.#index, id, askerHashes))
   }
+}
+
+/** The records of the group have a later drive of this device. */
+function isOutlived({ drives }: GroupFolder, device: DeviceId, generation: number): boolean {
+  return drives.some((drive) => drive.device === device && drive.generation > generation)
 }
 
 /**

@@ -128,6 +128,13 @@ export class OwnDrives {
     if (known !== null && !known.settled) this.#save(this.#rows.map((other) => (other === known ? { ...other, settled: true } : other)))
   }
 
+  /** The drives of the folder that this one, whose index is settled, took over from. */
+  formersOf(key: DriveKey): readonly DriveKey[] {
+    const known = this.#rowOf(key)
+    if (known === null || !known.settled) return []
+    return this.#rows.filter((other) => other.folder === known.folder && other.generation < known.generation).map((other) => other.key)
+  }
+
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */
   async rotate(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice> {
     const { writer: _, ...choice } = await this.#make(folder, checkpoint, rotation)

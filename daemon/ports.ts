@@ -469,6 +469,8 @@ export interface RemoteDrive {
 /** The drives of the other devices for one folder; the set changes as group records arrive. */
 export interface RemoteDrives {
   list(): readonly RemoteDrive[]
+  /** Nothing of this drive counts any more or will again (R14): it leaves the list, and its data may go. */
+  retire(drive: DriveKey, device: DeviceId): void
 }
 
 // ------------------------------------------------------------------------------------------------ peers

@@ -24,6 +24,8 @@ declare module 'corestore' {
   export default class Corestore {
     constructor(storage: HypercoreStorage | string, options?: CorestoreOptions)
     readonly storage: HypercoreStorage
+    /** Open ones, and those that were closed seconds ago, by discovery key in hex. */
+    readonly cores: { readonly map: ReadonlyMap<string, unknown> }
     ready(): Promise<void>
     close(): Promise<void>
     namespace(name: Buffer | string): Corestore

@@ -39,6 +39,7 @@ declare module 'hypercore-storage' {
     readonly snapshotted: boolean
     read(fork?: number): CoreReader
     write(): CoreWriter
+    close(): Promise<void>
   }
 
   export default class HypercoreStorage {
@@ -50,5 +51,20 @@ declare module 'hypercore-storage' {
     resumeCore(discoveryKey: Buffer): Promise<CoreStorage | null>
     createCore(data: { discoveryKey: Buffer }): Promise<CoreStorage | null>
     close(): Promise<void>
+    getAuth(discoveryKey: Buffer): Promise<{ readonly key: Buffer; readonly manifest: object | null } | null>
+    createCoreStream(): AsyncIterable<unknown>
+    hasCore(discoveryKey: Buffer): Promise<boolean>
+    /** Tables and bitfields of a core that is open nowhere. */
+    deleteCore(pointers: CoreStorage['core']): Promise<void>
   }
+}
+
+declare module 'hypercore-storage/lib/keys.js' {
+  const keys: {
+    /** Names of cores lie between these. */
+    readonly store: { coreByAliasStart(): Buffer; coreByAliasEnd(): Buffer }
+    /** The beginning of what is kept of a core under these pointers. All are slices of one buffer. */
+    readonly core: { data(dataPointer: number): Buffer; block(dataPointer: number, index: number): Buffer }
+  }
+  export default keys
 }

@@ -15,6 +15,8 @@ declare module 'hyperdrive' {
   export default class Hyperdrive {
     constructor(store: Corestore, options: { encryptionKey: Buffer })
     constructor(store: Corestore, key: Buffer | string, options: { encryptionKey: Buffer })
+    /** Of the blobs core that belongs to a db core with this manifest. */
+    static getContentKey(manifest: object, key: Buffer): Buffer | null
     readonly key: Buffer
     readonly core: Hypercore
     readonly db: Hyperbee

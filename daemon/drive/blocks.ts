@@ -9,6 +9,7 @@
  */
 import type Hypercore from 'hypercore'
 import crypto from 'hypercore-crypto'
+import keys from 'hypercore-storage/lib/keys.js'
 import HypercoreStorage, { type CoreReader, type CoreStorage, type CoreWriter } from 'hypercore-storage'
 import type { ChunkId } from '../sync/ids.ts'
 import { CoreMemory, type TreeNode } from './core-memory.ts'
@@ -97,6 +98,32 @@ export class BlockStorage extends HypercoreStorage {
 
   override async createCore(data: { discoveryKey: Buffer }): Promise<CoreStorage | null> {
     return await this.#remember(patch(await super.createCore(data)))
+  }
+
+  /**
+   * Deletes all that is kept of a core that is open nowhere. `deleteCore` of this version deletes the data of named sessions only, of
+   * which ours have none, and leaves its name, under which it could neither be opened nor made again. So both go first: what a crash
+   * leaves in between is deleted by the next call. Idempotent.
+   */
+  async forgetCore(discoveryKey: Buffer): Promise<void> {
+    const storage = await super.resumeCore(discoveryKey)
+    if (storage === null) return
+    const { core } = storage
+    if (core.dependencies.length > 0) throw new Error('a core that leans on another one is not ours')
+    const names: Buffer[] = []
+    for await (const { key, value } of this.db.iterator({ gte: Buffer.from(keys.store.coreByAliasStart()), lt: Buffer.from(keys.store.coreByAliasEnd()) })) {
+      if (discoveryKey.equals(value)) names.push(Buffer.from(key))
+    }
+    const batch = this.db.write({ autoDestroy: true })
+    for (const name of names) batch.tryDelete(name)
+    // Each key is copied: all are made in one buffer of the library.
+    batch.tryDeleteRange(Buffer.from(keys.core.data(core.dataPointer)), Buffer.from(keys.core.data(core.dataPointer + 1)))
+    await batch.flush()
+    await this.deleteCore(core)
+    this.#virtual.delete(core.corePointer)
+    this.#memories.get(core.dataPointer)?.forget()
+    this.#memories.delete(core.dataPointer)
+    await storage.close()
   }
 
   async #remember(storage: CoreStorage | null): Promise<CoreStorage | null> {

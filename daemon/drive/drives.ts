@@ -99,7 +99,7 @@ export class Drives extends Resource {
   }
 
   /** The open drives of other devices for one folder, as they are at the time of each `list()`. */
-  remotes(folder: FolderId): RemoteDrives {
+  remotes(folder: FolderId): Pick<RemoteDrives, 'list'> {
     return { list: () => [...this.#remote.values()].filter((open) => open.folder === folder).map((open) => open.drive) }
   }
 
@@ -110,6 +110,19 @@ export class Drives extends Resource {
       this.#own.delete(key)
       this.#remote.delete(key)
     })
+  }
+
+  /** Forgets a drive that was closed, for ever. Idempotent. False: it is open, or was until a moment ago. */
+  deleteDrive(key: DriveKey): Promise<boolean> {
+    return this.#exclusive(async () => {
+      if (this.#own.has(key) || this.#remote.has(key)) return false
+      return await this.#store.deleteDrive(Buffer.from(key, 'hex'))
+    })
+  }
+
+  /** A stock reader has the drive from us now. */
+  get isOffered(): boolean {
+    return this.#offers.size > 0
   }
 
   /** Closes all drives of a folder. */

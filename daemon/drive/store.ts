@@ -5,8 +5,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import Corestore from 'corestore'
-import type Hypercore from 'hypercore'
+import Hypercore from 'hypercore'
 import type { CoreStorage } from 'hypercore-storage'
+import Hyperdrive from 'hyperdrive'
 import Rache from 'rache'
 import RocksDB from 'rocksdb-native'
 import { P2psyncError, errnoOf, messageOf } from '../../base/errors.ts'
@@ -110,6 +111,28 @@ export class Store extends Resource {
   /** From now on blocks of this core are references to chunks in the files (drive/blocks.ts). */
   makeVirtual(core: Hypercore, virtual: VirtualCore): void {
     present(this.#storage).setVirtual(core.state.storage.core.corePointer, virtual)
+  }
+
+  /**
+   * Forgets a drive for ever: its db core and, where it is here, its blobs core. Idempotent; on disk when it returns. False: not yet,
+   * one of them is open, or was so seconds ago.
+   */
+  async deleteDrive(key: Buffer): Promise<boolean> {
+    const storage = present(this.#storage)
+    const auth = await storage.getAuth(Hypercore.discoveryKey(key))
+    const blobs = auth?.manifest ? Hyperdrive.getContentKey(auth.manifest, key) : null
+    const cores = [...(blobs === null ? [] : [blobs]), key].map((each) => Hypercore.discoveryKey(each))
+    if (cores.some((each) => this.corestore.cores.map.has(each.toString('hex')))) return false
+    // The db core last: it says which the other one is.
+    for (const each of cores) await storage.forgetCore(each)
+    await this.sync()
+    return true
+  }
+
+  /** Gives the room of what was deleted back to the disk. */
+  async compact(): Promise<void> {
+    await present(this.#storage).db.compactRange()
+    this.#room?.touched()
   }
 
   protected async onOpen(): Promise<void> {

@@ -18,10 +18,11 @@ export function isPrunable(context: FolderContext): boolean {
 export async function pruneDrives(context: FolderContext): Promise<void> {
   const { index, remotes } = context.ports
   const open = remotes.list()
-  for (const { drive, device } of index.remoteDrives()) {
-    const current = open.find(({ key }) => key === drive)
-    if (current === undefined) await forget(context, drive, device, false)
-    else if (isSuperseded(context, current, open)) await forget(context, drive, device, true)
+  const gone = index.remoteDrives().filter(({ drive }) => !open.some(({ key }) => key === drive))
+  const superseded = open.filter((drive) => isSuperseded(context, drive, open)).map(({ key, device }) => ({ drive: key, device }))
+  for (const { drive, device } of [...gone, ...superseded]) {
+    await forget(context, drive, device)
+    remotes.retire(drive, device)
   }
 }
 
@@ -33,11 +34,9 @@ function isSuperseded(context: FolderContext, drive: RemoteDrive, open: readonly
   return (context.ports.index.remoteCheckpoint(next.key)?.length ?? 0) >= report.length
 }
 
-/** `keep`: the drive stays open, so that its checkpoint stays and it is not read again. */
-async function forget(context: FolderContext, drive: DriveKey, device: DeviceId, keep: boolean): Promise<void> {
+async function forget(context: FolderContext, drive: DriveKey, device: DeviceId): Promise<void> {
   const { index, remotes, log } = context.ports
   const isHere = remotes.list().some((other) => other.device === device)
-  const checkpoint = index.remoteCheckpoint(drive)
   let forgotten = 0
   for await (const statements of index.allRemote(drive)) {
     const paths = statements.map(({ path }) => path)
@@ -58,10 +57,8 @@ async function forget(context: FolderContext, drive: DriveKey, device: DeviceId,
     await batch.flush()
     forgotten += statements.length
   }
-  if (forgotten === 0 && keep) return
   const batch = index.batch()
   batch.dropRemote(drive)
-  if (keep && checkpoint !== null) batch.setRemote(drive, checkpoint)
   await batch.flush()
   log.info({ device: device.slice(0, 8), statements: forgotten }, 'a drive that does not count any more is forgotten')
 }

@@ -178,6 +178,11 @@ export class Group {
     if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer, starts }])
   }
 
+  /** No later one of its device is known. */
+  isNewestDrive(key: DriveKey): boolean {
+    return this.#folders.some(({ drives }) => drives.some((drive) => drive.driveKey === key && !drives.some((other) => other.device === drive.device && other.generation > drive.generation)))
+  }
+
   /** The generation of the next drive of this device for a folder: above all it ever announced (R23). */
   nextGeneration(folder: FolderId): number {
     let highest = 0

@@ -286,13 +286,21 @@ export class FakeRemoteDrive implements RemoteDrive {
 
 export class FakeRemoteDrives implements RemoteDrives {
   readonly #drives: () => readonly RemoteDrive[]
+  readonly #onRetired: (drive: DriveKey, device: DeviceId) => void
+  readonly #retired = new Set<DriveKey>()
 
-  constructor(drives: readonly RemoteDrive[] | (() => readonly RemoteDrive[])) {
+  constructor(drives: readonly RemoteDrive[] | (() => readonly RemoteDrive[]), onRetired: (drive: DriveKey, device: DeviceId) => void = () => undefined) {
     this.#drives = typeof drives === 'function' ? drives : () => drives
+    this.#onRetired = onRetired
   }
 
   list(): readonly RemoteDrive[] {
-    return this.#drives()
+    return this.#drives().filter(({ key }) => !this.#retired.has(key))
+  }
+
+  retire(drive: DriveKey, device: DeviceId): void {
+    this.#retired.add(drive)
+    this.#onRetired(drive, device)
   }
 }
 

@@ -321,6 +321,20 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/travel', 'R17, R18, R19: files put back, edits on both sides, then they meet')]
   },
   {
+    bug: 'of a retired drive only its name is deleted, and its data stays for ever',
+    file: 'daemon/drive/blocks.ts',
+    find: 'batch.tryDeleteRange(',
+    replace: '(() => undefined)(',
+    caughtBy: [by('drive/deletion', 'nothing of a deleted drive stays, and each row of another is as it was')]
+  },
+  {
+    bug: 'deleting a drive takes the one that was made after it along',
+    file: 'daemon/drive/blocks.ts',
+    find: 'core.dataPointer + 1',
+    replace: 'core.dataPointer + 9',
+    caughtBy: [by('drive/deletion', 'a deleted drive leaves no core behind; another one is as it was')]
+  },
+  {
     bug: 'a device that was put back behind two new drives goes on with numbers that stand for other changes (R19)',
     file: 'daemon/sync/starts.ts',
     find: 'starts.slice(common + 1)',

@@ -406,7 +406,7 @@ export class SimDevice implements Node {
       watcher,
       index,
       own: new FakeOwnDrive(log, life, durability),
-      remotes: new FakeRemoteDrives(() => this.#remotes(remotes, life)),
+      remotes: new FakeRemoteDrives(() => this.#remotes(remotes, life), (drive, device) => void (life.dead || this.#retire(drive, device))),
       recovery: {
         recovery,
         former: former === null ? null : new FakeOwnDrive(former, life),
@@ -463,13 +463,13 @@ export class SimDevice implements Node {
   #refresh(): void {
     this.replicas.clear()
     this.replicas.set(this.#log.key, this.#ownReplica())
-    for (const [key, replica] of this.#state.replicas) this.replicas.set(key, replica)
+    for (const [key, replica] of this.#state.replicas) if (!this.#state.isRetired(key, replica.log.device)) this.replicas.set(key, replica)
   }
 
   /** Of each other device its two newest generations (R14, R23); the same objects for the life of a daemon. */
   #remotes(opened: Map<DriveKey, FakeRemoteDrive>, life: Life): FakeRemoteDrive[] {
     const newest = (record: DriveRecord): boolean => [...this.#state.records.values()].filter((other) => other.device === record.device && other.generation > record.generation).length < 2
-    const wanted = [...this.#state.records.values()].filter((record) => record.device !== this.device && newest(record))
+    const wanted = [...this.#state.records.values()].filter((record) => record.device !== this.device && newest(record) && !this.#state.isRetired(record.key, record.device))
     return wanted.flatMap(({ key }) => {
       const replica = this.#state.replicas.get(key)
       if (replica === undefined) return []
@@ -477,6 +477,13 @@ export class SimDevice implements Node {
       opened.set(key, drive)
       return [drive]
     })
+  }
+
+  #retire(drive: DriveKey, device: DeviceId): void {
+    this.#world.trace(`${this.name} retires ${drive.slice(0, 4)}`)
+    this.#leavings.durability.sync()
+    this.#state.retire(drive, device)
+    this.#refresh()
   }
 
   records(): readonly DriveRecord[] {

@@ -37,6 +37,8 @@ export class DeviceState {
   readonly replicas = new Map<DriveKey, Replica>()
   /** Drives of others that have two histories (R19). */
   readonly forks = new Set<DriveKey>()
+  /** Drives that are not read any more; what was held of them is gone. */
+  readonly retired = new Set<DriveKey>()
 
   clone(): DeviceState {
     const copy = new DeviceState()
@@ -46,6 +48,7 @@ export class DeviceState {
     for (const [key, record] of this.records) copy.records.set(key, record)
     for (const [key, { log, length }] of this.replicas) copy.replicas.set(key, { log, length })
     for (const key of this.forks) copy.forks.add(key)
+    for (const key of this.retired) copy.retired.add(key)
     return copy
   }
 
@@ -96,6 +99,23 @@ export class DeviceState {
   #forgetOwn(): void {
     this.#rows = []
     this.#starts = []
+  }
+
+  /** As daemon/host.ts: only if the records have a later drive of its device. */
+  retire(key: DriveKey, device: DeviceId): void {
+    if (!this.#isOutlived(key, device)) return
+    this.retired.add(key)
+    const replica = this.replicas.get(key)
+    if (replica !== undefined) replica.length = 0
+  }
+
+  isRetired(key: DriveKey, device: DeviceId): boolean {
+    return this.retired.has(key) && this.#isOutlived(key, device)
+  }
+
+  #isOutlived(key: DriveKey, device: DeviceId): boolean {
+    const own = this.records.get(key)
+    return [...this.records.values()].some((other) => other.device === device && own !== undefined && other.generation > own.generation)
   }
 
   settle(key: DriveKey): void {

@@ -1,0 +1,113 @@
+/**
+ * Drives of which nothing is needed any more: our own after a new one took over, and those of other devices whose next generation is
+ * complete (R14). They are not opened again, though the group's records name them still, and their data is deleted:
+ * first listed durably, then deleted, then said to be so. What is listed but not deleted is deleted after the next start.
+ *
+ *     state/retired.json   { "version": 1, "drives": [ { key, deleted } ] }
+ */
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { writeDurably } from '../base/durable-file.ts'
+import { errnoOf, messageOf } from '../base/errors.ts'
+import type { Clock, Log } from './ports.ts'
+import { parseDriveKey, type DriveKey } from './sync/ids.ts'
+
+const key = z.custom<DriveKey>((value) => parseDriveKey(value) !== null, 'must be 64 hex digits')
+const row = z.strictObject({ key, deleted: z.boolean() })
+const document = z.strictObject({ version: z.literal(1), drives: z.array(row) })
+
+type Row = z.infer<typeof row>
+
+/** The oldest go: one that the group still names would be read once more and retired again. */
+const MAX_RETIRED = 2000
+/** The stack keeps a closed core open for some eight seconds. */
+const SWEEP_MS = 12_000
+/** Something holds a drive open that nobody needs: the next start deletes it. */
+const MAX_SWEEPS = 20
+
+export interface RetiredOptions {
+  readonly file: string
+  readonly clock: Clock
+  readonly log: Log
+  /** False: not yet. */
+  readonly deleteDrive: (drive: DriveKey) => Promise<boolean>
+  /** Something was deleted: the room goes back to the disk. */
+  readonly compact: () => Promise<void>
+}
+
+export class Retired {
+  readonly #options: RetiredOptions
+  #rows: readonly Row[]
+  #stop: (() => void) | null = null
+  #sweeping: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(options: RetiredOptions) {
+    this.#options = options
+    this.#rows = load(options.file)
+    if (this.#pending.length > 0) this.#sweepLater(MAX_SWEEPS)
+  }
+
+  has(drive: DriveKey): boolean {
+    return this.#rows.some((known) => known.key === drive)
+  }
+
+  /** The drive is closed. Durable when it returns. */
+  add(drive: DriveKey): void {
+    if (this.has(drive)) return
+    this.#save([...this.#rows, { key: drive, deleted: false }])
+    this.#sweepLater(MAX_SWEEPS)
+  }
+
+  /** Waits for a deletion under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#stop?.()
+    await this.#sweeping
+  }
+
+  get #pending(): readonly Row[] {
+    return this.#rows.filter((known) => !known.deleted)
+  }
+
+  #sweepLater(sweeps: number): void {
+    if (this.#closed || this.#stop !== null || sweeps === 0) return
+    this.#stop = this.#options.clock.after(SWEEP_MS, () => {
+      this.#stop = null
+      this.#sweeping = this.#sweep().then(
+        () => void (this.#pending.length > 0 && this.#sweepLater(sweeps - 1)),
+        (error: unknown) => this.#options.log.warn({ error: messageOf(error) }, 'a drive that is not needed any more could not be deleted')
+      )
+    })
+  }
+
+  async #sweep(): Promise<void> {
+    const { deleteDrive, compact, log } = this.#options
+    let deleted = 0
+    for (const { key: drive } of this.#pending) {
+      if (this.#closed || !(await deleteDrive(drive))) continue
+      this.#save(this.#rows.map((known) => (known.key === drive ? { ...known, deleted: true } : known)))
+      deleted++
+    }
+    if (deleted === 0 || this.#closed) return
+    log.info({ drives: deleted }, 'drives that are not needed any more were deleted')
+    await compact()
+  }
+
+  #save(rows: readonly Row[]): void {
+    const kept = rows.slice(-MAX_RETIRED)
+    writeDurably(this.#options.file, `${JSON.stringify({ version: 1, drives: kept })}\n`)
+    this.#rows = kept
+  }
+}
+
+/** What cannot be read is retired again when it is met. */
+function load(file: string): readonly Row[] {
+  try {
+    const parsed = document.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+    return parsed.success ? parsed.data.drives : []
+  } catch (error) {
+    if (errnoOf(error) !== null && errnoOf(error) !== 'ENOENT') throw error
+    return []
+  }
+}
