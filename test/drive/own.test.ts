@@ -179,6 +179,23 @@ test('replay gives back the list of an empty file as well', async (t) => {
   t.alike((await replayed(drive, 0)).map((row) => row.list?.size), [0])
 })
 
+test('nothing is stated whose blocks could not be written', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  await drive.publish([file('first', contents.list(Buffer.from('one')), 1)], contents.read)
+  const { length } = drive
+  const append = drive.blobs.append.bind(drive.blobs)
+  drive.blobs.append = async () => {
+    throw new Error('disk full')
+  }
+  await t.exception(drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read), /disk full/)
+  t.is(drive.length, length)
+  drive.blobs.append = append
+  await drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read)
+  t.alike((await replayed(drive, length)).map((row) => row.path), ['second'])
+})
+
 test('what an append that failed was to refer to is not taken for the blocks after it', async (t) => {
   const contents = new Contents()
   const [five, two] = [contents.list(randomBytes(500), 100), contents.list(randomBytes(200), 100)]

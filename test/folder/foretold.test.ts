@@ -193,3 +193,24 @@ test('a paused device stages nothing that it was sent', async (t) => {
   await world.rest(SOON_MS)
   t.is(staged(b), 0)
 })
+
+test('a disk without room for what is foretold is the problem of a path once one needs it, and heals', async (t) => {
+  const { world, a, b, seal } = await sealing('to begin with')
+  seal()
+  await world.rest()
+  t.alike(b.files(), ['f'])
+  b.disk.full = true
+  let open = (): void => undefined
+  a.drive.sealing = new Promise((resolve) => (open = resolve))
+  a.user.write('g', TEXT)
+  await world.rest(SOON_MS)
+  t.alike(a.report?.foretold, [foretell(TEXT)])
+  t.alike([staged(b), b.folder.status().problems], [0, []])
+  a.drive.sealing = null
+  open()
+  await world.rest(SOON_MS)
+  t.alike(b.folder.status().problems.map(({ path, code }) => [path, code]), [['g', 'ENOSPC']])
+  b.disk.full = false
+  await world.rest()
+  t.alike([b.files(), staged(b)], [['f', 'g'], 0])
+})

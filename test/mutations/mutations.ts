@@ -469,5 +469,27 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "swapped?.kind === 'draft'",
     replace: 'false',
     caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
+  },
+  // ------------------------------------------------------------------------------------------- what is foretold
+  {
+    bug: 'what was foretold and never stated is kept for ever',
+    file: 'daemon/folder/foretold.ts',
+    find: 'for (const cid of overdue(context))',
+    replace: 'for (const cid of [])',
+    caughtBy: [by('folder/foretold', 'the device that foretold it goes before it has stated it: nothing is kept')]
+  },
+  {
+    bug: 'what is foretold is bounded by nothing',
+    file: 'daemon/folder/foretold.ts',
+    find: 'Math.max(0, old.length - MAX_UNNAMED)',
+    replace: '0',
+    caughtBy: [by('folder/foretold', 'a device that foretells ever other contents, and is never read to the end of what it claims, keeps little here')]
+  },
+  {
+    bug: 'blocks are stated that may never be written',
+    file: 'daemon/drive/own.ts',
+    find: 'await written;\n            await batch.flush();',
+    replace: 'await batch.flush();',
+    caughtBy: [by('drive/own', 'nothing is stated whose blocks could not be written')]
   }
 ]
