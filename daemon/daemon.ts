@@ -201,7 +201,7 @@ export class Daemon extends Resource implements App {
       runs: this.drives.runs,
       fresh: {
         of: (drive) => this.#hostOf((host) => host.driveKey === drive)?.freshChunks ?? [],
-        take: (drive, chunks) => this.#hostOf((host) => host.reads(drive))?.takeFresh(drive, chunks)
+        take: (drive, chunks) => this.#hostOf((host) => host.reads(drive))?.takeFresh(chunks)
       }
     }
   }

@@ -22,7 +22,7 @@ import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
-import { forgetOverdue, hearForetold, takeFresh } from './folder/foretold.ts'
+import { forgetOverdue, hearForetold } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { Reporter } from './folder/reporter.ts'
@@ -115,8 +115,9 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   /** Chunks that another device sent before they were asked for. */
-  takeFresh(device: DeviceId, chunks: readonly Buffer[]): void {
-    if (this.#context !== null && !this.#stopped) takeFresh(this.#context, device, chunks)
+  takeFresh(chunks: readonly Buffer[]): void {
+    // Parts of a message, which must not be kept as a whole.
+    if (!this.#stopped) for (const chunk of chunks) this.#context?.recent.take(Buffer.from(chunk))
   }
 
   // ------------------------------------------------------------------------------------------- lifecycle

@@ -263,9 +263,8 @@ export class FolderHost extends Resource {
     return this.#folder?.freshChunks ?? []
   }
 
-  takeFresh(drive: DriveKey, chunks: readonly Buffer[]): void {
-    const remote = this.#remotes.get(drive)
-    if (remote !== undefined) this.#folder?.takeFresh(remote.device, chunks)
+  takeFresh(chunks: readonly Buffer[]): void {
+    this.#folder?.takeFresh(chunks)
   }
 
   /** Bytes for another member of the group; null while paused or halted (R29). */

@@ -3,22 +3,19 @@
  * statement to need them. A word that nothing follows is forgotten, with what it brought.
  */
 import { FRESH_CHUNKS, MAX_FORETOLD } from '../../base/limits.ts'
-import type { FolderPeer, RemoteDrive } from '../ports.ts'
-import { chunkId, contentList } from '../sync/content.ts'
+import type { FolderPeer, RemoteBatch, RemoteDrive } from '../ports.ts'
 import type { ContentId, DeviceId } from '../sync/ids.ts'
 import type { FolderContext } from './context.ts'
 
-/** Of one device: what it named before, and what came with its last words. */
+/** Of one device: what it named before, and what it has just stated. */
 const MAX_UNNAMED = MAX_FORETOLD + FRESH_CHUNKS
 
-/** Bytes that a device sent ahead of its statement: they are staged while the statement is proved and written down. */
-export function takeFresh({ recent, fetcher }: FolderContext, device: DeviceId, chunks: readonly Buffer[]): void {
-  for (const part of chunks) {
-    // It is a part of a message, which must not be kept as a whole.
-    const data = Buffer.from(part)
-    const chunk = chunkId(data)
-    recent.put(chunk, data)
-    if (data.length > 0) fetcher.foretell({ cid: contentList(0, [{ id: chunk, length: data.length }]).cid, size: data.length, chunk }, device)
+/** Statements that are about to be written down: those whose bytes were sent ahead of them are staged meanwhile. */
+export function stageFresh({ recent, fetcher, rules }: FolderContext, device: DeviceId, changes: RemoteBatch['changes']): void {
+  if (changes.length > FRESH_CHUNKS) return
+  for (const { path, entry } of changes) {
+    if (entry?.kind !== 'file' || entry.chunk === undefined || recent.get(entry.chunk)?.length !== entry.size) continue
+    if (!rules.ignored(path, false)) fetcher.foretell({ cid: entry.cid, size: entry.size, chunk: entry.chunk }, device)
   }
 }
 

@@ -2,6 +2,7 @@
 import type { FolderPeers, RemoteBatch, RemoteDrive, RemoteRow, Row } from '../ports.ts'
 import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
+import { stageFresh } from './foretold.ts'
 import { flag } from './local.ts'
 import { isIgnoreFile } from './rules.ts'
 import { sameEntry } from '../sync/entry-compare.ts'
@@ -54,7 +55,9 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const { index } = context.ports
   const { device, key, generation } = drive
   const paths = read.changes.map((change) => change.path)
-  const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+  const reading = Promise.all([index.rows(paths), index.remoteRows(paths)])
+  stageFresh(context, device, read.changes)
+  const [rows, remotes] = await reading
   const batch = index.batch()
   const dirty: PathKey[] = []
   const newcomers: Newcomer[] = []

@@ -2,6 +2,7 @@
  * Chunks of small files that were just read or received, verified: what is published next and what other devices ask for next needs
  * the same bytes, and reading a small file again costs as much as all else that is done for it. Empty when the folder is at rest.
  */
+import { chunkId } from '../sync/content.ts'
 import type { ChunkId } from '../sync/ids.ts'
 
 /** A few batches of small files; what is dropped is read from the disk again. */
@@ -22,6 +23,11 @@ export class RecentChunks {
       if (this.#bytes <= MAX_BYTES) break
       this.delete(oldest)
     }
+  }
+
+  /** Bytes of which nothing is known but their hash, which names them. */
+  take(data: Buffer): void {
+    this.put(chunkId(data), data)
   }
 
   get empty(): boolean {
