@@ -235,7 +235,7 @@ function ofKind<K extends RecordBody['kind']>(records: readonly VerifiedRecord[]
   return records.filter((item): item is Of<K> => item.record.kind === kind)
 }
 
-function groupBy<K, T>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+export function groupBy<K, T>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>()
   for (const item of items) {
     const list = groups.get(key(item))
@@ -249,7 +249,7 @@ function sortedByHash(records: Iterable<VerifiedRecord>): VerifiedRecord[] {
   return [...new Map([...records].map((item) => [item.hash, item])).values()].sort(byHash)
 }
 
-function byHash(a: { readonly hash: string }, b: { readonly hash: string }): number {
+export function byHash(a: { readonly hash: string }, b: { readonly hash: string }): number {
   return a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0
 }
 

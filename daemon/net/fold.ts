@@ -8,7 +8,7 @@
  * each author, so that whoever floods it loses nobody's records but its own. Once it is removed for that, its records that do not
  * count, and those of devices that it brought along, have one share together.
  */
-import { countedRecords } from './derive.ts'
+import { byHash, countedRecords, groupBy } from './derive.ts'
 import { MAX_DRIVES_OF_GENERATION, MAX_FOLDERS_OF_AUTHOR, MAX_LOG_BYTES, MAX_RECORDS, MAX_RECORDS_OF_AUTHOR } from './limits.ts'
 import type { GroupId, GroupRecord, RecordHash, VerifiedRecord } from './records.ts'
 
@@ -172,18 +172,4 @@ function authorOf({ record }: VerifiedRecord): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0)
-}
-
-function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>()
-  for (const item of items) {
-    const list = groups.get(key(item))
-    if (list === undefined) groups.set(key(item), [item])
-    else list.push(item)
-  }
-  return groups
-}
-
-function byHash(a: VerifiedRecord, b: VerifiedRecord): number {
-  return a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0
 }

@@ -87,6 +87,29 @@ async function isToday(t: { alike(a: unknown, b: unknown, what?: string): void; 
   t.is(await a.read('edit-b.txt'), 'edit-b today')
 }
 
+/** State and files of a device, which is restarted for it. @returns what puts them back while it does not run. */
+async function backUpMachine(device: Device): Promise<() => Promise<void>> {
+  await device.stop()
+  const [ofState, ofFiles] = [await backUp(device, 'state'), await backUp(device, 'files')]
+  await device.start()
+  return async () => {
+    await rollBack(device, ofState, 'state')
+    await rollBack(device, ofFiles, 'files')
+  }
+}
+
+/** The machine is put back while the other one is off, its user works on, and then they meet. */
+async function goOnAlone(device: Device, other: Device, putBack: () => Promise<void>): Promise<void> {
+  await Promise.all([device.stop(), other.stop()])
+  await putBack()
+  await device.start()
+  await device.write('edit-a.txt', 'edit-a on the restored machine')
+  await device.write('only-here.txt', 'made on the restored machine')
+  await device.call('folders.scan', {})
+  await other.start()
+  await waitConnected(device, other)
+}
+
 test('R18: the state directory of yesterday, the files of today', TIMEOUT, async (t) => {
   const [a, b] = await createPair(t)
   await yesterday(a, b)
@@ -132,20 +155,10 @@ test('R18: the files of yesterday, the state of today: what came later comes bac
 test('R17: a whole machine of yesterday that goes on alone forks its log; both histories survive', TIMEOUT, async (t) => {
   const [a, b] = await createPair(t)
   await yesterday(a, b)
-  await a.stop()
-  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
-  await a.start()
+  const putBack = await backUpMachine(a)
   await waitConnected(a, b)
   await today(a, b)
-  await Promise.all([a.stop(), b.stop()])
-  await rollBack(a, backups[0], 'state')
-  await rollBack(a, backups[1], 'files')
-  await a.start()
-  await a.write('edit-a.txt', 'edit-a on the restored machine')
-  await a.write('only-here.txt', 'made on the restored machine')
-  await a.call('folders.scan', {})
-  await b.start()
-  await waitConnected(a, b)
+  await goOnAlone(a, b, putBack)
   await waitEqual([a.path(), b.path()], 40_000, () => b.read('only-here.txt').then(() => true, () => false))
   await settled(a, b)
   const all = await contents(b)
@@ -156,9 +169,7 @@ test('R17: a whole machine of yesterday that goes on alone forks its log; both h
 test('R19: a machine of yesterday, two new drives later, goes on alone: its edit is no older version of what the others have', TIMEOUT, async (t) => {
   const [a, b] = await createPair(t)
   await yesterday(a, b)
-  await a.stop()
-  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
-  await a.start()
+  const putBack = await backUpMachine(a)
   await waitConnected(a, b)
   await today(a, b)
   // The number that the restored machine gives to its edit stands for something else by then.
@@ -173,14 +184,7 @@ test('R19: a machine of yesterday, two new drives later, goes on alone: its edit
     await waitConnected(a, b)
     await settled(a, b)
   }
-  await Promise.all([a.stop(), b.stop()])
-  await rollBack(a, backups[0], 'state')
-  await rollBack(a, backups[1], 'files')
-  await a.start()
-  await a.write('edit-a.txt', 'edit-a on the restored machine')
-  await a.call('folders.scan', {})
-  await b.start()
-  await waitConnected(a, b)
+  await goOnAlone(a, b, putBack)
   const tree = await waitEqual([a.path(), b.path()], 40_000, () => b.read('new-b.txt').then(() => true, () => false))
   await settled(a, b)
   const texts = await Promise.all([...tree.keys()].map((path) => b.read(path)))
@@ -255,14 +259,12 @@ test('R19: a fork that a third device took is not spread, and its owner makes a 
   await waitConnected(b, c)
   await yesterday(a, b)
   await settled(c)
-  await Promise.all([a.stop(), c.stop()])
-  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
-  await a.start()
+  await c.stop()
+  const putBack = await backUpMachine(a)
   await waitConnected(a, b)
   await today(a, b)
   await Promise.all([a.stop(), b.stop()])
-  await rollBack(a, backups[0], 'state')
-  await rollBack(a, backups[1], 'files')
+  await putBack()
   await Promise.all([a.start(), c.start()])
   await waitConnected(a, c)
   await a.write('edit-a.txt', 'edit-a on the restored machine')
@@ -286,9 +288,7 @@ test('R19: a whole machine of yesterday whose drive was replaced meanwhile: what
   const [a, b, c] = (await createGroup(t, ['a', 'b', 'c'])) as [Device, Device, Device]
   await yesterday(a, b)
   await settled(c)
-  await a.stop()
-  const backups = [await backUp(a, 'state'), await backUp(a, 'files')] as const
-  await a.start()
+  const putBack = await backUpMachine(a)
   await waitConnected(a, b)
   for (const time of ['morning', 'noon']) {
     await a.write('edit-a.txt', `edit-a in the ${time}`)
@@ -301,15 +301,7 @@ test('R19: a whole machine of yesterday whose drive was replaced meanwhile: what
   await b.call('devices.remove', { device: removed })
   await waitFor('a has a new drive', async () => (await generations(b, a)) === 2, 40_000)
   await settled(a, b)
-  await Promise.all([a.stop(), b.stop()])
-  await rollBack(a, backups[0], 'state')
-  await rollBack(a, backups[1], 'files')
-  await a.start()
-  await a.write('edit-a.txt', 'edit-a on the restored machine')
-  await a.write('only-here.txt', 'made on the restored machine')
-  await a.call('folders.scan', {})
-  await b.start()
-  await waitConnected(a, b)
+  await goOnAlone(a, b, putBack)
   await waitEqual([a.path(), b.path()], 40_000, () => b.read('only-here.txt').then(() => true, () => false))
   await settled(a, b)
   const all = new Set<string>()
