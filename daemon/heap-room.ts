@@ -18,8 +18,8 @@ const STREAM_STEP_BYTES = 8 * 1024 * 1024
 const FLOW_STEP_BYTES = 1024 * 1024
 /** Of the heap, while they flow; it costs some 15 MiB of the peak. */
 const FLOW_PERCENT = 130
-/** A large heap does not grow by more than this at once because of them. */
-const FLOW_BYTES = 112 * 1024 * 1024
+/** A large heap does not grow by more than this at once because of them: that of 100,000 new files would come to more than the peak may be. */
+const FLOW_BYTES = 64 * 1024 * 1024
 /** … since it was last looked, which is done this often while one goes on. */
 const LOOK_MS = 1000
 

@@ -39,8 +39,9 @@ test('a large heap needs no more, and a few small files are no stream', (t) => {
 test('while many small files come, a heap grows further before it is collected, the less the larger it is', async (t) => {
   for (const [heapMiB, percent] of [
     [20, 130],
-    [80, 130],
-    [160, 70],
+    [40, 130],
+    [80, 80],
+    [160, 60],
     [400, 60]
   ] as const) {
     const { clock, set, room } = make(heapMiB * MIB)
