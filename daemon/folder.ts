@@ -319,16 +319,26 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
-    const dirty = this.#work.takeDirty(SLICE_PATHS, SLICE_DELETIONS, (path) => this.#tally.expectsEnd(path))
+    const dirty = this.#work.takeDirty(SLICE_PATHS, this.#options.sliceDeletions ?? SLICE_DELETIONS, this.#ends)
     if (dirty !== null) await this.#reconcile(context, dirty)
     if (context.moving.current !== null && this.#work.dirtyCount === 0) await tendMoves(context)
     this.#options.onState?.()
   }
 
+  readonly #ends = (path: PathKey): boolean => this.#tally.expectsEnd(path)
+
+  /** Deletions that came in while others were carried out; null if anything else is to be done now. */
+  async #moreEnds(context: FolderContext): Promise<ReadonlySet<PathKey> | null> {
+    if (this.#stopped || !this.#acts.empty) return null
+    if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
+    await holdDeletions(context)
+    return this.#stopped ? null : this.#work.takeEnds(this.#options.sliceDeletions ?? SLICE_DELETIONS, this.#ends)
+  }
+
   /** No scan and no pull would find again what a failure leaves undone. */
   async #reconcile(context: FolderContext, dirty: ReadonlySet<PathKey>): Promise<void> {
     try {
-      await reconcileAndApply(context, dirty)
+      await reconcileAndApply(context, dirty, async () => await this.#moreEnds(context))
     } catch (error) {
       this.#work.markDirty(dirty)
       throw error

@@ -10,6 +10,7 @@ import type { Moving } from './moving.ts'
 import type { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
+import type { Unstated } from './unstated.ts'
 import type { Work } from './work.ts'
 
 export interface FolderPorts {
@@ -55,6 +56,8 @@ export interface FolderContext {
   readonly problems: Map<string, Problem>
   /** Paths whose target cannot be applied for now (R39). */
   readonly blocked: Map<PathKey, Problem>
+  /** What is gone from disk and stands in the index still. */
+  readonly unstated: Unstated
   /** What was displaced and must be looked at again (R35). */
   readonly displaced: Displacements
   /** How often in a row the disk was not as the index says when a path was to be changed. */

@@ -12,6 +12,7 @@ import { Moving } from './moving.ts'
 import { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
+import { Unstated } from './unstated.ts'
 import type { Work } from './work.ts'
 
 /** Fewer cost more fsyncs of directories and batches of the drive, more have less to overlap with. */
@@ -77,6 +78,7 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     asked: new Set(),
     problems,
     blocked,
+    unstated: new Unstated(),
     displaced: new Displacements(),
     refusals: new Map(),
     copyBases: new Map(),

@@ -14,12 +14,45 @@ import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 import { isIgnoreFile } from './rules.ts'
+import { isPlainEnd, stateEnds } from './unstated.ts'
 import { LoadedView } from './view.ts'
 
 /** The closure of one slice grows with each answer; more rounds than a path can have components is a bug. */
 const MAX_LOAD_ROUNDS = 10_000
 
-export async function reconcileAndApply(context: FolderContext, marked: ReadonlySet<PathKey>): Promise<void> {
+/** Takes further paths of which others state the end, if there are any and nothing else comes first. */
+export type MoreEnds = () => Promise<ReadonlySet<PathKey> | null>
+
+export async function reconcileAndApply(context: FolderContext, marked: ReadonlySet<PathKey>, more: MoreEnds): Promise<void> {
+  const { ports, unstated, work } = context
+  const taken = new Set<PathKey>()
+  try {
+    await reconcileSlice(context, marked)
+    while (unstated.mayWait(ports.clock.now())) {
+      const ends = await more()
+      if (ends === null) break
+      for (const path of ends) taken.add(path)
+      await reconcileSlice(context, ends)
+    }
+  } catch (error) {
+    work.markDirty(taken)
+    throw error
+  } finally {
+    await stateEndsOr(context, taken)
+  }
+}
+
+/** No scan and no pull would find again what a failure leaves undone. */
+async function stateEndsOr(context: FolderContext, taken: ReadonlySet<PathKey>): Promise<void> {
+  try {
+    await stateEnds(context)
+  } catch (error) {
+    context.work.markDirty(taken)
+    throw error
+  }
+}
+
+async function reconcileSlice(context: FolderContext, marked: ReadonlySet<PathKey>): Promise<void> {
   const dirty = withBases(context, marked)
   const view = new LoadedView(context)
   await view.load([...dirty], [])
@@ -163,6 +196,7 @@ class Execution {
     }
     // An end that the move before it has brought about is stated in any case.
     for (const step of this.#left) if (this.#given.has(step.resolution.path)) this.#adopt(step, null)
+    this.#keepEnds()
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
   }
@@ -456,6 +490,14 @@ class Execution {
     this.#context.fetcher.keep(change.path, null)
   }
 
+  /** Of nothing but deletions the statements wait a moment for further ones. */
+  #keepEnds(): void {
+    const { moving, ports, unstated } = this.#context
+    if (moving.current !== null || !this.#unpublished.every(isPlainEnd)) return
+    unstated.keep(this.#unpublished, ports.clock.now())
+    this.#unpublished = []
+  }
+
   /** On return all that was reached is stated. */
   async #publish(): Promise<void> {
     this.#publishSoon()
@@ -472,6 +514,8 @@ class Execution {
   }
 
   async #commit(changes: readonly Change[]): Promise<void> {
+    // In the order done: the end of a directory after what was in it.
+    await stateEnds(this.#context)
     const unreadable = await commit(this.#context, changes)
     this.#noteMoved(changes, unreadable)
     for (const path of unreadable) {

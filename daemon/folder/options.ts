@@ -20,6 +20,8 @@ export interface FolderOptions extends FolderPorts {
   readonly foretoldBytes?: number
   /** New files that are carried out before the first of them are stated; default: as many as are worth a batch. */
   readonly pieceOps?: number
+  /** Deletions of others that are decided in one go. */
+  readonly sliceDeletions?: number
   /** How long history is kept; asked each time. */
   retention?(): Retention
   onState?(): void

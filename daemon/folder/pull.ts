@@ -66,9 +66,10 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
     const others = (remotes[i] ?? []).filter((row) => row.drive !== key && row.device === device)
     const current = change.entry === null ? others : [...others, { device, drive: key, generation, entry: change.entry }]
-    const own = rows[i] ?? null
+    const stated = rows[i] ?? null
     const theirs = newestPerDevice(current)[0]?.entry ?? null
-    compareWithDevice(context, batch, device, change.path, own, theirs)
+    compareWithDevice(context, batch, device, change.path, stated, theirs)
+    const own = context.unstated.row(change.path) ?? stated
     const newcomer = own === null && theirs !== null && (remotes[i] ?? []).length === 0 ? asNewcomer(context, change.path, theirs) : null
     if (newcomer !== null) newcomers.push(newcomer)
     else if (!isAgreement(context, change.path, own, theirs, remotes[i] ?? [], device)) dirty.push(change.path)

@@ -45,7 +45,7 @@ export class LoadedView implements TreeView {
     const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
     for (const [i, path] of paths.entries()) {
       // R28: what was rejected comes back as the others state it.
-      const row = this.#context.guard.isRecalled(path) ? null : (rows[i] ?? null)
+      const row = this.#context.guard.isRecalled(path) ? null : (this.#context.unstated.row(path) ?? rows[i] ?? null)
       const statements = newestPerDevice(remotes[i] ?? [])
       this.#rows.set(path, row)
       this.#remotes.set(path, statements)

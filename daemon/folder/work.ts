@@ -118,4 +118,11 @@ export class Work {
     for (const path of taken) this.#dirty.delete(path)
     return taken
   }
+
+  /** Those of which nothing is to be left, if nothing else was marked before them; null: there are none, or the rules come first. */
+  takeEnds(limit: number, ends: (path: PathKey) => boolean): ReadonlySet<PathKey> | null {
+    if (this.#rules || this.#dirty.has(IGNORE_FILE)) return null
+    const taken = this.takeDirty(0, limit, ends)
+    return taken === null || taken.size === 0 ? null : taken
+  }
 }

@@ -422,6 +422,7 @@ export class SimDevice implements Node {
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
       pieceOps: 1,
+      sliceDeletions: 2,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
       ...(this.#world.weather.foretells === true ? { foretoldBytes: 1 } : {}),
