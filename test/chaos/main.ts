@@ -133,8 +133,10 @@ class Chaos {
       const device = new Device(this.#scope, world, name)
       if (this.#options.full) this.#mount(device.beside())
       mkdirSync(device.path(), { recursive: true })
-      writeFileSync(device.beside('log'), '')
-      return new Site(device, new User(name, device.path(), device.beside(), this.#random, this.#ledger), device.beside('log'))
+      // Not on its disk, which may be full.
+      const log = join(this.#work, `${name}.log`)
+      writeFileSync(log, '')
+      return new Site(device, new User(name, device.path(), device.beside(), this.#random, this.#ledger), log)
     })
     await Promise.all(this.#sites.map(({ device }) => device.start()))
     const [first, ...others] = this.#sites
