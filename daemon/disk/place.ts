@@ -162,9 +162,19 @@ async function prepare(batch: Batch, op: Placing): Promise<Prepared | null> {
   if (op.kind === 'symlink') return await prepareSymlink(roots, op.target, op.mtime)
   if (op.kind === 'directory') return await prepareDirectory(roots, op.mode | USABLE)
   if (!staging.isStaged(op.cid)) return null
-  const prepared = await prepareFile(roots, op, batch.shared.has(op.cid))
-  if (prepared === null) staging.forget(op.cid)
-  return prepared
+  try {
+    const prepared = await prepareFile(roots, op, batch.shared.has(op.cid))
+    if (prepared === null) staging.forget(op.cid)
+    return prepared
+  } catch (error) {
+    // INVARIANT 2: as in Staging.seal. Of a copy it is the copy that is gone, which costs no more than to bring the bytes again.
+    if (isOfSync(error)) await staging.drop(op.cid)
+    throw error
+  }
+}
+
+function isOfSync(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && (error.syscall === 'fsync' || error.syscall === 'fdatasync')
 }
 
 async function prepareInSwap(batch: Batch, op: Placing): Promise<Prepared | null> {

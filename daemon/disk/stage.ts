@@ -91,8 +91,24 @@ export class Staging {
 
   async seal(shared: Shared): Promise<void> {
     if (shared.missing.size > 0) throw new Error(`content ${shared.list.cid} was sealed with ${shared.missing.size} chunks missing`)
-    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await shared.writeBack.finish()
+    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await this.#synced(shared.list.cid, shared.writeBack)
     this.#sealed.add(shared.list.cid)
+  }
+
+  /** Gone altogether: its bytes are brought anew. */
+  async drop(cid: ContentId): Promise<void> {
+    this.forget(cid)
+    await this.#roots.useOwn(FETCH_DIR, async (directory) => await unlinkIfThere(at(directory, cid)))
+  }
+
+  /** INVARIANT 2: after a sync that failed the system counts the bytes as written, and would say of the next one that it was done. */
+  async #synced(cid: ContentId, writeBack: WriteBack): Promise<void> {
+    try {
+      await writeBack.finish()
+    } catch (error) {
+      await this.drop(cid)
+      throw error
+    }
   }
 
   /** So many bytes that were missing are there. */
