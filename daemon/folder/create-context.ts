@@ -15,8 +15,8 @@ import type { Tally } from './tally.ts'
 import { Unstated } from './unstated.ts'
 import type { Work } from './work.ts'
 
-/** Fewer cost more fsyncs of directories and batches of the drive, more have less to overlap with. */
-const PIECE_OPS = 256
+/** A slice as a whole: in pieces of 256 the further batches, log syncs and announcements cost more than the overlap gives (docs/performance.md). */
+const PIECE_OPS = 1000
 
 export interface ContextParts {
   readonly work: Work
