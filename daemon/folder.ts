@@ -158,7 +158,6 @@ export class Folder extends Resource implements FolderInbox {
       counter,
       guard: this.#options.guard,
       foretoldBytes: this.#options.foretoldBytes,
-      pieceOps: this.#options.pieceOps,
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),

@@ -66,8 +66,6 @@ export interface FolderContext {
   readonly copyBases: Map<PathKey, PathKey>
   /** Paths to reconcile again once the key's path is done. */
   readonly followers: Map<PathKey, Set<PathKey>>
-  /** So many new files are carried out before what was reached is stated, beside the next ones. */
-  readonly pieceOps: number
   readonly signal: AbortSignal
   readonly counter: Counter
   wake(): void

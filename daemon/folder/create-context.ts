@@ -15,9 +15,6 @@ import type { Tally } from './tally.ts'
 import { Unstated } from './unstated.ts'
 import type { Work } from './work.ts'
 
-/** A slice as a whole: in pieces of 256 the further batches, log syncs and announcements cost more than the overlap gives (docs/performance.md). */
-const PIECE_OPS = 1000
-
 export interface ContextParts {
   readonly work: Work
   readonly tally: Tally
@@ -26,7 +23,6 @@ export interface ContextParts {
   readonly counter: Counter
   readonly guard: Partial<GuardLimits> | undefined
   readonly foretoldBytes: number | undefined
-  readonly pieceOps: number | undefined
   /** Paused, halted or closing: nothing is fetched. */
   held(): boolean
   /** Marks work and wakes the cycle. */
@@ -83,7 +79,6 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     refusals: new Map(),
     copyBases: new Map(),
     followers: new Map(),
-    pieceOps: parts.pieceOps ?? PIECE_OPS,
     signal,
     counter,
     wake: () => parts.wake(),

@@ -138,19 +138,12 @@ const MAX_REFUSALS = 5
 
 type Outcome = 'done' | 'stopped'
 
-interface Planned {
-  readonly step: Step
-  readonly op: ApplyOp
-  readonly list: ContentList | null
-}
-
 class Execution {
   readonly #context: FolderContext
   readonly #view: LoadedView
   #left: readonly Step[]
   readonly #outcomes = new Map<PathKey, Outcome>()
   #unpublished: Change[] = []
-  #publishing: Promise<void> = Promise.resolve()
   readonly #justDone = new Map<PathKey, Entry>()
   /** Paths that end, whose file another path of the plan gets → that path. */
   readonly #givers = new Map<PathKey, PathKey>()
@@ -177,16 +170,7 @@ class Execution {
     }
   }
 
-  /** However it ends: nothing is being stated any more when it has. */
   async run(): Promise<void> {
-    try {
-      await this.#run()
-    } finally {
-      await this.#publishing.catch(() => undefined)
-    }
-  }
-
-  async #run(): Promise<void> {
     while (this.#left.length > 0 && !this.#context.signal.aborted) {
       const ready = this.#takeReady()
       if (ready.length === 0) break
@@ -253,7 +237,7 @@ class Execution {
   }
 
   async #level(steps: readonly Step[]): Promise<void> {
-    const work: Planned[] = []
+    const work: { step: Step; op: ApplyOp; list: ContentList | null }[] = []
     for (const step of steps) {
       if (sameEntry(step.resolution.own, step.resolution.target)) {
         this.#unchanged(step)
@@ -264,15 +248,9 @@ class Execution {
       else if (op === 'wait') this.#stop(step, null)
       else work.push({ step, op, list: op.kind === 'file' ? this.#context.fetcher.listOf(op.cid) : null })
     }
-    for (let from = 0; from < work.length; ) {
-      const to = from + pieceFrom(work, from, this.#context.pieceOps)
-      const piece = work.slice(from, to)
-      const results = await this.#context.ports.disk.apply(piece.map((item) => item.op), this.#context.rules.ignored)
-      for (const [i, { step, op, list }] of piece.entries()) await this.#finish(step, op, results[i] as ApplyResult, list)
-      // Beside the next piece: the one waits for fsyncs while the other computes.
-      if (to < work.length) this.#publishSoon()
-      from = to
-    }
+    if (work.length === 0) return
+    const results = await this.#context.ports.disk.apply(work.map((item) => item.op), this.#context.rules.ignored)
+    for (const [i, { step, op, list }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult, list)
   }
 
   /** The disk operation of a step; `nothing` if the disk is already right; `wait` if it cannot be done yet. */
@@ -498,22 +476,10 @@ class Execution {
     this.#unpublished = []
   }
 
-  /** On return all that was reached is stated. */
   async #publish(): Promise<void> {
-    this.#publishSoon()
-    await this.#publishing
-  }
-
-  /** After what is being stated already; who waits with `#publish` is told of a failure, and nothing is stated after it. */
-  #publishSoon(): void {
     if (this.#unpublished.length === 0) return
     const changes = this.#unpublished
     this.#unpublished = []
-    this.#publishing = this.#publishing.then(async () => await this.#commit(changes))
-    this.#publishing.catch(() => undefined)
-  }
-
-  async #commit(changes: readonly Change[]): Promise<void> {
     // In the order done: the end of a directory after what was in it.
     await stateEnds(this.#context)
     const unreadable = await commit(this.#context, changes)
@@ -536,25 +502,6 @@ class Execution {
     const failed = new Set(unreadable)
     for (const { path, row } of changes) if (row.entry.kind === 'tombstone' && !failed.has(path) && moving.left.delete(path)) moving.heard(null, ports.clock.now())
   }
-}
-
-/**
- * How many operations of a level are carried out before what they reached is stated. Only new files that share no content with others
- * of the level are parted from the rest: whatever else there is keeps its order, and is seen as a whole.
- */
-function pieceFrom(work: readonly Planned[], from: number, pieceOps: number): number {
-  const left = work.length - from
-  if (left <= pieceOps) return left
-  return isOfNewFiles(work) ? pieceOps : left
-}
-
-function isOfNewFiles(work: readonly Planned[]): boolean {
-  const contents = new Set<ContentId>()
-  for (const { op } of work) {
-    if (op.kind !== 'file' || op.expect !== null || contents.has(op.cid)) return false
-    contents.add(op.cid)
-  }
-  return true
 }
 
 function holdsContent(copy: Entry | null, own: Entry | null): boolean {

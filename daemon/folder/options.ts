@@ -18,8 +18,6 @@ export interface FolderOptions extends FolderPorts {
   readonly guard?: Partial<GuardLimits>
   /** Contents from this size on are foretold; default: where it is worth it. */
   readonly foretoldBytes?: number
-  /** New files that are carried out before the first of them are stated; default: as many as are worth a batch. */
-  readonly pieceOps?: number
   /** Deletions of others that are decided in one go. */
   readonly sliceDeletions?: number
   /** How long history is kept; asked each time. */

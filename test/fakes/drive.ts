@@ -37,8 +37,6 @@ export class DriveLog {
   #onAppend: () => void = () => undefined
   /** What is published waits for this; for tests. */
   sealing: Promise<void> | null = null
-  /** Called by each publication, which waits for it. */
-  beforeAppend: (() => Promise<void>) | null = null
 
   /** `salt`: as in own-drives.ts, so that a generation that was lost count of is another drive. `writer`: the one that goes on in it. */
   constructor(device: DeviceId, generation = 1, salt = '', writer?: WriterId) {
@@ -154,7 +152,6 @@ export class FakeOwnDrive implements OwnDrive {
     }
     await this.#life.step()
     if (this.#log.sealing !== null) await this.#log.sealing
-    if (this.#log.beforeAppend !== null) await this.#log.beforeAppend()
     this.#log.append(blocks)
     this.#store.wrote()
     await this.#life.step()

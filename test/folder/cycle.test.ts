@@ -17,7 +17,6 @@ import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
-import { FolderWorld, type FolderDevice } from './world.ts'
 
 /** Cannot read the ignore file for a while. */
 class FaultyDisk extends FakeDisk {
@@ -99,39 +98,4 @@ test('R29: a pause does not wait for the end of a scan', async (t) => {
   await clock.run(100)
   t.is(folder.activity, 'scanning')
   await folder.close()
-})
-
-test('a step that fails ends the cycle only once nothing is being stated any more', async (t) => {
-  const world = await FolderWorld.open({}, { pieceOps: 1 })
-  const [a, b] = world.devices as [FolderDevice, FolderDevice]
-  // All are tried again at once, when the disk is well.
-  for (const name of ['one', 'two', 'three']) {
-    b.disk.failing.set(name, 'EIO')
-    a.user.write(name, `content of ${name}`)
-  }
-  await world.rest(1_000)
-  b.disk.failing.clear()
-  let go: () => void = () => undefined
-  const sealing = new Promise<void>((resolve) => (go = resolve))
-  const waiting: Promise<void>[] = []
-  b.drive.beforeAppend = () => {
-    waiting.push(sealing)
-    return sealing
-  }
-  let applied = 0
-  b.disk.onSync = () => {
-    if (++applied === 2) throw new Error('the second of them fails')
-  }
-  await world.rest(10_000)
-  let isPaused = false
-  const pausing = b.folder.pause().then(() => (isPaused = true))
-  await world.rest(60_000)
-  t.alike([applied, waiting.length], [2, 1], 'one is being stated, the next one failed, and nothing else is stated beside it')
-  t.absent(isPaused, 'whoever pauses or closes waits for it')
-  b.drive.beforeAppend = null
-  go()
-  await world.whenDone(pausing)
-  b.folder.resume()
-  await world.rest()
-  t.alike(b.files().toSorted(), ['one', 'three', 'two'])
 })

@@ -421,7 +421,6 @@ export class SimDevice implements Node {
       clock: life.clock,
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
-      pieceOps: 1,
       sliceDeletions: 2,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
