@@ -4,16 +4,17 @@
  */
 import { randomInt } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import type { FolderHost } from './host.ts'
-import type { Clock, Totals } from './ports.ts'
+import type { Clock, FolderActivity, FolderIndex, Totals } from './ports.ts'
 import type { FolderId } from './sync/ids.ts'
 
 /** The reason of such a rotation. */
 export const COMPACTION = 'compaction'
-/** After so long a rest; a user who goes on working is not disturbed. */
+/** So long nothing was stated; a user who goes on working is not disturbed. What other devices do meanwhile, compaction too, is no unrest. */
 const REST_MS = 10_000
 /** The devices of a group state the same changes, so their drives are outgrown at the same time: each waits up to so much longer. */
-const APART_MS = 10_000
+const APART_MS = 5_000
+/** The rest is over but somebody is at work: looked at again after this, and up to as much longer. */
+const BUSY_MS = 1_500
 /** A statement in a drive (measured: 470 to 630 bytes). */
 const STATEMENT_BYTES = 500
 /** Less is not worth a new drive. */
@@ -27,15 +28,32 @@ const LOOK_AGAIN = 1.1
 /** Both drives are there for a moment, with what RocksDB needs to tidy up. */
 const FREE_BYTES = 256 * 1024 * 1024
 
-export interface CompactionOptions {
-  readonly clock: Clock
-  readonly storeDir: string
-  /** A new drive takes over. */
-  readonly compact: (host: FolderHost) => void
+/** What is seen of a folder's host here. */
+export interface Outgrowing {
+  readonly id: FolderId
+  readonly closing: boolean
+  readonly own: { readonly length: number }
+  readonly index: Pick<FolderIndex, 'totals' | 'all'>
+  readonly folder: { readonly activity: FolderActivity; readonly quiet: boolean }
 }
 
-interface Watched {
+export interface CompactionOptions<Host> {
+  readonly clock: Clock
+  /** Where the store is. */
+  readonly freeBytes: () => Promise<number>
+  /** Nobody is at work on the folder, here or on a device that is connected, or waits for it. */
+  readonly isQuiet: (host: Host) => boolean
+  /** A new drive takes over; it may turn out that this is not the moment. */
+  readonly compact: (host: Host) => void
+  /** A whole number below this one. */
+  readonly random?: (below: number) => number
+}
+
+interface Watched<Host> {
+  readonly host: Host
   stop: (() => void) | null
+  /** Of its drive, when it was last seen to have grown. */
+  length: number
   /** Its drive is not looked at before it has this length. */
   notBefore: number
 }
@@ -47,27 +65,35 @@ export function isOutgrown(length: number, rows: number, { bytes }: Pick<Totals,
   return dead > Math.max(rows * STATEMENT_BYTES, bytes * SHARE_OF_CONTENT, MIN_DEAD_BYTES)
 }
 
-/** Nobody is at work on the folder, here or on a device that is connected, or waits for it. */
-export function isQuiet(host: FolderHost): boolean {
-  return !host.closing && host.folder.quiet
+export async function freeBytesAt(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory)
+  return bavail * bsize
 }
 
-export class Compaction {
-  readonly #options: CompactionOptions
-  readonly #watched = new Map<FolderId, Watched>()
+export class Compaction<Host extends Outgrowing> {
+  readonly #options: CompactionOptions<Host>
+  readonly #random: (below: number) => number
+  readonly #watched = new Map<FolderId, Watched<Host>>()
 
-  constructor(options: CompactionOptions) {
+  constructor(options: CompactionOptions<Host>) {
     this.#options = options
+    this.#random = options.random ?? randomInt
   }
 
   /** The state of a folder may have changed. Called often. */
-  note(host: FolderHost): void {
+  note(host: Host): void {
+    const { length } = host.own
     let watched = this.#watched.get(host.id)
-    if (watched === undefined) this.#watched.set(host.id, (watched = { stop: null, notBefore: 0 }))
-    if (host.folder.activity !== 'idle') {
+    if (watched?.host !== host) {
+      watched?.stop?.()
+      this.#watched.set(host.id, (watched = { host, stop: null, length, notBefore: 0 }))
+    }
+    if (watched.length !== length) {
+      watched.length = length
       watched.stop?.()
       watched.stop = null
-    } else this.#lookLater(host, watched)
+    }
+    if (host.folder.activity === 'idle') this.#lookLater(watched, REST_MS, APART_MS)
   }
 
   close(): void {
@@ -75,39 +101,41 @@ export class Compaction {
     this.#watched.clear()
   }
 
-  #lookLater(host: FolderHost, watched: Watched): void {
+  #lookLater(watched: Watched<Host>, ms: number, apartMs: number): void {
+    const { host } = watched
     if (watched.stop !== null || host.closing || host.own.length < watched.notBefore || !mayBeOutgrown(host)) return
-    watched.stop = this.#options.clock.after(REST_MS + randomInt(APART_MS), () => this.#look(host))
+    watched.stop = this.#options.clock.after(ms + this.#random(apartMs), () => this.#look(watched))
   }
 
-  #look(host: FolderHost): void {
-    const watched = this.#watched.get(host.id)
-    if (watched === undefined) return
+  #look(watched: Watched<Host>): void {
+    const { host } = watched
     watched.stop = null
-    if (!isQuiet(host)) return this.#lookLater(host, watched)
+    if (host.closing || this.#watched.get(host.id) !== watched) return
+    if (!this.#options.isQuiet(host)) return this.#lookLater(watched, BUSY_MS, BUSY_MS)
     const { length } = host.own
     watched.notBefore = length * LOOK_AGAIN
     this.#isDue(host, length).then(
       (isDue) => {
-        if (!isDue || !isQuiet(host)) return
+        if (!isDue) return
         watched.notBefore = 0
-        this.#options.compact(host)
+        if (!host.closing && this.#options.isQuiet(host)) this.#options.compact(host)
+        // Who is disturbed in the last moment tries again; with a new drive there is a new host.
+        this.#lookLater(watched, REST_MS, APART_MS)
       },
       () => undefined // The index was closed meanwhile.
     )
   }
 
-  async #isDue({ index }: FolderHost, length: number): Promise<boolean> {
+  async #isDue({ index }: Host, length: number): Promise<boolean> {
     let count = 0
     for await (const rows of index.all()) count += rows.length
     if (!isOutgrown(length, count, index.totals)) return false
-    const { bavail, bsize } = await statfs(this.#options.storeDir)
-    return bavail * bsize > FREE_BYTES + 4 * count * STATEMENT_BYTES
+    return (await this.#options.freeBytes()) > FREE_BYTES + 4 * count * STATEMENT_BYTES
   }
 }
 
 /** Without counting the tombstones. */
-function mayBeOutgrown({ own, index }: FolderHost): boolean {
+function mayBeOutgrown({ own, index }: Outgrowing): boolean {
   const { totals } = index
   return isOutgrown(own.length, totals.files + totals.directories, totals)
 }

@@ -30,7 +30,7 @@ import type { ForkEvidence } from './net/replication.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { Announcer } from './announcer.ts'
-import { Compaction, COMPACTION, isQuiet } from './compaction.ts'
+import { Compaction, COMPACTION, freeBytesAt } from './compaction.ts'
 import { OwnDrives, TRUSTED, type DriveChoice, type Rotation } from './own-drives.ts'
 import { Retired } from './retired.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
@@ -56,7 +56,7 @@ export class Daemon extends Resource implements App {
   readonly #announcer: Announcer
   readonly #giveBack: GiveBack
   readonly #heapRoom = new HeapRoom(systemClock)
-  readonly #compaction: Compaction
+  readonly #compaction: Compaction<FolderHost>
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
   #group: Group | null = null
@@ -83,7 +83,7 @@ export class Daemon extends Resource implements App {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
-    this.#compaction = new Compaction({ clock: systemClock, storeDir: options.paths.storeDir, compact: (host) => this.#compact(host) })
+    this.#compaction = new Compaction({ clock: systemClock, freeBytes: async () => await freeBytesAt(options.paths.storeDir), isQuiet: (host) => this.#isQuiet(host), compact: (host) => this.#compact(host) })
     this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#store?.writeTables() }))
   }
 
@@ -294,6 +294,11 @@ export class Daemon extends Resource implements App {
     for (const former of ownDrives.formersOf(drive)) if (!this.drives.isOwn(former)) present(this.#retired).add(former)
   }
 
+  /** A stock reader that is connected goes on with the drive that it has. */
+  #isQuiet(host: FolderHost): boolean {
+    return !host.closing && host.folder.quiet && !this.drives.isOffered
+  }
+
   #compact(host: FolderHost): void {
     const { key, writer } = host.own
     this.#rotateLater(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer })
@@ -466,7 +471,7 @@ export class Daemon extends Resource implements App {
       const host = this.hosts.get(id)
       const folder = this.group.folder(id)
       if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.#haltReason !== null) return
-      if (rotation.reason === COMPACTION && (!isQuiet(host) || this.drives.isOffered)) return
+      if (rotation.reason === COMPACTION && !this.#isQuiet(host)) return
       await this.#takeOver(host, folder, rotation)
     })
   }

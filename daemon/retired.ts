@@ -20,10 +20,10 @@ type Row = z.infer<typeof row>
 
 /** The oldest go: one that the group still names would be read once more and retired again. */
 const MAX_RETIRED = 2000
-/** The stack keeps a closed core open for some eight seconds. */
-const SWEEP_MS = 12_000
+/** The stack keeps a closed core open for some eight seconds: it is asked for again after this, which costs a look. */
+const SWEEP_MS = 2_000
 /** Something holds a drive open that nobody needs: the next start deletes it. */
-const MAX_SWEEPS = 20
+const MAX_SWEEPS = 120
 
 export interface RetiredOptions {
   readonly file: string
@@ -39,13 +39,14 @@ export class Retired {
   readonly #options: RetiredOptions
   #rows: readonly Row[]
   #stop: (() => void) | null = null
+  #sweepsLeft = 0
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(options: RetiredOptions) {
     this.#options = options
     this.#rows = load(options.file)
-    if (this.#pending.length > 0) this.#sweepLater(MAX_SWEEPS)
+    if (this.#pending.length > 0) this.#sweepUntilDone()
   }
 
   has(drive: DriveKey): boolean {
@@ -56,7 +57,7 @@ export class Retired {
   add(drive: DriveKey): void {
     if (this.has(drive)) return
     this.#save([...this.#rows, { key: drive, deleted: false }])
-    this.#sweepLater(MAX_SWEEPS)
+    this.#sweepUntilDone()
   }
 
   /** Waits for a deletion under way. */
@@ -70,15 +71,33 @@ export class Retired {
     return this.#rows.filter((known) => !known.deleted)
   }
 
-  #sweepLater(sweeps: number): void {
-    if (this.#closed || this.#stop !== null || sweeps === 0) return
-    this.#stop = this.#options.clock.after(SWEEP_MS, () => {
-      this.#stop = null
+  #sweepUntilDone(): void {
+    this.#sweepsLeft = MAX_SWEEPS
+    this.#sweepLater()
+  }
+
+  #sweepLater(): void {
+    if (this.#closed || this.#stop !== null || this.#sweepsLeft === 0 || this.#pending.length === 0) return
+    this.#sweepsLeft--
+    const stop = this.#options.clock.after(SWEEP_MS, () => {
+      const left = this.#sweepsLeft
       this.#sweeping = this.#sweep().then(
-        () => void (this.#pending.length > 0 && this.#sweepLater(sweeps - 1)),
-        (error: unknown) => this.#options.log.warn({ error: messageOf(error) }, 'a drive that is not needed any more could not be deleted')
+        () => this.#swept(stop),
+        (error: unknown) => {
+          this.#options.log.warn({ error: messageOf(error) }, 'a drive that is not needed any more could not be deleted')
+          // The next start, or the next drive that is retired, tries it again.
+          if (this.#sweepsLeft === left) this.#sweepsLeft = 0
+          this.#swept(stop)
+        }
       )
     })
+    this.#stop = stop
+  }
+
+  /** What was added during the sweep is in the next one. */
+  #swept(stop: () => void): void {
+    if (this.#stop === stop) this.#stop = null
+    this.#sweepLater()
   }
 
   async #sweep(): Promise<void> {

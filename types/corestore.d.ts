@@ -1,7 +1,7 @@
 declare module 'corestore' {
   import type { Duplex } from 'node:stream'
   import type Hypercore from 'hypercore'
-  import type { KeyPair } from 'hypercore'
+  import type { KeyPair, Replicator } from 'hypercore'
   import type HypercoreStorage from 'hypercore-storage'
   import type Rache from 'rache'
 
@@ -21,11 +21,16 @@ declare module 'corestore' {
     active?: boolean
   }
 
+  export interface OpenCore {
+    hasSession(): boolean
+    readonly replicator: Replicator
+  }
+
   export default class Corestore {
     constructor(storage: HypercoreStorage | string, options?: CorestoreOptions)
     readonly storage: HypercoreStorage
     /** Open ones, and those that were closed seconds ago, by discovery key in hex. */
-    readonly cores: { readonly map: ReadonlyMap<string, unknown> }
+    readonly cores: { readonly map: ReadonlyMap<string, OpenCore> }
     ready(): Promise<void>
     close(): Promise<void>
     namespace(name: Buffer | string): Corestore

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import Corestore from 'corestore'
+import Corestore, { type OpenCore } from 'corestore'
 import Hypercore from 'hypercore'
 import type { CoreStorage } from 'hypercore-storage'
 import Hyperdrive from 'hyperdrive'
@@ -122,7 +122,9 @@ export class Store extends Resource {
     const auth = await storage.getAuth(Hypercore.discoveryKey(key))
     const blobs = auth?.manifest ? Hyperdrive.getContentKey(auth.manifest, key) : null
     const cores = [...(blobs === null ? [] : [blobs]), key].map((each) => Hypercore.discoveryKey(each))
-    if (cores.some((each) => this.corestore.cores.map.has(each.toString('hex')))) return false
+    const held = cores.map((each) => this.corestore.cores.map.get(each.toString('hex'))).filter((core) => core !== undefined)
+    for (const core of held) hangUp(core)
+    if (held.length > 0) return false
     // The db core last: it says which the other one is.
     for (const each of cores) await storage.forgetCore(each)
     await this.sync()
@@ -197,6 +199,15 @@ export class Store extends Resource {
   async #release(): Promise<void> {
     if (this.#storage === null) return
     await atMost(CLOSE_TIMEOUT_MS / 2, this.#storage.close().catch(() => undefined))
+  }
+}
+
+/** Hypercore would keep the channels of a core that nobody has open any more for 20 to 40 s, and the core as long. */
+function hangUp(core: OpenCore): void {
+  if (core.hasSession()) return
+  for (const { protomux, channel } of [...core.replicator.peers]) {
+    core.replicator.detachFrom(protomux)
+    channel.close()
   }
 }
 

@@ -5,7 +5,9 @@
  * point are kept.
  *
  *     npm run test:crash -- [--all | --points N] [--seed S] [--seconds S] [--pairs N] [--dir PATH] [--skip N]
- *                           [--point 'sync receiver link tree 3, sync sender write log 2'] [--times N]
+ *                           [--point 'sync receiver link tree 3, sync sender write log 2'] [--times N] [--compaction]
+ *
+ * `--compaction`: the points of the third phase in place of the other two; each cycle waits for rest, so that more pairs cost little.
  */
 import { randomInt } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
@@ -16,7 +18,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Scope } from '../e2e/harness.ts'
 import { Random } from '../fakes/random.ts'
 import { whyNoShim } from '../shim/shim.ts'
-import { formatPoint, parsePoints, PHASES, pointsOf, Queue, ROLES, type Point } from './plan.ts'
+import { formatPoint, parsePoints, PHASES, pointsOf, Queue, ROLES, type Point, type Profile } from './plan.ts'
 import { Rig, type Outcome } from './rig.ts'
 
 interface Options {
@@ -29,15 +31,18 @@ interface Options {
   readonly skip: number
   readonly point: readonly Point[] | null
   readonly times: number
+  readonly compaction: boolean
 }
 
 /** Folders and history grow by some megabytes with each cycle. */
 const CYCLES_PER_PAIR = 40
+/** A drive is outgrown by what was stated more than once, and what was stated once becomes more with each cycle. */
+const COMPACTIONS_PER_PAIR = 16
 const DEFAULT_POINTS = 200
 
 function options(): Options {
   const text = { type: 'string' } as const
-  const { values } = parseArgs({ options: { all: { type: 'boolean' }, points: text, seconds: text, seed: text, pairs: text, dir: text, skip: text, point: text, times: text } })
+  const { values } = parseArgs({ options: { all: { type: 'boolean' }, points: text, seconds: text, seed: text, pairs: text, dir: text, skip: text, point: text, times: text, compaction: { type: 'boolean' } } })
   return {
     points: values.all === true ? Infinity : Number(values.points ?? DEFAULT_POINTS),
     seconds: Number(values.seconds ?? 24 * 3600),
@@ -46,7 +51,8 @@ function options(): Options {
     dir: values.dir ?? tmpdir(),
     skip: Number(values.skip ?? 0),
     point: values.point === undefined ? null : parsePoints(values.point),
-    times: Number(values.times ?? 1)
+    times: Number(values.times ?? 1),
+    compaction: values.compaction === true
   }
 }
 
@@ -85,7 +91,7 @@ class Run {
   }
 
   async #planned(rig: Rig): Promise<Cycles> {
-    const profile = { sync: await rig.profile('sync'), start: await rig.profile('start') }
+    const profile: Profile = this.#given.compaction ? { compaction: await rig.profile('compaction') } : { sync: await rig.profile('sync'), start: await rig.profile('start') }
     const points = pointsOf(profile)
     this.#known = points.length
     for (const phase of PHASES) for (const role of ROLES) console.log(`${phase} ${role}: ${list(points.filter((point) => point.phase === phase && point.role === role).map(({ call, area }) => `${call} ${area}`))}`)
@@ -97,7 +103,7 @@ class Run {
 
   /** Cycles of one pair of daemons. False: there are no more. */
   async #some(rig: Rig, cycles: Cycles): Promise<Kept<boolean>> {
-    for (let i = 0; i < CYCLES_PER_PAIR; i++) {
+    for (let i = 0; i < this.#cyclesPerPair; i++) {
       const points = Date.now() < this.#end ? cycles.take() : []
       if (points.length === 0) return { result: false, keep: await this.#examined(rig) }
       const riders = cycles.riders(points)
@@ -111,6 +117,11 @@ class Run {
       if (outcome.wrong.length > 0) return { result: true, keep: true }
     }
     return { result: true, keep: await this.#examined(rig) }
+  }
+
+  get #cyclesPerPair(): number {
+    const { compaction, point } = this.#given
+    return compaction || point?.some(({ phase }) => phase === 'compaction') === true ? COMPACTIONS_PER_PAIR : CYCLES_PER_PAIR
   }
 
   /** True if the doctor finds something after all the cycles of a pair. */

@@ -4,8 +4,11 @@ import { AREAS, CALLS, type Area, type Call, type Counts } from '../shim/shim.ts
 
 export type Role = 'sender' | 'receiver'
 
-/** `sync`: as it hears of the changes, running. `start`: as it starts on them after a kill. */
-export type Phase = 'sync' | 'start'
+/**
+ * `sync`: as it hears of the changes, running. `start`: as it starts on them after a kill. `compaction`: as its outgrown drive gives way to
+ * a new one, it follows the other one's, and both old ones are deleted.
+ */
+export type Phase = 'sync' | 'start' | 'compaction'
 
 /** One daemon is killed as it makes the n-th call of this kind in this kind of place. */
 export interface Point {
@@ -16,9 +19,9 @@ export interface Point {
   readonly nth: number
 }
 
-export type Profile = Readonly<Record<Phase, Readonly<Record<Role, Counts>>>>
+export type Profile = Readonly<Partial<Record<Phase, Readonly<Record<Role, Counts>>>>>
 
-export const PHASES: readonly Phase[] = ['sync', 'start']
+export const PHASES: readonly Phase[] = ['sync', 'start', 'compaction']
 export const ROLES: readonly Role[] = ['sender', 'receiver']
 
 /** Calls that only look change nothing: a kill at one is a kill before the next that does. */
@@ -26,7 +29,7 @@ const LOOKS: ReadonlySet<Call> = new Set(['open', 'read', 'readdir', 'stat'])
 
 export function pointsOf(profile: Profile): Point[] {
   const points: Point[] = []
-  for (const phase of PHASES) for (const role of ROLES) points.push(...pointsIn(profile[phase][role], phase, role))
+  for (const phase of PHASES) for (const role of ROLES) points.push(...pointsIn(profile[phase]?.[role] ?? new Map(), phase, role))
   return points
 }
 
@@ -59,7 +62,7 @@ function parsePoint(text: string): Point {
     area: AREAS.find((known) => known === area),
     nth: Number(nth)
   }
-  if (point.phase === undefined || point.role === undefined || point.call === undefined || point.area === undefined || !(point.nth > 0)) throw new Error(`not "sync|start sender|receiver CALL PLACE N": ${text}`)
+  if (point.phase === undefined || point.role === undefined || point.call === undefined || point.area === undefined || !(point.nth > 0)) throw new Error(`not "sync|start|compaction sender|receiver CALL PLACE N": ${text}`)
   return point as Point
 }
 
@@ -70,7 +73,7 @@ function parsePoint(text: string): Point {
 export class Queue {
   readonly #lanes = new Map<string, Point[]>()
   readonly #rode = new Set<Point>()
-  readonly #turns: readonly (readonly [Phase, readonly Role[]])[] = [['sync', ROLES], ['start', ROLES], ['sync', ['receiver']], ['sync', ['sender']], ['sync', ROLES], ['start', ['receiver']], ['start', ['sender']]]
+  readonly #turns: readonly (readonly [Phase, readonly Role[]])[] = [['sync', ROLES], ['start', ROLES], ['sync', ['receiver']], ['sync', ['sender']], ['sync', ROLES], ['start', ['receiver']], ['start', ['sender']], ['compaction', ROLES], ['compaction', ['receiver']], ['compaction', ['sender']]]
   #turn = 0
   #left: number
 

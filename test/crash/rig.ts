@@ -13,6 +13,7 @@ import { Random } from '../fakes/random.ts'
 import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
 import type { Counts } from '../shim/shim.ts'
 import { judgeTree } from './judge.ts'
+import { Outgrowth } from './outgrowth.ts'
 import { isTorn, ROLES, type Phase, type Point, type Role } from './plan.ts'
 import { Scenario } from './scenario.ts'
 
@@ -29,6 +30,8 @@ const HEAL_MS = 60_000 * PATIENCE
 const PATIENCE_MS = 150_000 * PATIENCE
 const STAGING_MS = 10_000
 const SYNC_MS = 10_000
+/** Rest, two new drives one after the other, and what the stack keeps open for a while. */
+const COMPACT_MS = 120_000 * PATIENCE
 /** Where a victim may die meanwhile: what is asked of the other one then ends only with its time. */
 const WATCH_MS = 500
 const RETRY_MS = 50
@@ -39,12 +42,14 @@ export class Rig {
   readonly #historyHashes = new Map<string, string>()
   /** Files in history that hold what nobody wrote. */
   readonly #mixtures: string[] = []
+  readonly #outgrowth: Outgrowth
   #count = 0
   #step = ''
 
   private constructor(sender: Shimmed, receiver: Shimmed, seed: string) {
     this.#sides = { sender, receiver }
     this.#seed = seed
+    this.#outgrowth = new Outgrowth(sender.device, receiver.device)
     for (const { device } of [sender, receiver]) {
       writeFileSync(device.beside('log'), '')
       device.onLog = (text) => appendFileSync(device.beside('log'), text)
@@ -58,10 +63,14 @@ export class Rig {
 
   /** Runs one scenario without a kill, and gives how many calls of each kind each role made in it. */
   async profile(phase: Phase): Promise<Readonly<Record<Role, Counts>>> {
-    const scenario = await this.#prepared()
+    const scenario = await this.#prepared(phase)
     await this.#begun(phase, scenario, [])
-    await this.#settled()
+    await (phase === 'compaction' ? this.#outgrowth.over(COMPACT_MS) : this.#settled())
     const counts = { sender: this.#sides.sender.shim.counts(), receiver: this.#sides.receiver.shim.counts() }
+    if (phase === 'compaction') {
+      scenario.act()
+      await this.#settled()
+    }
     for (const device of this.#devices) this.#history(device, scenario)
     return counts
   }
@@ -72,7 +81,7 @@ export class Rig {
    */
   async run(points: readonly Point[], riders: readonly Point[] = []): Promise<Outcome> {
     const patience = new AbortController()
-    const late = sleep(PATIENCE_MS, null, { signal: patience.signal }).then(() => Promise.reject(new Error(`stuck: ${this.#step}`)))
+    const late = sleep(points[0]?.phase === 'compaction' ? PATIENCE_MS + 2 * COMPACT_MS : PATIENCE_MS, null, { signal: patience.signal }).then(() => Promise.reject(new Error(`stuck: ${this.#step}`)))
     try {
       return await Promise.race([this.#run(points, riders), late])
     } finally {
@@ -84,13 +93,14 @@ export class Rig {
   async #run(points: readonly Point[], riders: readonly Point[]): Promise<Outcome> {
     const begun = Date.now()
     this.#step = 'preparing'
-    const scenario = await this.#prepared()
+    const phase = points[0]?.phase ?? 'sync'
+    const scenario = await this.#prepared(phase)
     this.#step = 'beginning'
-    await this.#begun(points[0]?.phase ?? 'sync', scenario, points)
+    await this.#begun(phase, scenario, points)
     this.#step = 'waiting for the kills'
     const reached = await this.#killed(points, riders)
     this.#step = 'healing'
-    const wrong = await this.#healed().catch((error: unknown) => [error instanceof Error ? error.message : String(error)])
+    const wrong = await this.#healed(phase, scenario).catch((error: unknown) => [error instanceof Error ? error.message : String(error)])
     this.#step = 'judging'
     wrong.push(...(await this.#judged(scenario)))
     return { reached, wrong, ms: Date.now() - begun }
@@ -106,12 +116,13 @@ export class Rig {
   }
 
   /** A new scenario whose beginning is everywhere. */
-  async #prepared(): Promise<Scenario> {
+  async #prepared(phase: Phase): Promise<Scenario> {
     const [sender, receiver] = this.#devices as [Device, Device]
     this.#count++
     const scenario = new Scenario(`p${this.#count}`, sender.path(), receiver.path(), new Random(`${this.#seed}/${this.#count}`))
     scenario.prepare()
     await this.#settled()
+    if (phase === 'compaction') await this.#outgrowth.begin(async () => await this.#settled())
     for (const device of this.#devices) writeFileSync(device.beside('log'), '')
     return scenario
   }
@@ -121,7 +132,7 @@ export class Rig {
     if (phase === 'start') await Promise.all(this.#devices.map(async (device) => await device.kill9()))
     for (const { shim } of Object.values(this.#sides)) shim.reset()
     for (const point of points) this.#arm(point)
-    scenario.act()
+    if (phase !== 'compaction') scenario.act()
     // One that is killed never answers.
     if (phase === 'start') await Promise.all(this.#devices.map(async (device) => await device.start().catch(() => undefined)))
   }
@@ -137,9 +148,11 @@ export class Rig {
     const next = new Map(riders.map((rider) => [rider.role, rider]))
     const over = new AbortController()
     const settled = new AbortController()
-    const settling = this.#settled(SETTLE_MS, over.signal).catch(() => undefined).then(() => settled.abort())
+    const isCompaction = points[0]?.phase === 'compaction'
+    const patience = isCompaction ? COMPACT_MS : SETTLE_MS
+    const settling = (isCompaction ? this.#outgrowth.over(patience, over.signal) : this.#settled(patience, over.signal)).catch(() => undefined).then(() => settled.abort())
     while (waiting.size > 0 && !settled.signal.aborted) {
-      await waitFor('a kill, or in sync', () => settled.signal.aborted || [...waiting].some(({ role }) => !this.#sides[role].device.isRunning), SETTLE_MS)
+      await waitFor('a kill, or in sync', () => settled.signal.aborted || [...waiting].some(({ role }) => !this.#sides[role].device.isRunning), patience)
       for (const point of [...waiting].filter(({ role }) => !this.#sides[role].device.isRunning)) {
         waiting.delete(point)
         const { device, shim } = this.#sides[point.role]
@@ -161,8 +174,8 @@ export class Rig {
     return reached
   }
 
-  /** Everything that is down is started; all is in sync at last. */
-  async #healed(): Promise<string[]> {
+  /** Everything that is down is started; all is in sync at last, of a compaction what comes after it as well. */
+  async #healed(phase: Phase, scenario: Scenario): Promise<string[]> {
     await Promise.all(this.#devices.map(async (device) => {
       if (device.isRunning) return
       await device.kill9()
@@ -170,6 +183,10 @@ export class Rig {
     }))
     const [sender, receiver] = this.#devices as [Device, Device]
     await waitConnected(sender, receiver)
+    if (phase === 'compaction') {
+      await this.#outgrowth.over(COMPACT_MS)
+      scenario.act()
+    }
     await this.#settled(HEAL_MS)
     await waitFor('staging is empty', () => this.#devices.every((device) => checkStaging(device).length === 0), STAGING_MS).catch(() => undefined)
     return []

@@ -316,3 +316,16 @@ test('a path of a drive is one name and back', (t) => {
     ['%%5C', '/%%255C']
   ] as const) t.is(drivePath(name as PathKey), key)
 })
+
+test('a retired drive lets go of the connections that it is on, so that it can be deleted soon', async (t) => {
+  const { a, b, drive, remote, grown } = await pair(t)
+  await drive.publish([directory('d', 1)], new Contents().read)
+  attach(t, a.drives, b.drives, drive.key)
+  await grown.until(() => remote.length === drive.length)
+  const { replicator } = drive.db.core
+  t.is(replicator.peers.length, 1)
+  await a.drives.closeDrive(drive.key)
+  t.is(await a.drives.deleteDrive(drive.key), false, 'it is open still')
+  t.is(replicator.peers.length, 0)
+  t.ok(await b.drives.head(drive.key), 'who reads it keeps it')
+})

@@ -328,6 +328,27 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('drive/deletion', 'nothing of a deleted drive stays, and each row of another is as it was')]
   },
   {
+    bug: 'a retired drive stays on its connections, and is not deleted for as long',
+    file: 'daemon/drive/store.ts',
+    find: 'core.hasSession()',
+    replace: 'true',
+    caughtBy: [by('drive/remote', 'a retired drive lets go of the connections that it is on, so that it can be deleted soon')]
+  },
+  {
+    bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
+    file: 'daemon/compaction.ts',
+    find: 'if (watched.length !== length) {',
+    replace: "if (watched.length !== length || host.folder.activity !== 'idle') {",
+    caughtBy: [by('daemon/compaction', 'within a minute of the last edit every device has a new drive and has deleted the old ones, as late as can be')]
+  },
+  {
+    bug: 'an outgrown drive that was disturbed in the last moment gets no new one',
+    file: 'daemon/compaction.ts',
+    find: 'watched.notBefore = 0',
+    replace: 'void 0',
+    caughtBy: [by('daemon/compaction', 'a drive that grows gets no new one before it has rested, and who is disturbed in the last moment comes to it later')]
+  },
+  {
     bug: 'deleting a drive takes the one that was made after it along',
     file: 'daemon/drive/blocks.ts',
     find: 'core.dataPointer + 1',
