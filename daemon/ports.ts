@@ -203,6 +203,8 @@ export interface Disk {
   recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck>
   /** Names in the newest hours of history: at least those of the last `ms` before its newest file. */
   recentHistory(ms: number): Promise<readonly string[]>
+  /** Of names in history; null where nothing was written down of it, or nothing has that name (any more). */
+  historyNotes(names: readonly string[]): Promise<readonly (KeptNote | null)[]>
   /** What stands at a place at this moment; a file is read to its end. Never rejects for what is wrong with one place. */
   look(place: Place): Promise<Look>
   /**
@@ -236,6 +238,17 @@ export interface Stray {
   readonly path: string
   /** left-over: something between staging and a name. open-mode: others may enter. */
   readonly code: 'left-over' | 'open-mode'
+}
+
+/** What is known of a name in history without the index: it was written down before anything moved there. */
+export interface KeptNote {
+  /** Where it stood. */
+  readonly path: PathKey
+  /** When it left, in milliseconds since the epoch. */
+  readonly at: number
+  readonly reason: DisplacedReason
+  /** As it is there now. */
+  readonly seen: SeenStat
 }
 
 export interface HistoryFile {

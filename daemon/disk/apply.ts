@@ -28,6 +28,7 @@ const SYNCS_AT_ONCE = 8
 export async function applyBatch(parts: ApplyParts, ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]> {
   parts.roots.refresh()
   const batch = new Batch(parts, ignored, sharedContents(ops))
+  await batch.reserve(ops)
   const results = await runInOrder(ops, OPS_AT_ONCE, async (op) => await one(batch, op))
   const unsynced = await syncTouched(batch)
   try {

@@ -1,17 +1,18 @@
 /** What the operations of one apply share: the open read-only directories, what must be fsynced, and the common looks and moves. */
-import type { ApplyResult, Displace, Log, ScanRequest, SeenStat } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Displace, Log, ScanRequest, SeenStat } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf } from '../sync/path.ts'
 import type { ApplyHooks, Mover, Prepared } from './atomic.ts'
 import type { Displaced } from './displaced.ts'
 import type { Folding } from './folding.ts'
-import { parseHistoryName } from './history.ts'
+import { historySlot, parseHistoryName, type HistorySlot } from './history.ts'
+import type { HistoryNotes, Leaving } from './history-notes.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { listDirectory } from './listing.ts'
 import { Modes } from './modes.ts'
 import type { Relinked } from './relinked.ts'
 import { at, type Directory, type Roots } from './roots.ts'
-import { kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
+import { kindOf, kindOfMode, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import type { Staging } from './stage.ts'
 import { lstat, lstatOrNull, rename, rmdir, unlink, type Stat } from './sys.ts'
 
@@ -21,6 +22,8 @@ export interface ApplyParts {
   readonly mover: Mover
   readonly folding: Folding
   readonly displaced: Displaced
+  readonly notes: HistoryNotes
+  readonly now: () => Date
   readonly relinked: Relinked
   readonly hooks: ApplyHooks
   readonly log: Log
@@ -34,6 +37,7 @@ export class Batch {
   /** Contents that several operations of this batch want: each gets a copy. */
   readonly shared: ReadonlySet<ContentId>
   readonly #ignored: ScanRequest['ignored']
+  readonly #slots = new Map<ApplyOp, HistorySlot>()
 
   constructor(parts: ApplyParts, ignored: ScanRequest['ignored'], shared: ReadonlySet<ContentId>) {
     this.parts = parts
@@ -45,6 +49,22 @@ export class Batch {
   /** With the directory that holds the path, opened up if its owner may not write in it. */
   async inParent<T>(path: PathKey, run: (parent: Directory, name: string) => Promise<T>): Promise<T> {
     return await this.parts.roots.use(parentOf(path), async (parent) => await run(parent, nameOf(path)), this.modes.visit)
+  }
+
+  // ------------------------------------------------------------------------------------------- before
+
+  /** What the operations may displace gets its places in history, which are written down with where it stands. */
+  async reserve(ops: readonly ApplyOp[]): Promise<void> {
+    const displacing = ops.flatMap((op) => {
+      const leaving = leavingOf(op)
+      return leaving === null ? [] : [{ op, leaving }]
+    })
+    const slots = await this.parts.notes.reserve(displacing.map(({ leaving }) => leaving), this.parts.now())
+    for (const [i, { op }] of displacing.entries()) this.#slots.set(op, slots[i] as HistorySlot)
+  }
+
+  slot(op: Extract<ApplyOp, { readonly displace: Displace }>): HistorySlot {
+    return this.#slots.get(op) ?? historySlot(op.path, this.parts.now())
   }
 
   // ------------------------------------------------------------------------------------------- looking
@@ -98,8 +118,8 @@ export class Batch {
   // ------------------------------------------------------------------------------------------- what came out
 
   /** As expected. `out` is in staging/swap. */
-  async keep(out: string, stat: Stat, path: PathKey, displace: Displace): Promise<string | null> {
-    const kept = await this.parts.displaced.keep(out, stat, path, displace)
+  async keep(out: string, stat: Stat, op: Extract<ApplyOp, { readonly displace: Displace }>): Promise<string | null> {
+    const kept = await this.parts.displaced.keep(out, stat, op.path, op.displace, this.slot(op))
     await this.parts.mover.forgetOut(out)
     const slot = kept === null ? null : parseHistoryName(kept)
     if (slot !== null) this.touched.add(slot.directory)
@@ -137,6 +157,12 @@ export class Batch {
       }
     })
   }
+}
+
+/** Null for what displaces no bytes. */
+function leavingOf(op: ApplyOp): Leaving | null {
+  if (!('displace' in op) || op.expect === null || kindOfMode(op.expect.mode) === 'directory') return null
+  return { path: op.path, reason: op.kind === 'remove' ? 'deleted' : 'replaced', ino: op.expect.ino }
 }
 
 export function changed(path: PathKey): ApplyResult {

@@ -3,7 +3,7 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Log, Look, OpenFile, Place, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
@@ -11,6 +11,7 @@ import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
+import { HistoryNotes } from './history-notes.ts'
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
 import { GatheredReads } from './gathered-reads.ts'
@@ -21,7 +22,7 @@ import { readMarker, writeMarker } from './marker.ts'
 import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
 import { recentHistory, recheck } from './recheck.ts'
-import { recover } from './recover.ts'
+import { recover, type RecoverParts } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
@@ -52,6 +53,7 @@ export class FolderDisk implements Disk {
   readonly #mover: Mover
   readonly #folding: Folding
   readonly #times: FineTimes
+  readonly #notes: HistoryNotes
   readonly #displaced: Displaced
   readonly #relinked = new Relinked()
   readonly #problems = new Problems()
@@ -68,7 +70,8 @@ export class FolderDisk implements Disk {
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
-    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, log: options.log, now: this.#now })
+    this.#notes = new HistoryNotes(this.#roots, options.log)
+    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now })
   }
 
   async inspect(): Promise<RootState> {
@@ -118,6 +121,8 @@ export class FolderDisk implements Disk {
       mover: this.#mover,
       folding: this.#folding,
       displaced: this.#displaced,
+      notes: this.#notes,
+      now: this.#now,
       relinked: this.#relinked,
       hooks: this.#options.hooks ?? {},
       log: this.#options.log
@@ -131,8 +136,7 @@ export class FolderDisk implements Disk {
   }
 
   async recover(): Promise<readonly PathKey[]> {
-    const parts = { roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now }
-    const paths = await this.#inTurn(async () => await recover(parts))
+    const paths = await this.#inTurn(async () => await recover(this.#recoverParts))
     this.#recovered = true
     return paths
   }
@@ -153,6 +157,10 @@ export class FolderDisk implements Disk {
     return await recentHistory(this.#roots, ms)
   }
 
+  async historyNotes(names: readonly string[]): Promise<readonly (KeptNote | null)[]> {
+    return await this.#notes.of(names)
+  }
+
   async look(place: Place): Promise<Look> {
     const target = targetOf(place)
     return target === null ? { kind: 'nothing' } : await look({ roots: this.#roots, workers: this.#options.workers ?? null }, target, place.path)
@@ -162,8 +170,8 @@ export class FolderDisk implements Disk {
     return await this.#inTurn(async () => {
       const found = await findStrays(this.#roots)
       if (!clear || found.length === 0) return found
-      await clearStrays(this.#roots, found, this.#now())
-      await recover({ roots: this.#roots, mover: this.#mover, log: this.#options.log, now: this.#now })
+      await clearStrays(this.#roots, this.#notes, found, this.#now())
+      await recover(this.#recoverParts)
       return found
     })
   }
@@ -176,6 +184,10 @@ export class FolderDisk implements Disk {
   async close(): Promise<void> {
     await this.#changing
     await this.#roots.close()
+  }
+
+  get #recoverParts(): RecoverParts {
+    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now }
   }
 
   readonly #now = (): Date => this.#options.now?.() ?? new Date()

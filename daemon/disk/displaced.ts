@@ -10,7 +10,8 @@ import type { PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf } from '../sync/path.ts'
 import { SWAP_DIR } from './layout.ts'
 import type { Mover, Prepared } from './atomic.ts'
-import { historySlot, moveToHistory, type HistorySlot } from './history.ts'
+import { moveToHistory, type HistorySlot } from './history.ts'
+import type { HistoryNotes } from './history-notes.ts'
 import { prepareCopy } from './prepare-node.ts'
 import { readContent } from './read-content.ts'
 import { at, type Directory, type Roots, type Visit } from './roots.ts'
@@ -20,6 +21,7 @@ import { close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readlink, rename, 
 export interface DisplacedParts {
   readonly roots: Roots
   readonly mover: Mover
+  readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
 }
@@ -36,8 +38,11 @@ export class Displaced {
     this.#parts = parts
   }
 
-  slot(path: PathKey): HistorySlot {
-    return historySlot(path, this.#parts.now())
+  /** A place in history for what came out of the tree unforeseen. */
+  async slot(path: PathKey, stat: Stat): Promise<HistorySlot> {
+    const { notes, now } = this.#parts
+    const [slot] = await notes.reserve([{ path, reason: 'recovered', ino: String(stat.ino) }], now())
+    return slot as HistorySlot
   }
 
   /** True if `stat` is what the index expected there; rename and link change the ctime. */
@@ -46,14 +51,13 @@ export class Displaced {
   }
 
   /** @returns the history name, or null if the bytes are held at `displace.at`. `name` is in staging/swap. */
-  async keep(name: string, stat: Stat, path: PathKey, displace: Displace): Promise<string | null> {
+  async keep(name: string, stat: Stat, path: PathKey, displace: Displace, slot: HistorySlot): Promise<string | null> {
     const { roots } = this.#parts
     return await roots.useOwn(SWAP_DIR, async (swap) => {
       if (displace.to === 'linked' && (await this.isHeldAt(displace.at, stat))) {
         await unlink(at(swap, name))
         return null
       }
-      const slot = this.slot(path)
       await moveToHistory(roots, swap, name, slot)
       if (stat.nlink > 1n) await this.ownInode(slot, path)
       return slot.name
@@ -109,7 +113,7 @@ export class Displaced {
       } catch (error) {
         log.warn({ path, error: messageOf(error) }, 'what came out of an exchange has no place in the tree; it goes to history')
       }
-      await moveToHistory(roots, directory, name, this.slot(path))
+      await moveToHistory(roots, directory, name, await this.slot(path, stat))
       return { missing: true }
     })
   }

@@ -13,6 +13,8 @@ import { decodeName } from './names.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { isGone, lstatOrNull, readNames, rename, rmdir, unlinkIfThere } from './sys.ts'
 
+/** Of an hour's notes (history-notes.ts). */
+export const NOTES_EXTENSION = '.paths'
 const BUCKET = /^\d{4}-\d\d-\d\dT\d\d$/
 const NAME = /^\d{4}-\d\d-\d\dT\d\d\/[0-9a-f]{20}-[^/]*$/
 /** Unique: random for this process, then counted. */
@@ -72,12 +74,21 @@ export async function removeFromHistory(roots: Roots, name: string): Promise<boo
   if (parsed === null) return false
   try {
     await roots.use(parsed.directory, async (bucket) => await unlinkIfThere(at(bucket, parsed.file)))
-    await roots.use(HISTORY_DIR, async (history) => await rmdir(at(history, nameOf(parsed.directory as PathKey))))
+    const bucket = nameOf(parsed.directory as PathKey)
+    await roots.use(HISTORY_DIR, async (history) => {
+      await rmdir(at(history, bucket))
+      await dropNotes(history, bucket)
+    })
   } catch (error) {
     if (!isGone(error) && !isNotEmpty(error)) throw error
   }
   roots.forget(parsed.directory)
   return true
+}
+
+/** Once nothing is left of the hour. */
+export async function dropNotes(history: Directory, bucket: string): Promise<void> {
+  if ((await lstatOrNull(at(history, bucket))) === null) await unlinkIfThere(at(history, `${bucket}${NOTES_EXTENSION}`))
 }
 
 /** Names of our own directories are text; one that is missing has none. */

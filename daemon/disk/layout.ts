@@ -6,6 +6,7 @@
  *     .p2psync/staging/swap/<kind>~<id>~<n>    what is about to be exchanged, or has just come out (swap-name.ts, recover.ts)
  *     .p2psync/staging/modes/<n>.json          directories made writable for the time of a batch (modes.ts)
  *     .p2psync/history/<UTC hour>/<n>-<name>   what a sync displaced (history.ts)
+ *     .p2psync/history/<UTC hour>.paths        where that stood, written down before (history-notes.ts)
  */
 import { RESERVED_NAME } from '../sync/path.ts'
 

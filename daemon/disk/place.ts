@@ -88,7 +88,7 @@ export async function exchangeLeaf(batch: Batch, op: Exchanging, prepared: Prepa
     if (out === null) return changed(op.path)
     const stat = await batch.statInSwap(out)
     if (!batch.isExpected(stat, op.expect as SeenStat, op.path)) return await batch.stray(SWAP_DIR, out, op.path)
-    const kept = await batch.keep(out, stat, op.path, op.displace)
+    const kept = await batch.keep(out, stat, op)
     if (moved.kind !== 'placed') return changed(op.path)
     const seen = op.kind === 'directory' ? await finishDirectory(batch, op, parent, name) : await seenAfter(prepared.stat, parent, name)
     return { kind: 'done', seen, kept }

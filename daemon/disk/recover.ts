@@ -9,7 +9,8 @@ import type { Log } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
-import { historySlot, moveToHistory } from './history.ts'
+import { moveToHistory, type HistorySlot } from './history.ts'
+import type { HistoryNotes } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
@@ -22,18 +23,21 @@ import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, 
 export interface RecoverParts {
   readonly roots: Roots
   readonly mover: Mover
+  readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
 }
 
 const NOTE = '.json'
 const MAX_NOTE_BYTES = 16 * 1024
-const RECOVERED = 'recovered' as PathKey
+/** Of bytes of which nothing else is known. */
+export const RECOVERED = 'recovered' as PathKey
 
 /** @returns tree paths that were put right. Throws if the root is not ours or cannot be read. */
 export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> {
   const { roots } = parts
   await recoverModes(roots)
+  await parts.notes.tidy(parts.now())
   await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
   return await roots.useOwn(SWAP_DIR, async (swap) => {
@@ -107,13 +111,13 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     return null
   }
   if (noted) return await returnNoted(parts, swap, name, stat)
-  await keepOrDrop(parts, swap, name, stat, RECOVERED)
+  await keepOrDrop(parts, swap, name, stat, null)
   return null
 }
 
 /** An empty directory holds nothing to keep. */
-async function keepOrDrop(parts: RecoverParts, swap: Directory, name: string, stat: Stat, path: PathKey): Promise<void> {
-  if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, path)
+async function keepOrDrop(parts: RecoverParts, swap: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
+  if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, stat, path)
 }
 
 async function isContent(path: string, stat: Stat, cid: ContentId): Promise<boolean> {
@@ -147,7 +151,7 @@ async function returnNoted(parts: RecoverParts, swap: Directory, name: string, s
   const path = await readNote(at(swap, `${name}${NOTE}`))
   const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
   const returned = path !== null && (await placed(parts, out, path))
-  if (!returned) await keepOrDrop(parts, swap, name, stat, path ?? RECOVERED)
+  if (!returned) await keepOrDrop(parts, swap, name, stat, path)
   return path
 }
 
@@ -168,7 +172,7 @@ async function recoverHolder(parts: RecoverParts, swap: Directory, note: string)
   try {
     await parts.roots.use(parentOf(path), async (parent) => {
       const there = await lstatOrNull(at(parent, nameOf(path)))
-      if (there !== null && there.isFile() && there.size === 0n) await keepIt(parts, parent, nameOf(path), path)
+      if (there !== null && there.isFile() && there.size === 0n) await keepIt(parts, parent, nameOf(path), there, path)
     })
   } catch (error) {
     if (!isGone(error)) throw error
@@ -176,8 +180,13 @@ async function recoverHolder(parts: RecoverParts, swap: Directory, note: string)
   return path
 }
 
-async function keepIt(parts: RecoverParts, from: Directory, name: string, path: PathKey): Promise<void> {
-  const slot = historySlot(path, parts.now())
+/** `path`: where it stood, if that is known otherwise. */
+async function keepIt(parts: RecoverParts, from: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
+  const ino = String(stat.ino)
+  const known = await parts.notes.lastOf(ino)
+  const leaving = known === null || (path !== null && known.path !== path) ? { path: path ?? RECOVERED, reason: 'recovered' as const, ino } : known
+  const [reserved] = await parts.notes.reserve([leaving], parts.now())
+  const slot = reserved as HistorySlot
   await moveToHistory(parts.roots, from, name, slot)
   parts.log.warn({ kept: slot.name }, 'a crash left bytes between two names; they are in history')
 }

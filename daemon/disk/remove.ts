@@ -37,7 +37,7 @@ async function removeDirectory(batch: Batch, op: Removing, parent: Directory, na
 /** Straight into history: a crash right after the rename leaves the bytes where they belong. */
 async function removeLeaf(batch: Batch, op: Removing, parent: Directory, name: string): Promise<ApplyResult> {
   const { displaced, roots, hooks } = batch.parts
-  const slot = displaced.slot(op.path)
+  const slot = batch.slot(op)
   await hooks.beforeMove?.(op.path)
   try {
     await moveToHistory(roots, parent, name, slot)

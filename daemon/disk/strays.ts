@@ -3,10 +3,13 @@
  * never deleted: it goes to history. What ours left (swap, modes) is recover.ts' to put right.
  */
 import type { Stray } from '../ports.ts'
-import { parseContentId, type PathKey } from '../sync/ids.ts'
-import { historySlot, moveToHistory } from './history.ts'
+import { parseContentId } from '../sync/ids.ts'
+import { parsePath } from '../sync/path.ts'
+import { moveToHistory, type HistorySlot } from './history.ts'
+import type { HistoryNotes } from './history-notes.ts'
 import { FETCH_DIR, HISTORY_DIR, MODES_DIR, OWN_DIR, OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { decodeName, escapeName } from './names.ts'
+import { RECOVERED } from './recover.ts'
 import { self, WalkError, type Roots } from './roots.ts'
 import { MODE_BITS } from './seen.ts'
 import { chmod, isGone, readNames } from './sys.ts'
@@ -35,11 +38,14 @@ export async function findStrays(roots: Roots): Promise<readonly Found[]> {
 }
 
 /** Modes are closed; what no code of ours makes goes to history. The rest waits for `recover`. */
-export async function clearStrays(roots: Roots, strays: readonly Found[], now: Date): Promise<void> {
-  for (const { code, area, name, path } of strays) {
+export async function clearStrays(roots: Roots, notes: HistoryNotes, strays: readonly Found[], now: Date): Promise<void> {
+  for (const { code, area, name } of strays) {
     if (code === 'open-mode') await roots.use(area, async (directory) => await chmod(self(directory), OWN_DIR_MODE))
     else if (area === FETCH_DIR || area === STAGING_DIR) {
-      await roots.use(area, async (directory) => await moveToHistory(roots, directory, toText(name), historySlot(path as PathKey, now)))
+      // Listed by the name that it had.
+      const path = parsePath(decodeName(name)) ?? RECOVERED
+      const [slot] = await notes.reserve([{ path, reason: 'recovered', ino: null }], now)
+      await roots.use(area, async (directory) => await moveToHistory(roots, directory, toText(name), slot as HistorySlot))
     }
   }
 }

@@ -6,6 +6,7 @@ import type { PathKey } from '../sync/ids.ts'
 import type { CheckWorld, Fault } from './check.ts'
 import type { FolderContext } from './context.ts'
 import { judgeEpoch } from './epoch.ts'
+import { listUnlisted } from './unlisted.ts'
 
 export async function* checkCore({ context, checked, signal }: CheckWorld, only: readonly Fault[] | null): AsyncGenerator<Fault> {
   const { nodes, faults } = await context.ports.own.audit(signal)
@@ -21,9 +22,10 @@ export async function* checkStrays(world: CheckWorld): AsyncGenerator<Fault> {
   }
 }
 
-async function clearStrays({ ports: { disk }, work }: FolderContext): Promise<void> {
-  await disk.strays(true)
-  work.markScan('all')
+async function clearStrays(context: FolderContext): Promise<void> {
+  await context.ports.disk.strays(true)
+  await listUnlisted(context, 'recent')
+  context.work.markScan('all')
 }
 
 /** What the index keeps of each other drive must be what that drive states up to where it was read. */

@@ -5,7 +5,7 @@
  * and deletes no byte of a user; what it did is looked at a third time.
  */
 import type { FolderContext } from './context.ts'
-import { checkContents, checkHistory } from './check-places.ts'
+import { checkContents, checkHistory, checkUnlisted } from './check-places.ts'
 import { checkPaths } from './check-paths.ts'
 import { checkCore, checkIndex, checkRemotes, checkStrays } from './check-state.ts'
 
@@ -20,6 +20,8 @@ export type FaultCode =
   | 'place-stale'
   | 'history-gone'
   | 'history-differs'
+  | 'history-unlisted'
+  | 'history-unknown'
   | 'remote-differs'
   | 'checkpoint'
   | 'totals'
@@ -88,7 +90,7 @@ const MAX_FAULTS = 10_000
 export async function checkFolder(world: CheckWorld, repair: boolean): Promise<CheckReport> {
   const findings: Finding[] = []
   let busy = 0
-  for (const part of [checkCore, checkStrays, checkPaths, checkContents, checkHistory, checkRemotes, checkIndex]) {
+  for (const part of [checkCore, checkStrays, checkPaths, checkContents, checkHistory, checkUnlisted, checkRemotes, checkIndex]) {
     const outcome = await run(world, part, repair)
     findings.push(...outcome.findings)
     busy += outcome.busy

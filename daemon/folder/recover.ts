@@ -11,6 +11,7 @@ import { examineFiles } from './doubt.ts'
 import { judgeEpoch, nextEpoch, type EpochVerdict } from './epoch.ts'
 import { moveToDrive } from './move.ts'
 import { endMoveOfBefore } from './moving.ts'
+import { listUnlisted } from './unlisted.ts'
 
 /** What the index of another drive means for this one. */
 export interface Recovery {
@@ -55,8 +56,10 @@ async function recoverIndex(context: FolderContext, options: RecoveryOptions): P
     if (options.onTimeTravel !== null) return 'rotate'
   }
   await endMoveOfBefore(context)
-  const counter = await catchUp(context, checkpoint, options)
   context.work.markScan(await disk.recover())
+  // Before the rows of what was displaced are put right: they say best what it was.
+  await listUnlisted(context, index.own === null || checkpoint.drive !== own.key ? 'all' : 'recent')
+  const counter = await catchUp(context, checkpoint, options)
   await settle(context, { ...checkpoint, counter })
   await raiseEpoch(context, state.epoch, options.sync)
   options.onReady()

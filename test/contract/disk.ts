@@ -107,6 +107,26 @@ function looking(check: Check): void {
     t.is((await bench.disk.look({ area: 'history', path: '../a' })).kind, 'nothing')
   })
 
+  check('of what was displaced it is known where it stood, when it left and why, until it is gone', async (t, bench) => {
+    await bench.user.mkdir('d')
+    for (const path of ['d/removed', 'd/replaced']) await bench.user.write(path, path)
+    await bench.user.symlink('link', 'd')
+    const { cid } = await stage(bench, 'new')
+    const results = await apply(
+      bench,
+      { kind: 'remove', path: key('d/removed'), expect: await seen(bench, 'd/removed'), displace: { to: 'history' } },
+      { kind: 'file', path: key('d/replaced'), expect: await seen(bench, 'd/replaced'), cid, size: 3, mode: 0o644, mtime: '1700000000000000000', displace: { to: 'history' } },
+      { kind: 'remove', path: key('link'), expect: await seen(bench, 'link'), displace: { to: 'history' } }
+    )
+    const names = results.map((result) => (result.kind === 'done' ? (result.kept ?? '') : ''))
+    const notes = await bench.disk.historyNotes([...names, '2026-01-01T00/0123456789abcdef0123-a'])
+    t.alike(notes.map((note) => (note === null ? null : `${note.reason} ${note.path} ${note.seen.size}`)), ['deleted d/removed 9', 'replaced d/replaced 10', 'deleted link 1', null])
+    t.ok(notes.every((note) => note === null || note.at <= Date.now()))
+    t.alike([...(await bench.disk.recentHistory(Number.MAX_SAFE_INTEGER))].sort(), [...names].sort())
+    await bench.disk.removeHistory(names[0] ?? '')
+    t.is((await bench.disk.historyNotes([names[0] ?? '']))[0], null)
+  })
+
   check('R35: what was displaced and is as it was stays in history, and the newest of it is told', async (t, bench) => {
     await bench.user.write('a', 'one')
     const [finding] = await scan(bench)

@@ -12,7 +12,7 @@ import type { Capabilities } from '../../daemon/disk/atomic.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 
-const CALLS = ['open', 'close', 'fsync', 'fchmod', 'chmod', 'futimes', 'lutimes', 'link', 'unlink', 'rename', 'rmdir', 'mkdir', 'symlink', 'copyFile', 'write', 'read', 'lstat', 'fstat', 'readlink', 'readdir'] as const
+const CALLS = ['open', 'close', 'fsync', 'fdatasync', 'fchmod', 'chmod', 'futimes', 'lutimes', 'link', 'unlink', 'rename', 'rmdir', 'mkdir', 'symlink', 'copyFile', 'write', 'read', 'lstat', 'fstat', 'readlink', 'readdir'] as const
 
 /** Calls until death; null: immortal. */
 let left: number | null = null
@@ -199,10 +199,24 @@ async function look(t: Assert, folder: Folder, change: Change, capabilities: Cap
     ...Object.values(change.before).filter((text) => !texts.includes(text)).map((text) => `lost: ${text}`),
     ...change.always.filter((path) => !now.some((line) => line.split('=')[0] === path)).map((path) => `absent: ${path}`),
     ...now.filter((line) => !possible(change).has(line)).map((line) => `neither old nor new: ${line}`),
-    ...leftInStaging(root).map((name) => `left in staging: ${name}`)
+    ...leftInStaging(root).map((name) => `left in staging: ${name}`),
+    ...(await misnamed(disk, root, change))
   ]
   if (problems.length > 0) t.alike(problems, [], `after ${calls} calls`)
   await finish(t, { root, disk, rows, again: folder.again }, change, calls)
+}
+
+/** What is in history is known by the path at which it stood, though no index was told. */
+async function misnamed(disk: Folder['disk'], root: string, change: Change): Promise<string[]> {
+  const names = await disk.recentHistory(Number.MAX_SAFE_INTEGER)
+  const notes = await disk.historyNotes(names)
+  return names.flatMap((name, i) => {
+    const text = realFs.readFileSync(join(root, '.p2psync/history', name), 'utf8')
+    const path = Object.keys(change.before).find((before) => change.before[before] === text)
+    // An empty file that held a name; a copy for another name, of what stands in the tree still.
+    const isOurs = text === '' || describe(root).some((line) => line.endsWith(`=${text}`))
+    return isOurs || notes[i]?.path === path ? [] : [`in history: ${text}, as ${notes[i]?.path}`]
+  })
 }
 
 /** The next cycle scans and carries out what is still to do. */

@@ -39,6 +39,14 @@ function watchSyncs(): void {
   syncBuiltinESMExports()
 }
 
+function isNotes(path: string): boolean {
+  return /\/\.p2psync\/history\/[^/]+\.paths$/.test(path)
+}
+
+function isHour(path: string): boolean {
+  return /\/\.p2psync\/history\/[^/.]+$/.test(path)
+}
+
 /** A folder with a file `d/old` that was scanned; `named`: what was synced when the tree was about to change. */
 async function folderWithFile(t: Assert) {
   const named: string[][] = []
@@ -65,14 +73,16 @@ test('invariant 2: a replacement is synced before the exchange; both directories
   t.ok(named[0]?.some((path) => path.includes(cid) || path.includes('.p2psync/staging')), 'the content was synced in staging')
   const after = synced.slice(named[0]?.length ?? 0)
   t.ok(after.includes(join(root, 'd')), 'the directory')
-  t.ok(after.some((path) => path.startsWith(join(root, '.p2psync/history'))), 'the history')
+  t.ok(named[0]?.some(isNotes), 'where it stood was written down')
+  t.ok(after.some(isHour), 'the history')
 })
 
 test('invariant 2: what is removed is in a synced history by the end', async (t) => {
-  const { root, disk, rows } = await folderWithFile(t)
+  const { root, disk, rows, named } = await folderWithFile(t)
   t.is((await applyOne(disk, removeOp('d/old', rows.seen('d/old')))).kind, 'done')
+  t.ok(named[0]?.some(isNotes), 'where it stood was written down')
   t.ok(synced.includes(join(root, 'd')), 'the directory')
-  t.ok(synced.some((path) => path.startsWith(join(root, '.p2psync/history'))), 'the history')
+  t.ok(synced.some(isHour), 'the history')
 })
 
 test('invariant 2: the name of a new directory is synced', async (t) => {

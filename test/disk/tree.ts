@@ -156,7 +156,8 @@ export function read(root: string, path: string): string {
 
 /** The texts of all files in history, sorted. */
 export function historyTexts(root: string): string[] {
-  return filesBelow(join(root, '.p2psync/history')).map((file) => fs.readFileSync(file, 'utf8')).sort()
+  const kept = filesBelow(join(root, '.p2psync/history')).filter((file) => !file.endsWith('.paths'))
+  return kept.map((file) => fs.readFileSync(file, 'utf8')).sort()
 }
 
 /** Paths below the root but for our own directory, sorted. */

@@ -110,7 +110,7 @@ export class Applier {
     if (node === null || node.kind === 'special') return changed(op.path)
     if (node.kind === 'directory') return before.node?.kind === 'directory' ? this.#removeDirectory(op.path, node, ignored) : changed(op.path)
     if (before.node?.kind === 'directory') return changed(op.path)
-    const { displaced, stat } = this.#takeOut(op.path, node)
+    const { displaced, stat } = this.#takeOut(op.path, node, 'deleted')
     this.#store.onWrite()
     await this.#life.step()
     if (!sameButCtime(stat, op.expect)) return this.#stray(op.path, displaced)
@@ -199,9 +199,9 @@ export class Applier {
   }
 
   /** The stat is from before the exchange but for ctime, as on a real disk. */
-  #takeOut(path: PathKey, node: LeafNode): { displaced: Displaced; stat: SeenStat } {
+  #takeOut(path: PathKey, node: LeafNode, reason: Displaced['reason'] = 'replaced'): { displaced: Displaced; stat: SeenStat } {
     this.#store.tree.detach(path)
-    const displaced: Displaced = { node, path }
+    const displaced: Displaced = { node, path, reason }
     this.#store.limbo.add(displaced)
     return { displaced, stat: statOf(node) }
   }

@@ -1,4 +1,5 @@
 /** What of a fake disk outlives a daemon: the tree, and what stands below `.p2psync/`. */
+import type { DisplacedReason } from '../../daemon/sync/kept.ts'
 import type { RootState } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
 import type { ContentId } from '../../daemon/sync/ids.ts'
@@ -16,11 +17,20 @@ export interface StagedContent {
 export interface Displaced {
   readonly node: LeafNode
   readonly path: string
+  readonly reason: DisplacedReason
+}
+
+/** Written down before anything moves. */
+export interface Noted {
+  readonly path: string
+  readonly at: number
+  readonly reason: DisplacedReason
 }
 
 export interface DiskImage {
   readonly root: DirectoryNode
   readonly history: ReadonlyMap<string, LeafNode>
+  readonly notes: ReadonlyMap<string, Noted>
   readonly limbo: readonly Displaced[]
   readonly staging: ReadonlyMap<ContentId, StagedContent>
   readonly epoch: number
@@ -30,6 +40,8 @@ export class DiskStore {
   readonly tree: FakeTree
   readonly staging = new Map<ContentId, StagedContent>()
   readonly history = new Map<string, LeafNode>()
+  /** Of each name that history ever had: where it stood. */
+  readonly notes = new Map<string, Noted>()
   readonly limbo = new Set<Displaced>()
   /** Paths that give EACCES. */
   readonly denied = new Set<string>()
@@ -52,10 +64,12 @@ export class DiskStore {
   onMisuse: (what: string) => void = (what) => {
     throw new Error(what)
   }
+  readonly #now: () => number
   #names = 0
 
   constructor(now: () => number) {
     this.tree = new FakeTree(now)
+    this.#now = now
   }
 
   /** All that stands on the disk of the folder now. */
@@ -64,7 +78,8 @@ export class DiskStore {
     return {
       root: this.tree.snapshot(copies),
       history: new Map([...this.history].map(([name, node]) => [name, copyNode(node, copies)])),
-      limbo: [...this.limbo].map(({ node, path }) => ({ node: copyNode(node, copies), path })),
+      notes: new Map(this.notes),
+      limbo: [...this.limbo].map(({ node, path, reason }) => ({ node: copyNode(node, copies), path, reason })),
       staging: new Map([...this.staging].map(([cid, staged]) => [cid, { ...staged, data: Buffer.from(staged.data), have: new Set(staged.have) }])),
       epoch: this.epoch
     }
@@ -75,6 +90,8 @@ export class DiskStore {
     this.tree.reset(image.root)
     this.history.clear()
     for (const [name, node] of image.history) this.history.set(name, node)
+    this.notes.clear()
+    for (const [name, note] of image.notes) this.notes.set(name, note)
     this.limbo.clear()
     for (const displaced of image.limbo) this.limbo.add(displaced)
     this.staging.clear()
@@ -92,6 +109,7 @@ export class DiskStore {
     const name = this.newHistoryName(displaced.path)
     this.limbo.delete(displaced)
     this.history.set(name, displaced.node)
+    this.notes.set(name, { path: displaced.path, at: this.#now(), reason: displaced.reason })
     displaced.node.links++
     this.onKept(displaced.node)
     return name

@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -179,6 +179,14 @@ export class FakeDisk implements Disk {
   async recentHistory(_ms: number): Promise<readonly string[]> {
     await this.#life.step()
     return [...this.#store.history.keys()]
+  }
+
+  async historyNotes(names: readonly string[]): Promise<readonly (KeptNote | null)[]> {
+    await this.#life.step()
+    return names.map((name) => {
+      const [node, note] = [this.#store.history.get(name), this.#store.notes.get(name)]
+      return node === undefined || note === undefined ? null : { ...note, path: note.path as PathKey, seen: statOf(node) }
+    })
   }
 
   async look(place: Place): Promise<Look> {

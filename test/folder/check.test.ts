@@ -144,7 +144,7 @@ test('check: the index lost a content, or keeps a place that is none', async (t)
   await foundAndMended(t, world, world.a, ['place-stale'])
 })
 
-test('check: history that is gone or was changed is not listed any longer; the file stays', async (t) => {
+test('check: history that is gone is not listed any longer; what was changed is listed as what it is', async (t) => {
   const world = await bench()
   // R35 looks at it with the next full scan, and then not again.
   await check(world, world.b)
@@ -154,7 +154,8 @@ test('check: history that is gone or was changed is not listed any longer; the f
   second[1].data = Buffer.from('somebody wrote here')
   await foundAndMended(t, world, world.b, ['history-differs', 'history-gone'])
   t.is(world.b.disk.history.size, 1)
-  t.is(world.b.index.history.size, 0)
+  const [row] = [...world.b.index.history.values()]
+  t.alike([row?.path, row?.entry.kind === 'file' ? row.entry.size : null], ['gone', 'somebody wrote here'.length])
 })
 
 test('check: what is kept of another drive is read again', async (t) => {
@@ -176,9 +177,26 @@ test('check: a number in use above the counter', async (t) => {
 
 test('check: bytes between two names go to history', async (t) => {
   const world = await bench()
-  world.a.disk.limbo.add({ node: world.a.disk.tree.newFile(Buffer.from('between'), 0o644), path: 'lost' })
+  world.a.disk.limbo.add({ node: world.a.disk.tree.newFile(Buffer.from('between'), 0o644), path: 'lost', reason: 'replaced' })
   await foundAndMended(t, world, world.a, ['left-over'])
   t.ok([...world.a.disk.history.values()].some((node) => node.kind === 'file' && node.data.toString() === 'between'))
+  t.is([...world.a.index.history.values()].find(({ path }) => path === 'lost')?.reason, 'replaced', 'and are listed')
+})
+
+test('check: what is in history and not listed is listed; what nobody knows stays and is told', async (t) => {
+  const world = await bench()
+  const [first, second] = [...world.b.index.history.values()]
+  if (first === undefined || second === undefined) return t.fail()
+  world.b.index.history.clear()
+  for (const { name, entry } of [first, second]) if (entry.kind === 'file') world.b.index.delPlace(entry.cid, { area: 'history', path: name })
+  await foundAndMended(t, world, world.b, ['history-unlisted', 'history-unlisted'])
+  const again = world.b.index.history.get(first.name)
+  t.alike([again?.path, again?.reason, again?.entry.kind === 'file' && first.entry.kind === 'file' && again.entry.cid === first.entry.cid], [first.path, first.reason, true])
+  t.ok(again !== undefined && Math.abs(again.at - first.at) < 1000)
+  world.b.disk.history.set('whose', world.b.disk.tree.newFile(Buffer.from('of nobody'), 0o644))
+  const { findings } = await check(world, world.b, true)
+  t.alike(findings.map(({ code, repaired }) => [code, repaired]), [['history-unknown', false]])
+  t.ok(world.b.disk.history.has('whose'))
 })
 
 test('check: somebody who writes all the time is no finding', async (t) => {

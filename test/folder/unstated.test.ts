@@ -1,5 +1,7 @@
 /** Deletions of others: all that is there to be done is done before any of it is stated, and whatever comes in between loses nothing. */
 import test from 'brittle'
+import { pullAll } from '../../daemon/folder/pull.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 const FILES = 60
@@ -103,4 +105,47 @@ test('three devices, two of which delete the same', async (t) => {
   await made.rest(100_000)
   t.alike([a, b, c].map((device) => device.files()), [[], [], []])
   t.ok(inSync([a, b, c]))
+})
+
+test('a kill between the deletions and their statements: what is in history is listed, by its path and as what it was', async (t) => {
+  const [made, a, b] = (await world()) as [FolderWorld, FolderDevice, FolderDevice]
+  const rows = new Map([...b.index.rows].map(([path, row]) => [path as string, row.entry]))
+  whenLeft(b, 25, () => b.kill())
+  a.user.remove('d')
+  await made.rest()
+  const unlisted = [...b.disk.history.keys()].filter((name) => !b.index.history.has(name))
+  t.ok(unlisted.length > SLICE, 'there is something to list')
+  b.start()
+  await made.rest(100_000)
+  const listed = [...b.index.history.values()]
+  t.alike(listed.map(({ path }) => path as string).sort(), Array.from({ length: FILES }, (_each, i) => `d/${i}`).sort())
+  t.alike(listed.filter(({ path, entry, reason }) => reason !== 'deleted' || JSON.stringify(entry) !== JSON.stringify(rows.get(path))), [], 'with the version that it had')
+  const { checked, findings } = await made.whenDone(b.folder.check(false, new AbortController().signal))
+  t.alike([checked.history, findings], [FILES, []])
+})
+
+test('R27: what is deleted here already and not stated yet is no deletion that comes in', async (t) => {
+  const [made, a, b] = (await world()) as [FolderWorld, FolderDevice, FolderDevice]
+  const path = 'd/3' as PathKey
+  const before = b.index.rows.get(path) ?? null
+  let stated = (): void => undefined
+  const isStated = new Promise<void>((resolve) => (stated = resolve))
+  const looked = b.folder.act(async (context) => {
+    await isStated
+    const entry = a.drive.statements().get(path)
+    if (entry?.kind !== 'tombstone') throw new Error('it is not stated')
+    context.unstated.keep([{ path, before, entry, row: { entry, seen: null }, list: null, kept: null, from: 'remote' }], made.clock.now())
+    await pullAll(context, new AbortController().signal)
+    const expected = context.tally.expects(path)
+    context.unstated.clear()
+    context.work.markDirty([path])
+    return expected
+  })
+  a.user.remove(path)
+  await made.rest()
+  stated()
+  t.absent(await made.whenDone(looked))
+  await made.rest(100_000)
+  t.is(b.files().length, FILES - 1)
+  t.ok(inSync([a, b]))
 })

@@ -485,6 +485,41 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/durability', 'R42, R44: secrets are synced before they get their name, the directory after')]
   },
   {
+    bug: 'what a crash left in history and unlisted stays so',
+    file: 'daemon/folder/recover.ts',
+    find: 'await listUnlisted(context,',
+    replace: 'await (async () => 0)(context,',
+    caughtBy: [by('folder/unstated', 'a kill between the deletions and their statements: what is in history is listed, by its path and as what it was')]
+  },
+  {
+    bug: 'the checker does not look for what is in history and not listed',
+    file: 'daemon/folder/check-places.ts',
+    find: 'for (const [i, name] of unlisted.entries())',
+    replace: 'for (const [i, name] of [].entries())',
+    caughtBy: [by('folder/check', 'check: what is in history and not listed is listed; what nobody knows stays and is told')]
+  },
+  {
+    bug: 'where it stood is written down of no file that a sync displaces',
+    file: 'daemon/disk/apply.ts',
+    find: 'await batch.reserve(ops);',
+    replace: '',
+    caughtBy: [by('contract/disk', 'real disk: of what was displaced it is known where it stood, when it left and why, until it is gone'), by('disk/durability', 'invariant 2: what is removed is in a synced history by the end')]
+  },
+  {
+    bug: 'what is deleted in one moment is never stated',
+    file: 'daemon/folder/unstated.ts',
+    find: 'await commit(context, changes);',
+    replace: '',
+    caughtBy: [by('folder/unstated', 'a kill between the deletions and their statements: what is in history is listed, by its path and as what it was')]
+  },
+  {
+    bug: 'what is deleted on disk and not stated yet counts once more as a deletion that comes in',
+    file: 'daemon/folder/pull.ts',
+    find: 'context.unstated.row(change.path) ?? stated',
+    replace: 'stated',
+    caughtBy: [by('folder/unstated', 'R27: what is deleted here already and not stated yet is no deletion that comes in')]
+  },
+  {
     bug: 'half a copy of ours is kept as if it were bytes of the user',
     file: 'daemon/disk/recover.ts',
     find: "swapped?.kind === 'draft'",

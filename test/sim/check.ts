@@ -63,6 +63,28 @@ export function checkHistories(devices: readonly SimDevice[], ledger: Ledger): s
   return [...ledger.histories].filter(([content]) => !there.has(content)).map(([content, where]) => `lost: ${JSON.stringify(content)}, displaced on ${where} and in no history any more`)
 }
 
+/** What stands in a history is listed, as what it is and where it stood. */
+export function checkListed(device: SimDevice): string[] {
+  const wrong: string[] = []
+  for (const [name, node] of device.disk.history) {
+    const row = device.historyRow(name)
+    const path = device.disk.notes.get(name)?.path
+    const what = `${device.name} has an old version of ${path} in history (${name})`
+    if (row === null) wrong.push(`${what} that is not listed`)
+    else if (row.path !== path) wrong.push(`${what} that is listed as one of ${row.path}`)
+    else if (node.links < 2 && entryContent(row.entry) !== entryContentOf(node)) wrong.push(`${what} that is listed as something else`)
+  }
+  return wrong
+}
+
+function entryContent(entry: Entry): string {
+  return entry.kind === 'file' ? entry.cid : entry.kind === 'symlink' ? entry.target : entry.kind
+}
+
+function entryContentOf(node: FakeNode): string {
+  return node.kind === 'file' ? cut(node.data).cid : node.kind === 'symlink' ? node.target : node.kind
+}
+
 /** Every path was named by a user, or is a conflict copy beside such a path. */
 export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   const bases = new Set([...ledger.paths].map((path) => stripConflict(path as PathKey)))

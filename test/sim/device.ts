@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
 import type { Recovery } from '../../daemon/folder/recover.ts'
-import type { FolderReport } from '../../daemon/ports.ts'
+import type { FolderReport, HistoryRow } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/ids.ts'
 import { DiskStore, type DiskImage } from '../fakes/disk-store.ts'
@@ -93,6 +93,11 @@ export class SimDevice implements Node {
   /** The drive that is written. */
   get log(): DriveLog {
     return this.#log
+  }
+
+  /** What its index lists in history under that name. */
+  historyRow(name: string): HistoryRow | null {
+    return this.#state.index.history.get(name) ?? null
   }
 
   get running(): boolean {

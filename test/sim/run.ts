@@ -6,13 +6,13 @@ import { Random } from '../fakes/random.ts'
 import { FakeTree } from '../fakes/tree.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { act, type UserAction } from './acts.ts'
-import { checkDots, checkDrive, checkEqual, checkHistories, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
+import { checkDots, checkDrive, checkEqual, checkHistories, checkListed, checkModel, checkNoStrays, checkNothingLost, checkStatements } from './check.ts'
 import { SimDevice } from './device.ts'
 import { contentOf, Ledger } from './ledger.ts'
 import { TRAVELS, type Script, type Step } from './script.ts'
 
 /** Which promise a failure breaks; shrinking keeps to the first one. */
-type Check = 'lost' | 'equal' | 'drive' | 'stray' | 'dots' | 'truth' | 'model' | 'statements' | 'fixpoint' | 'rest' | 'daemon'
+type Check = 'lost' | 'listed' | 'equal' | 'drive' | 'stray' | 'dots' | 'truth' | 'model' | 'statements' | 'fixpoint' | 'rest' | 'daemon'
 
 export interface Outcome {
   /** Empty: all is well. Each begins with the name of the check in brackets. */
@@ -261,6 +261,7 @@ class Simulation {
     const fail = (check: Check, lines: readonly string[]): void => lines.forEach((line) => this.#failed(check, `${when}: ${line}`))
     fail('lost', checkNothingLost(devices, this.#ledger, this.#travels || this.#script.steps.some((step) => step.do === 'ignore')))
     fail('lost', checkHistories(devices, this.#ledger))
+    fail('listed', devices.flatMap((device) => checkListed(device)))
     fail('equal', checkEqual(devices))
     fail('drive', devices.flatMap((device) => checkDrive(device, devices)))
     fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))
