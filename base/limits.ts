@@ -36,6 +36,10 @@ export const MAX_DOTS = 256
 export const MAX_TARGET_BYTES = 4095
 /** One entry's value in a drive: 1,024 writers, 256 dots and an escaped symlink text fit. */
 export const MAX_ENTRY_BYTES = 64 * 1024
+/** Files that moved are stated when a scan has found so many, two kilobytes each, or at its end: what fits into some ten batches is told as a whole. */
+export const MOVED_AT_ONCE = 20_000
+/** Contents that are asked for, or here and not applied yet: while there are more, no further statements are read. Some ten wants of small files, a kilobyte of memory each. */
+export const PULL_AHEAD_CONTENTS = 20_000
 /** Chunks of new files that go out with the word of them, in number and size each: what one message holds without delaying others. */
 export const FRESH_CHUNKS = 8
 export const FRESH_CHUNK_BYTES = 8 * 1024

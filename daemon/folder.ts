@@ -156,8 +156,6 @@ export class Folder extends Resource implements FolderInbox {
       rules: this.#rules,
       signal: this.#abort.signal,
       counter,
-      guard: this.#options.guard,
-      foretoldBytes: this.#options.foretoldBytes,
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
@@ -342,6 +340,8 @@ export class Folder extends Resource implements FolderInbox {
       this.#work.markDirty(dirty)
       throw error
     }
+    // What was found not to be needed any more is not told by the fetcher.
+    if (context.pullRoom.resumes()) this.#work.markPull()
   }
 
   async #scan(context: FolderContext, scan: NonNullable<ReturnType<Work['takeScan']>>): Promise<void> {

@@ -18,23 +18,26 @@ import type { Stat } from './sys.ts'
 interface Gone {
   readonly path: PathKey
   readonly row: Row
-  readonly seen: SeenStat
 }
 
 export class Departed {
   readonly #known: KnownTree
-  readonly #byInode = new Map<string, Gone>()
+  readonly #maxRows: number
+  readonly #byInode = new Map<string, Gone | PathKey>()
   readonly #missed = new Map<string, { readonly path: PathKey; readonly seen: SeenStat }>()
   readonly #met = new Map<string, { readonly path: PathKey; readonly stat: Stat }>()
 
-  constructor(known: KnownTree) {
+  /** @param maxRows that are held, a kilobyte each; of further files only the paths are, and the row is read again for what turns up. */
+  constructor(known: KnownTree, maxRows: number) {
     this.#known = known
+    this.#maxRows = maxRows
   }
 
   /** What the row speaks of does not stand at the path any more. */
   note(path: PathKey, row: Row): void {
     const { entry, seen } = row
-    if (entry.kind === 'file' && seen !== null && row.ignored !== true) this.#byInode.set(seen.ino, { path, row, seen })
+    if (entry.kind !== 'file' || seen === null || row.ignored === true) return
+    this.#byInode.set(seen.ino, this.#byInode.size < this.#maxRows ? { path, row } : path)
   }
 
   /** A known directory is missing. @returns the move, if it was met elsewhere before. */
@@ -60,14 +63,18 @@ export class Departed {
 
   /** The finding for a file that was met, if it is one of them. */
   async find(path: PathKey, stat: Stat): Promise<Finding | null> {
-    const gone = this.#byInode.get(String(stat.ino))
-    if (gone === undefined || !isOfOneLife(gone.seen, stat)) return null
-    const { entry } = gone.row
-    const content = entry.kind === 'file' ? ((await this.#known.content(entry.cid))?.list ?? null) : null
+    const ino = String(stat.ino)
+    const noted = this.#byInode.get(ino)
+    if (noted === undefined) return null
+    const gone = typeof noted === 'string' ? { path: noted, row: await this.#known.row(noted) } : noted
+    const entry = gone.row?.entry
+    const before = gone.row?.seen ?? null
+    if (entry?.kind !== 'file' || before === null || before.ino !== ino || !isOfOneLife(before, stat)) return null
+    const content = (await this.#known.content(entry.cid))?.list ?? null
     if (content === null || BigInt(content.size) !== stat.size) return null
     const node = { kind: 'file' as const, mode: Number(stat.mode) & MODE_BITS, size: content.size, mtime: entryTime(stat.mtimeNs), content }
     const seen = toSeen(stat)
-    return { kind: 'present', path, node, seen: { ...seen, ctimeNs: gone.seen.ctimeNs }, moved: { from: gone.path, unread: seen.ctimeNs !== gone.seen.ctimeNs } }
+    return { kind: 'present', path, node, seen: { ...seen, ctimeNs: before.ctimeNs }, moved: { from: gone.path, unread: seen.ctimeNs !== before.ctimeNs } }
   }
 }
 

@@ -29,6 +29,9 @@ import { scan } from './scan.ts'
 import { Staging } from './stage.ts'
 import { clearStrays, findStrays } from './strays.ts'
 
+/** A kilobyte each. */
+const HELD_IN_SCAN = 20_000
+
 export interface DiskOptions {
   /** Absolute. */
   readonly root: string
@@ -43,6 +46,8 @@ export interface DiskOptions {
   readonly hooks?: ApplyHooks
   /** Absent: large files are read in this thread. */
   readonly workers?: Workers
+  /** Files of which a scan keeps all it knows until it is over, of each sort; default: many. */
+  readonly heldInScan?: number
   readonly now?: () => Date
 }
 
@@ -91,7 +96,8 @@ export class FolderDisk implements Disk {
    */
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, workers: this.#options.workers ?? null }, request, known, signal)
+    const { workers = null, heldInScan = HELD_IN_SCAN } = this.#options
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, workers, held: heldInScan }, request, known, signal)
   }
 
   async read(place: Place, offset: number, length: number, seen: SeenStat | null = null): Promise<Buffer | null> {

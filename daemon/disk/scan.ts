@@ -13,6 +13,7 @@ import { eachAtMost } from './each.ts'
 import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
 import { listDirectory, type Child, type Listing } from './listing.ts'
+import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
 import { at, WalkError, type Roots } from './roots.ts'
 import { entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
@@ -26,6 +27,8 @@ export interface ScanParts {
   readonly folding: Folding
   readonly times: FineTimes
   readonly workers: Workers | null
+  /** Files that are gone, and new ones, of which all that is known is kept until the end. */
+  readonly held: number
 }
 
 const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
@@ -77,7 +80,7 @@ class Walk {
   readonly #listed = new Map<PathKey, Depth>()
   readonly #departed: Departed
   /** What is new waits until it is known what is gone, so that what moved is known for it. Once that is over: null. */
-  #newcomers: { readonly files: Child[]; readonly directories: Child[] } | null = { files: [], directories: [] }
+  #newcomers: Newcomers | null
 
   constructor(parts: ScanParts, { fold, fine }: { readonly fold: Fold; readonly fine: boolean }, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
     this.#fold = fold
@@ -86,9 +89,10 @@ class Walk {
     this.#problems = parts.problems
     this.#request = request
     this.#known = known
-    this.#departed = new Departed(known)
+    this.#departed = new Departed(known, parts.held)
     this.#workers = parts.workers
     this.#signal = signal
+    this.#newcomers = new Newcomers(parts.held)
   }
 
   run(): AsyncGenerator<readonly Finding[]> {
@@ -102,10 +106,28 @@ class Walk {
   #enterNewcomers(): void {
     const newcomers = this.#newcomers
     this.#newcomers = null
+    if (newcomers === null) return
     const group = new Group()
-    for (const child of newcomers?.files ?? []) this.#read(child, true, group)
+    for (const child of newcomers.files) this.#read(child, true, group)
     this.#flush(group)
-    for (const child of newcomers?.directories ?? []) this.#addDirectory(child.path, 'all', child)
+    for (const paths of newcomers.more()) this.#pool.add(async () => await this.#meetAgain(paths))
+    for (const child of newcomers.directories) this.#addDirectory(child.path, 'all', child)
+  }
+
+  /** Files that were met before, and of which nothing was kept but the paths. */
+  async #meetAgain(paths: readonly PathKey[]): Promise<void> {
+    const group = new Group()
+    for (const path of paths) {
+      if (this.#signal.aborted) return
+      try {
+        const stat = await this.#roots.use(parentOf(path), async (parent) => await lstatOrNull(at(parent, nameOf(path))))
+        if (stat !== null && kindOf(stat) === 'file') this.#read({ name: nameOf(path), path, stat }, true, group)
+        else this.#pool.found({ kind: 'unstable', path })
+      } catch (error) {
+        this.#cannotLook(path, error)
+      }
+    }
+    this.#flush(group)
   }
 
   // ------------------------------------------------------------------------------------------- hinted paths
@@ -258,8 +280,7 @@ class Walk {
     if (this.#isUnchanged(stat, row, kind)) this.#heal(path)
     else if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
     else if (this.#request.rehash === true || row?.seen?.ino === String(stat.ino)) this.#read(child, false, group)
-    else if (this.#newcomers === null) this.#read(child, true, group)
-    else this.#newcomers.files.push(child)
+    else if (this.#newcomers?.add(child) !== true) this.#read(child, true, group)
     return 'done'
   }
 

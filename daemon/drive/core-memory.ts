@@ -15,7 +15,9 @@ export interface TreeNode {
 
 /** Of one core: a batch of thousands of entries, and what replication is behind. */
 const MAX_NODES = 16_384
-const MAX_BLOCK_BYTES = 4 * 1024 * 1024
+const MAX_BLOCK_BYTES = 6 * 1024 * 1024
+/** Of memory for each block beside its bytes: a hundred thousand that only refer to a content would otherwise pass for 4 MiB. */
+const BLOCK_OVERHEAD_BYTES = 256
 /** Larger ones are few. */
 const MAX_KEPT_BLOCK_BYTES = 16 * 1024
 /** Without a write for so long, the blocks and nodes go; that they are there stays known. */
@@ -65,7 +67,7 @@ export class CoreMemory {
     }
     for (const [index, block] of blocks) {
       if (block.length > MAX_KEPT_BLOCK_BYTES) continue
-      this.#blockBytes += block.length - (this.#blocks.get(index)?.length ?? 0)
+      this.#blockBytes += costOf(block) - costOf(this.#blocks.get(index))
       this.#blocks.set(index, block)
     }
     this.#trim()
@@ -115,7 +117,7 @@ export class CoreMemory {
     }
     for (const [index, block] of this.#blocks) {
       if (this.#blockBytes <= MAX_BLOCK_BYTES) break
-      this.#blockBytes -= block.length
+      this.#blockBytes -= costOf(block)
       this.#blocks.delete(index)
     }
   }
@@ -132,6 +134,10 @@ export class CoreMemory {
     const bit = index % PAGE_BITS
     page[bit >> 3] = (page[bit >> 3] as number) | (1 << (bit & 7))
   }
+}
+
+function costOf(block: Buffer | undefined): number {
+  return block === undefined ? 0 : block.length + BLOCK_OVERHEAD_BYTES
 }
 
 /** The greatest leaf below a node of a flat tree: leaves are even, a node of height h ends in h ones. */

@@ -7,6 +7,7 @@ import type { Fetcher } from './fetcher.ts'
 import type { Foretelling } from './foretelling.ts'
 import type { Guard } from './guard.ts'
 import type { Moving } from './moving.ts'
+import type { PullRoom } from './pull-room.ts'
 import type { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
@@ -42,11 +43,14 @@ export interface FolderContext {
   readonly tally: Tally
   readonly rules: Rules
   readonly fetcher: Fetcher
+  readonly pullRoom: PullRoom
   readonly guard: Guard
   readonly moving: Moving
   readonly foretelling: Foretelling
   /** Contents from this size on are foretold. */
   readonly foretoldBytes: number
+  /** So many files that moved are stated before the scan that found them is over. */
+  readonly movedAtOnce: number
   readonly recent: RecentChunks
   /** Bytes of tiny new files that are being published, for the devices that hear of them. */
   fresh: readonly Buffer[]

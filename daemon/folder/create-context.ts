@@ -1,14 +1,15 @@
 /** Puts together what the steps of one folder's cycle share, from its ports and what folder.ts keeps for itself. */
-import { FORETOLD_BYTES } from '../../base/limits.ts'
+import { FORETOLD_BYTES, MOVED_AT_ONCE } from '../../base/limits.ts'
 import type { Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
-import type { GuardLimits } from '../sync/safety.ts'
 import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
 import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
 import { Foretelling } from './foretelling.ts'
 import { Guard } from './guard.ts'
 import { Moving } from './moving.ts'
+import type { FolderOptions } from './options.ts'
+import { PullRoom } from './pull-room.ts'
 import { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
@@ -21,8 +22,6 @@ export interface ContextParts {
   readonly rules: Rules
   readonly signal: AbortSignal
   readonly counter: Counter
-  readonly guard: Partial<GuardLimits> | undefined
-  readonly foretoldBytes: number | undefined
   /** Paused, halted or closing: nothing is fetched. */
   held(): boolean
   /** Marks work and wakes the cycle. */
@@ -34,7 +33,7 @@ export interface ContextParts {
   changed(changes: readonly PathChange[]): void
 }
 
-export function createContext(ports: FolderPorts, parts: ContextParts): FolderContext {
+export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' | 'foretoldBytes' | 'movedAtOnce' | 'pullAhead'>, parts: ContextParts): FolderContext {
   const { disk, index, peers, log } = ports
   const { work, tally, rules, signal, counter, mark } = parts
   const problems = new Map<string, Problem>()
@@ -57,18 +56,24 @@ export function createContext(ports: FolderPorts, parts: ContextParts): FolderCo
     recent: (chunk) => recent.get(chunk),
     staged: (paths) => mark(() => work.markDirty(paths)),
     failed: (paths, problem) => mark(() => failed(paths, problem)),
+    ended: () => {
+      if (pullRoom.resumes()) mark(() => work.markPull())
+    },
     untidy: () => mark(() => work.markPull())
   })
+  const pullRoom = new PullRoom(fetcher, work, ports.pullAhead)
   return {
     ports,
     work,
     tally,
     rules,
     fetcher,
-    guard: new Guard(parts.guard),
+    pullRoom,
+    guard: new Guard(ports.guard),
     moving: new Moving(),
     foretelling: new Foretelling(),
-    foretoldBytes: parts.foretoldBytes ?? FORETOLD_BYTES,
+    foretoldBytes: ports.foretoldBytes ?? FORETOLD_BYTES,
+    movedAtOnce: ports.movedAtOnce ?? MOVED_AT_ONCE,
     recent,
     fresh: [],
     asked: new Set(),

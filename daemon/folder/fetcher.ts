@@ -30,6 +30,8 @@ export interface FetcherPorts extends SourcePorts {
   failed(paths: readonly PathKey[], problem: Omit<Problem, 'path'>): void
   /** Nothing is on its way any more, and something that was foretold is not wanted: a cycle may tidy up. */
   untidy?(): void
+  /** Some of what was open may be no more, for whatever reason. */
+  ended?(): void
   /** No connected device could give what these paths ask for. */
   unavailable?(paths: readonly PathKey[]): void
 }
@@ -101,6 +103,11 @@ export class Fetcher {
   /** Contents asked for and not staged yet, with those that a device may still give. */
   get open(): number {
     return this.#jobs.size
+  }
+
+  /** Contents that are here and not applied yet. */
+  get staged(): number {
+    return this.#lists.size
   }
 
   /** The list of a content that was staged and not yet consumed. */
@@ -266,6 +273,7 @@ export class Fetcher {
         if (lane === 'small') this.#smallActive--
         else this.#largeActive--
         this.#pump()
+        this.#ports.ended?.()
         if (this.active === 0 && this.#untidy) this.#ports.untidy?.()
       })
   }

@@ -38,8 +38,6 @@ export class Guard {
   /** Stated to end elsewhere, judged to go, and not gone yet: they are among today's files still. */
   readonly #going = new Set<PathKey>()
   readonly #windows: Readonly<Record<Side, DeletionWindow>>
-  /** Since the last judgement. */
-  readonly #appeared: Record<Side, FileChange[]> = { here: [], elsewhere: [] }
 
   constructor(limits: Partial<GuardLimits> = {}) {
     this.#windows = { here: new DeletionWindow(limits), elsewhere: new DeletionWindow(limits) }
@@ -86,7 +84,7 @@ export class Guard {
 
   /** A file that a scan found new. */
   appearedHere(path: PathKey, content: string, replaces: boolean): void {
-    this.#appeared.here.push({ path, content, replaces })
+    this.#windows.here.appeared({ path, content, replaces })
   }
 
   /**
@@ -122,7 +120,7 @@ export class Guard {
   incoming(path: PathKey, own: Row | null, theirs: Entry): void {
     const mine = own?.entry ?? null
     if (theirs.kind === 'tombstone') this.#noteDeletion(path, own, theirs)
-    else if (hasBytes(theirs) && !sameContent(mine, theirs)) this.#appeared.elsewhere.push({ path, content: contentKey(theirs), replaces: hasBytes(mine) })
+    else if (hasBytes(theirs) && !sameContent(mine, theirs)) this.#windows.elsewhere.appeared({ path, content: contentKey(theirs), replaces: hasBytes(mine) })
   }
 
   #noteDeletion(path: PathKey, own: Row | null, theirs: Extract<Entry, { kind: 'tombstone' }>): void {
@@ -147,9 +145,7 @@ export class Guard {
 
   /** `files`: before what appeared since the last judgement. */
   #judge(side: Side, files: number, deletions: readonly FileChange[], now: number): readonly FileChange[] {
-    const appearances = this.#appeared[side]
-    this.#appeared[side] = []
-    return this.#windows[side].judge({ now, files, deletions, appearances })
+    return this.#windows[side].judge({ now, files, deletions })
   }
 
   // ------------------------------------------------------------------------------------------- the decision

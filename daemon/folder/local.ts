@@ -16,11 +16,15 @@ import type { ScanWork } from './work.ts'
 
 type StateFinding = Extract<Finding, { kind: 'present' | 'absent' }>
 
+type Moved = Extract<Finding, { kind: 'present' }>
+
 /** What is told at the end of a scan. */
 interface Gone {
-  readonly absent: StateFinding[]
+  readonly absent: Map<PathKey, StateFinding>
   /** Files that turned up elsewhere: stated in one batch with their end at the old place, so that it can be one move everywhere. */
-  readonly moved: Extract<Finding, { kind: 'present' }>[]
+  moved: Moved[]
+  /** Those among them whose old place does not just end, or that took the place of a directory. */
+  readonly others: Moved[]
 }
 
 /** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
@@ -37,11 +41,12 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
     onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data)
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
-  const gone: Gone = { absent: [], moved: [] }
+  const gone: Gone = { absent: new Map(), moved: [], others: [] }
   const { files } = index.totals
   for await (const findings of disk.scan(request, index, signal)) {
     if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') return { unstable }
     for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
+    if (gone.moved.length >= context.movedAtOnce) for (const path of await publishMoved(context, gone)) unstable.push(path)
     if (signal.aborted) return { unstable }
   }
   if (signal.aborted) return { unstable }
@@ -56,7 +61,7 @@ async function publishFindings(context: FolderContext, findings: readonly Findin
   for (const finding of findings) {
     if (isWithheld(context, finding)) continue
     if (finding.kind === 'present') (finding.moved === undefined ? states : gone.moved).push(finding)
-    else if (finding.kind === 'absent') gone.absent.push(finding)
+    else if (finding.kind === 'absent') gone.absent.set(finding.path, finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
     else if (finding.kind === 'problem') problems.push({ ...finding.problem, path: finding.path })
     else heal(context, finding.path)
@@ -85,8 +90,39 @@ function heal(context: FolderContext, path: PathKey): void {
   if (context.blocked.delete(path)) context.work.markDirty([path])
 }
 
+/**
+ * Before the scan is over, so that a directory of a million files that moved is not held as a whole. A file that moved is no deletion
+ * (R27): once it has turned up there is nothing to be judged, and the pair counts neither as one nor as something new.
+ */
+async function publishMoved(context: FolderContext, gone: Gone): Promise<readonly PathKey[]> {
+  if (context.guard.deciding) return []
+  const { moved } = gone
+  gone.moved = []
+  const rows = await context.ports.index.rows(moved.map(({ path }) => path))
+  const pairs: StateFinding[] = []
+  for (const [i, state] of moved.entries()) {
+    const end = state.moved === undefined ? undefined : gone.absent.get(state.moved.from)
+    if (end?.kind !== 'absent' || replacesDirectory(state, rows[i] ?? null)) {
+      gone.others.push(state)
+      continue
+    }
+    pairs.push(state, end)
+    gone.absent.delete(end.path)
+  }
+  return await publishInSlices(context, pairs)
+}
+
+async function publishInSlices(context: FolderContext, states: readonly StateFinding[]): Promise<PathKey[]> {
+  const again: PathKey[] = []
+  for (let start = 0; start < states.length && !context.signal.aborted; start += BATCH_ENTRIES) {
+    for (const path of await publishStates(context, states.slice(start, start + BATCH_ENTRIES), null)) again.push(path)
+  }
+  context.unread(states.flatMap((state) => (state.kind === 'present' && state.moved?.unread === true ? [state.path] : [])))
+  return again
+}
+
 /** `gone`: gets what took the place of a directory, which must not be told before the end of what was in it; null: nothing waits. */
-async function publishStates(context: FolderContext, states: readonly StateFinding[], gone: StateFinding[] | null): Promise<readonly PathKey[]> {
+async function publishStates(context: FolderContext, states: readonly StateFinding[], gone: Gone['absent'] | null): Promise<readonly PathKey[]> {
   const { index } = context.ports
   const paths = states.map((state) => state.path)
   const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
@@ -97,7 +133,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
   for (const [i, state] of states.entries()) {
     const before = rows[i] ?? null
     if (gone !== null && replacesDirectory(state, before)) {
-      gone.push(state)
+      gone.set(state.path, state)
       continue
     }
     const statements = newestPerDevice(remotes[i] ?? []).map((row) => row.entry)
@@ -154,17 +190,14 @@ async function publishGone(context: FolderContext, found: Gone, files: number, a
   const { waiting, released } = guard.judgeHere(missed, files, ports.clock.now(), all)
   await flag(context, missed.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
   await lookAnew(context, released)
-  const going = inPairs(moved, absent.filter(({ path }) => !waiting.has(path)))
-  const again: PathKey[] = []
-  for (let start = 0; start < going.length && !context.signal.aborted; start += BATCH_ENTRIES) again.push(...(await publishStates(context, going.slice(start, start + BATCH_ENTRIES), null)))
-  context.unread(moved.filter((state) => state.moved?.unread === true).map(({ path }) => path))
-  return again
+  return await publishInSlices(context, inPairs(moved, absent.filter(({ path }) => !waiting.has(path))))
 }
 
 /** What moved counts as having appeared before what is gone is judged (R27). What moved to the place of a directory follows what was in it. */
-async function sortOut({ guard, ports }: FolderContext, { absent, moved }: Gone): Promise<Gone> {
+async function sortOut({ guard, ports }: FolderContext, gone: Gone): Promise<{ readonly absent: readonly StateFinding[]; readonly moved: readonly Moved[] }> {
+  const moved = [...gone.others, ...gone.moved]
   const rows = await ports.index.rows(moved.map(({ path }) => path))
-  const sorted: Gone = { absent: [...absent], moved: [] }
+  const sorted: { absent: StateFinding[]; moved: Moved[] } = { absent: [...gone.absent.values()], moved: [] }
   for (const [i, state] of moved.entries()) {
     const { path, node } = state
     const before = rows[i] ?? null
@@ -176,7 +209,7 @@ async function sortOut({ guard, ports }: FolderContext, { absent, moved }: Gone)
 }
 
 /** Each file that moved, with the end of it at its old place right behind it. */
-function inPairs(moved: Gone['moved'], absent: readonly StateFinding[]): readonly StateFinding[] {
+function inPairs(moved: readonly Moved[], absent: readonly StateFinding[]): readonly StateFinding[] {
   const left = new Map(absent.map((state) => [state.path, state]))
   const states: StateFinding[] = []
   for (const state of moved) {

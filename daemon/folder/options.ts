@@ -18,6 +18,10 @@ export interface FolderOptions extends FolderPorts {
   readonly guard?: Partial<GuardLimits>
   /** Contents from this size on are foretold; default: where it is worth it. */
   readonly foretoldBytes?: number
+  /** Files that moved which a scan holds until it is over. */
+  readonly movedAtOnce?: number
+  /** Contents that are asked for or wait to be applied: with more, no further statements are read. */
+  readonly pullAhead?: number
   /** Deletions of others that are decided in one go. */
   readonly sliceDeletions?: number
   /** How long history is kept; asked each time. */

@@ -10,10 +10,10 @@ import { compareVersions } from '../sync/version.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 
-/** Reads every drive that grew, as far as its blocks can be had now. */
+/** Reads every drive that grew, as far as its blocks can be had now, and until enough bytes are on their way (`pullRoom`). */
 export async function pullAll(context: FolderContext, signal: AbortSignal): Promise<void> {
   for (const drive of context.ports.remotes.list()) {
-    if (signal.aborted) return
+    if (signal.aborted || context.pullRoom.isFull()) return
     if (isBehind(context, drive)) await pullDrive(context, drive, signal)
   }
 }
@@ -43,7 +43,7 @@ async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: Abo
   try {
     for await (const batch of drive.changes(known, signal)) {
       await takeIn(context, drive, batch)
-      if (signal.aborted) return
+      if (signal.aborted || context.pullRoom.isFull()) return
     }
   } catch (error) {
     if (signal.aborted) return

@@ -33,7 +33,6 @@ export interface GuardInput {
   /** Live files before these changes. */
   readonly files: number
   readonly deletions: readonly FileChange[]
-  readonly appearances: readonly FileChange[]
 }
 
 /** What happened within the sliding window; empty at a start. */
@@ -41,6 +40,7 @@ export class DeletionWindow {
   readonly #limits: GuardLimits
   readonly #deleted = new Marks()
   readonly #appeared = new Marks()
+  #pending = new Gathered()
 
   constructor(limits: Partial<GuardLimits> = {}) {
     this.#limits = { ...GUARD_LIMITS, ...limits }
@@ -51,21 +51,29 @@ export class DeletionWindow {
     return this.#deleted.size
   }
 
+  /** A file that appeared; it counts from the next judgement on. */
+  appeared(change: FileChange): void {
+    this.#pending.add(change, change.replaces !== true)
+  }
+
   /** Judges one batch. What is held is not entered: it has not happened. @returns the deletions that must wait for the user; the others may go. */
-  judge({ now, files, deletions, appearances }: GuardInput): readonly FileChange[] {
+  judge({ now, files, deletions }: GuardInput): readonly FileChange[] {
     const { windowMs } = this.#limits
     this.#deleted.forget(now - windowMs, now)
     this.#appeared.forget(now - windowMs, now)
     // The starting files of a window that has moved on are told from today's.
     const startingFiles = files + this.#deleted.size - this.#appeared.counted
-    this.#appeared.add(now, appearances, ({ replaces }) => replaces !== true)
+    this.#appeared.add(this.#pending.at(now))
+    this.#pending = new Gathered()
     if (deletions.length === 0) return []
     const held = this.#held(
       deletions.filter(({ approved }) => approved !== true),
       startingFiles
     )
     const waiting = new Set(held)
-    this.#deleted.add(now, waiting.size === 0 ? deletions : deletions.filter((change) => !waiting.has(change)), ({ approved }) => approved !== true)
+    const going = new Gathered()
+    for (const change of deletions) if (!waiting.has(change)) going.add(change, change.approved !== true)
+    this.#deleted.add(going.at(now))
     return held
   }
 
@@ -93,6 +101,24 @@ interface Batch {
   readonly counted: number
 }
 
+/** Changes that become a batch; as marks from the first, since one scan may find a million new files before it is judged. */
+class Gathered {
+  readonly #counting: { readonly contents: number[]; readonly paths: number[] } = { contents: [], paths: [] }
+  readonly #others: { readonly contents: number[]; readonly paths: number[] } = { contents: [], paths: [] }
+
+  add({ content, path }: FileChange, counts: boolean): void {
+    const { contents, paths } = counts ? this.#counting : this.#others
+    contents.push(mark(content))
+    paths.push(mark(path))
+  }
+
+  at(now: number): Batch {
+    const [first, rest] = [this.#counting, this.#others]
+    const counted = first.contents.length
+    return rest.contents.length === 0 ? { at: now, ...first, counted } : { at: now, contents: [...first.contents, ...rest.contents], paths: [...first.paths, ...rest.paths], counted }
+  }
+}
+
 class Marks {
   #batches: Batch[] = []
   #size = 0
@@ -106,22 +132,11 @@ class Marks {
     return this.#counted
   }
 
-  add(at: number, changes: readonly FileChange[], counts: (change: FileChange) => boolean): void {
-    if (changes.length === 0) return
-    const contents: number[] = []
-    const paths: number[] = []
-    let counted = 0
-    for (const first of [true, false]) {
-      for (const change of changes) {
-        if (counts(change) !== first) continue
-        contents.push(mark(change.content))
-        paths.push(mark(change.path))
-        if (first) counted++
-      }
-    }
-    this.#batches.push({ at, contents, paths, counted })
-    this.#size += contents.length
-    this.#counted += counted
+  add(batch: Batch): void {
+    if (batch.contents.length === 0) return
+    this.#batches.push(batch)
+    this.#size += batch.contents.length
+    this.#counted += batch.counted
   }
 
   /** Keeps what happened after `from` and not after `now`: a clock may have been set back. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'brittle'
 import type { Workers } from '../../base/workers.ts'
 import { run as cutPart, type CutInput } from '../../daemon/disk/cut-task.ts'
-import type { Row } from '../../daemon/ports.ts'
+import type { Finding, Row } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { listOf, openFolder, scan, statOf, told, tree } from './tree.ts'
 import { asUser, giveAway } from './user.ts'
@@ -30,6 +30,29 @@ test('names with newlines, quotes and backslashes are names', async (t) => {
   const names = ['a\nb', 'c\\d', '"e"', ' f ', '-g', '%h', 'i:j', '…']
   for (const name of names) fs.writeFileSync(join(folder.root, name), name)
   t.alike(told(await scan(folder)), names.map((name) => `present ${name}`).sort())
+})
+
+test('new files of which a scan keeps only the paths, or nothing, are told like any other', async (t) => {
+  const folder = await openFolder(t, { heldInScan: 1 })
+  const names = Array.from({ length: 120 }, (_, i) => `${i}`)
+  for (const name of names) fs.writeFileSync(join(folder.root, name), name)
+  t.alike(told(await scan(folder)), names.map((name) => `present ${name}`).sort())
+  t.is(await contentAt(folder, '40'), listOf('40').cid)
+})
+
+test('a file of which a scan kept only the path is known for one that moved', async (t) => {
+  const folder = await openFolder(t, { heldInScan: 1 })
+  fs.mkdirSync(join(folder.root, 'from'))
+  fs.mkdirSync(join(folder.root, 'to'))
+  const names = Array.from({ length: 10 }, (_, i) => `${i}`)
+  for (const name of names) fs.writeFileSync(join(folder.root, 'from', name), name)
+  await scan(folder)
+  for (const name of names) folder.rows.put(`from/${name}`, { entry: { kind: 'file', cid: listOf(name).cid } as Row['entry'], seen: folder.rows.seen(`from/${name}`) })
+  for (const name of names) fs.renameSync(join(folder.root, 'from', name), join(folder.root, 'to', name))
+  const found: Finding[] = []
+  for await (const findings of folder.disk.scan({ paths: 'all', ignored: () => false }, folder.rows, new AbortController().signal)) found.push(...findings)
+  const moved = found.flatMap((finding) => (finding.kind === 'present' && finding.moved !== undefined ? [`${finding.moved.from} ${finding.path}`] : []))
+  t.alike(moved.sort(), names.map((name) => `from/${name} to/${name}`).sort())
 })
 
 test('a symlinked directory is a symlink, and a cycle of them ends nothing', async (t) => {

@@ -30,6 +30,13 @@ test('blocks are answered as they were written, the oldest forgotten first', (t)
   t.ok(memory.block(600))
 })
 
+test('blocks that only refer to a content count with the memory that they take', (t) => {
+  const memory = new CoreMemory(0)
+  memory.wrote([], Array.from({ length: 60_000 }, (_, i) => [i, Buffer.alloc(40)] as const))
+  t.is(memory.block(0), undefined)
+  t.ok(memory.block(59_999))
+})
+
 test('after a deletion nothing is claimed, present or missing', (t) => {
   const memory = new CoreMemory(0)
   memory.wrote([node(0), node(2)], [[0, block('a')]])

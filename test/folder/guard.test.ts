@@ -243,3 +243,42 @@ function rowOf(i: number): Row {
   const cid = createHash('sha256').update(`${i}`).digest('base64url') as ContentId
   return { entry: { kind: 'file', vv: { [WRITER]: 1 }, dots: [[WRITER, 1]], mdot: [WRITER, 1], mode: 0o644, size: 1, mtime: '0', cid }, seen: null }
 }
+
+test('R27: files that moved are stated before a scan is over, in pairs', async (t) => {
+  const batches: number[] = []
+  for (const movedAtOnce of [1000, 4]) {
+    const made = await FolderWorld.open({ guard: GUARD, movedAtOnce }, { guard: GUARD })
+    const [a, b] = made.devices as [FolderDevice, FolderDevice]
+    a.user.mkdir('d')
+    for (let i = 0; i < FILES; i++) a.user.write(`d/${i}`, `file ${i}`)
+    await made.rest(100_000)
+    const [before, received] = [a.drive.signed.length, b.folder.status().receivedBytes]
+    a.user.rename('d', 'e')
+    await made.rest()
+    batches.push(a.drive.signed.length - before)
+    t.alike([a.folder.activity, b.folder.activity], ['idle', 'idle'])
+    t.alike(b.files().toSorted(), Array.from({ length: FILES }, (_, i) => `e/${i}`).toSorted())
+    t.is(b.folder.status().receivedBytes, received, 'their bytes are there')
+  }
+  t.ok((batches[1] ?? 0) > (batches[0] ?? 0), `${batches[1]} batches, not ${batches[0]}`)
+})
+
+test('R27: what is deleted beside many files that moved is judged by itself', async (t) => {
+  for (const [deleted, activity] of [[9, 'idle'], [11, 'decision']] as const) {
+    const made = await FolderWorld.open({ guard: GUARD, movedAtOnce: 4 }, { guard: NONE })
+    const [a, b] = made.devices as [FolderDevice, FolderDevice]
+    a.user.mkdir('d')
+    for (let i = 0; i < FILES; i++) a.user.write(`d/${i}`, `file ${i}`)
+    await made.rest(100_000)
+    a.user.mkdir('e')
+    for (let i = 0; i < FILES; i++) {
+      if (i < deleted) a.user.unlink(`d/${i}`)
+      else a.user.rename(`d/${i}`, `e/${i}`)
+    }
+    await made.rest()
+    t.is(a.folder.activity, activity)
+    const moved = Array.from({ length: FILES - deleted }, (_, i) => i + deleted)
+    const kept = activity === 'idle' ? [] : Array.from({ length: deleted }, (_, i) => `d/${i}`)
+    t.alike(b.files().toSorted(), [...kept, ...moved.map((i) => `e/${i}`)].toSorted())
+  }
+})

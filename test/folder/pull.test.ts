@@ -69,3 +69,38 @@ test('a new file whose bytes cannot be had comes as soon as they can', async (t)
   await world.rest(60_000)
   t.alike(b.files(), ['file'])
 })
+
+test('no more statements are read while many bytes are on their way, and all of them in the end', async (t) => {
+  const world = await FolderWorld.open({}, { pullAhead: 4 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const answer = a.answer.bind(a)
+  let give: () => void = () => undefined
+  const given = new Promise<void>((resolve) => (give = resolve))
+  a.answer = async (id) => await given.then(() => answer(id))
+  const names = Array.from({ length: 30 }, (_, i) => `f${i}`)
+  for (const name of names) a.user.write(name, `content of ${name}`)
+  await world.rest()
+  const needed = b.folder.status().need.files
+  t.ok(needed >= 4 && needed < 30, `${needed} are waited for`)
+  give()
+  await world.rest()
+  t.alike(b.files().toSorted(), names.toSorted())
+  t.ok(a.folder.inSyncWith(b.device) && b.folder.inSyncWith(a.device))
+})
+
+test('what nobody can give keeps no further statements from being read', async (t) => {
+  const world = await FolderWorld.open({}, { pullAhead: 4 })
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const answer = a.answer.bind(a)
+  a.answer = async () => null
+  const names = Array.from({ length: 30 }, (_, i) => `f${i}`)
+  for (const name of names) a.user.write(name, `content of ${name}`)
+  await world.rest()
+  t.is(b.folder.status().need.files, 30)
+  a.answer = answer
+  a.folder.pause()
+  await world.rest()
+  a.folder.resume()
+  await world.rest(60_000)
+  t.alike(b.files().toSorted(), names.toSorted())
+})

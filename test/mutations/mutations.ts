@@ -34,7 +34,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a renamed file is never read again',
     file: 'daemon/disk/departed.ts',
-    find: '{ ...seen, ctimeNs: gone.seen.ctimeNs }',
+    find: '{ ...seen, ctimeNs: before.ctimeNs }',
     replace: 'seen',
     caughtBy: [by('contract/disk', 'real disk: an edit before the rename whose size and mtime betray nothing is found by the next scan')]
   },
@@ -417,6 +417,34 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'own.length > checkpoint.length ||',
     replace: '',
     caughtBy: [by('sim/kills', 'a kill at each of 220 steps of A restarts into the same result')]
+  },
+  {
+    bug: 'a drive whose reading has stopped is not read on',
+    file: 'daemon/folder/pull-room.ts',
+    find: 'this.#waits > this.#limit / 2',
+    replace: 'true',
+    caughtBy: [by('folder/pull', 'no more statements are read while many bytes are on their way, and all of them in the end')]
+  },
+  {
+    bug: 'all files that moved are held until a scan is over',
+    file: 'daemon/folder/local.ts',
+    find: 'gone.moved.length >= context.movedAtOnce',
+    replace: 'false',
+    caughtBy: [by('folder/guard', 'R27: files that moved are stated before a scan is over, in pairs')]
+  },
+  {
+    bug: 'new files of which a scan keeps only the paths are not looked at again',
+    file: 'daemon/disk/scan.ts',
+    find: 'of newcomers.more()',
+    replace: 'of []',
+    caughtBy: [by('disk/scan', 'new files of which a scan keeps only the paths, or nothing, are told like any other')]
+  },
+  {
+    bug: 'a row that speaks of another file by now tells where a file came from',
+    file: 'daemon/disk/departed.ts',
+    find: 'before.ino !== ino ||',
+    replace: '',
+    caughtBy: [by('disk/departed', 'of many files that are gone only the paths are kept, and each is found all the same')]
   },
   // ------------------------------------------------------------------------------------------- drive, index
   {

@@ -427,6 +427,8 @@ export class SimDevice implements Node {
       log: new FakeLog((line) => this.#logged(life, line)),
       expectOthers: true,
       sliceDeletions: 2,
+      pullAhead: 2,
+      movedAtOnce: 2,
       rescanMs: RESCAN_MS,
       paused: this.#paused,
       ...(this.#world.weather.foretells === true ? { foretoldBytes: 1 } : {}),

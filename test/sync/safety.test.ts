@@ -9,7 +9,8 @@ function files(from: number, to: number, directory = 'd', rest: Partial<FileChan
 }
 
 function held(window: DeletionWindow, now: number, live: number, deletions: FileChange[], appearances: FileChange[] = []): number {
-  return window.judge({ now, files: live, deletions, appearances }).length
+  for (const change of appearances) window.appeared(change)
+  return window.judge({ now, files: live, deletions }).length
 }
 
 test('R26: an emptied small folder is ordinary deletion', (t) => {
