@@ -153,6 +153,8 @@ export type ApplyResult =
   | { readonly kind: 'problem'; readonly problem: Problem }
 
 /** A content being put together beside the tree, on the same file system. */
+export type FileAttributes = Pick<FileEntry, 'mode' | 'mtime'>
+
 export interface StagedFile {
   readonly cid: ContentId
   /** Chunks not there yet, with their byte offsets; after a restart what was already there is found by hashing. */
@@ -164,8 +166,11 @@ export interface StagedFile {
    * missing still.
    */
   copy?(place: Place, chunks: ReadonlyMap<ChunkId, number>): Promise<void>
-  /** All chunks are there: make it ready for `apply` (the fsync may be grouped with others until then). */
-  seal(): Promise<void>
+  /**
+   * All chunks are there: make it ready for `apply` (the fsync may be grouped with others until then). With what the file is likely to
+   * have when it gets its name, all of it is on the disk by the end, so that the apply need not wait for that.
+   */
+  seal(likely?: FileAttributes): Promise<void>
   /** Close the descriptor; keeps what is there for a later `stage`. */
   release(): Promise<void>
 }

@@ -163,7 +163,7 @@ async function prepare(batch: Batch, op: Placing): Promise<Prepared | null> {
   if (op.kind === 'directory') return await prepareDirectory(roots, op.mode | USABLE)
   if (!staging.isStaged(op.cid)) return null
   try {
-    const prepared = await prepareFile(roots, op, batch.shared.has(op.cid))
+    const prepared = await prepareFile(roots, op, batch.shared.has(op.cid), staging.completed(op.cid))
     if (prepared === null) staging.forget(op.cid)
     return prepared
   } catch (error) {

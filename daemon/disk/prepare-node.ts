@@ -1,7 +1,7 @@
 /** Makes complete what shall get a name in the tree, beside it: content, mode and times are there and on the disk before the move. */
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
-import type { ApplyOp, SeenStat } from '../ports.ts'
+import type { ApplyOp, FileAttributes, SeenStat } from '../ports.ts'
 import type { ContentId } from '../sync/ids.ts'
 import type { Prepared } from './atomic.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
@@ -12,9 +12,14 @@ import { chmod, close, copyFile, fchmod, fsync, futimes, isGone, lstat, lutimes,
 
 type FileOp = Extract<ApplyOp, { readonly kind: 'file' }>
 
-/** Null if the content is not there, or not as it was sealed. `copy`: others want it too. */
-export async function prepareFile(roots: Roots, op: FileOp, copy: boolean): Promise<Prepared | null> {
-  return await roots.useOwn(FETCH_DIR, async (fetch) => (copy ? await prepareShared(roots, fetch, op) : await prepareOnly(fetch, op)))
+/** A file of ours that was brought to the disk with these attributes, and its stat then. */
+export interface Completed extends FileAttributes {
+  readonly seen: SeenStat
+}
+
+/** Null if the content is not there, or not as it was sealed. `copy`: others want it too. `completed`: when it was sealed. */
+export async function prepareFile(roots: Roots, op: FileOp, copy: boolean, completed: Completed | null): Promise<Prepared | null> {
+  return await roots.useOwn(FETCH_DIR, async (fetch) => (copy ? await prepareShared(roots, fetch, op) : await prepareOnly(fetch, op, completed)))
 }
 
 /** A prepared file that shall be exchanged: then what comes out is in staging/swap, under a name that says what went in. */
@@ -48,7 +53,7 @@ export async function prepareCopy(roots: Roots, from: Directory, file: string, e
     const path = at(swap, swapName({ kind: 'draft' }))
     try {
       await copyFile(at(from, file), path, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
-      const stat = await complete(path, null, expect.mode & MODE_BITS, expect.mtimeNs)
+      const stat = await complete(path, null, { mode: expect.mode & MODE_BITS, mtime: expect.mtimeNs })
       if (stat !== null && sameSeen(toSeen(await lstat(at(from, file))), expect)) {
         await rename(path, at(swap, name))
         return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
@@ -62,8 +67,8 @@ export async function prepareCopy(roots: Roots, from: Directory, file: string, e
   })
 }
 
-async function prepareOnly(fetch: Directory, op: FileOp): Promise<Prepared | null> {
-  const stat = await complete(at(fetch, op.cid), op.size, op.mode, op.mtime)
+async function prepareOnly(fetch: Directory, op: FileOp, completed: Completed | null): Promise<Prepared | null> {
+  const stat = await complete(at(fetch, op.cid), op.size, op, completed)
   return stat === null ? null : { kind: 'file', area: FETCH_DIR, name: op.cid, stat, cid: op.cid }
 }
 
@@ -73,7 +78,7 @@ async function prepareShared(roots: Roots, fetch: Directory, op: FileOp): Promis
     const path = at(swap, swapName({ kind: 'draft' }))
     try {
       await copyFile(at(fetch, op.cid), path, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
-      const stat = await complete(path, op.size, op.mode, op.mtime)
+      const stat = await complete(path, op.size, op)
       if (stat !== null) {
         await rename(path, at(swap, name))
         return { kind: 'file', area: SWAP_DIR, name, stat, cid: null }
@@ -89,20 +94,31 @@ async function prepareShared(roots: Roots, fetch: Directory, op: FileOp): Promis
 }
 
 /** Null if there is no such file of ours alone. */
-async function complete(path: string, size: number | null, mode: number, mtime: string): Promise<Stat | null> {
+async function complete(path: string, size: number | null, wanted: FileAttributes, completed: Completed | null = null): Promise<Stat | null> {
   const fd = await openOurs(path)
   if (fd === null) return null
   try {
     // An open file's inode is in memory: asking it never waits, and twice the detour through the pool is a tenth of the whole.
     const before = fs.fstatSync(fd, { bigint: true })
     if (!before.isFile() || before.nlink !== 1n || (size !== null && before.size !== BigInt(size))) return null
-    await fchmod(fd, mode)
-    await futimes(fd, nowSeconds(), secondsOf(mtime))
-    await fsync(fd)
-    return fs.fstatSync(fd, { bigint: true })
+    // INVARIANT 2: synced is what nothing has happened to since.
+    if (completed !== null && completed.mode === wanted.mode && completed.mtime === wanted.mtime && sameSeen(completed.seen, toSeen(before))) return before
+    return await bringToDisk(fd, wanted)
   } finally {
     await close(fd)
   }
+}
+
+/** All that a file of ours is to have, before an apply asks for it. */
+export async function completeOpen(fd: number, { mode, mtime }: FileAttributes): Promise<Completed> {
+  return { mode, mtime, seen: toSeen(await bringToDisk(fd, { mode, mtime })) }
+}
+
+async function bringToDisk(fd: number, { mode, mtime }: FileAttributes): Promise<Stat> {
+  await fchmod(fd, mode)
+  await futimes(fd, nowSeconds(), secondsOf(mtime))
+  await fsync(fd)
+  return fs.fstatSync(fd, { bigint: true })
 }
 
 /** An attempt before this one may have left a mode that does not let us read. */

@@ -1,12 +1,12 @@
 /**
  * Contents being put together beside the tree: `.p2psync/staging/fetch/<cid>`, on the same file system, so that a rename or a link
  * brings them to their name. What a crash leaves there is found again by hashing. Bytes are verified by who calls; the fsync is the
- * apply's, together with mode and mtime.
+ * apply's, together with mode and mtime, unless these are known when the bytes are there.
  */
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { Place, StagedFile } from '../ports.ts'
+import type { FileAttributes, Place, StagedFile } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import { parseContentId, type ChunkId, type ContentId } from '../sync/ids.ts'
 import { copyChunks } from './copy-chunks.ts'
@@ -14,6 +14,7 @@ import { FreeSpace } from './free-space.ts'
 import { GatheredWrites } from './gathered-writes.ts'
 import { openPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
+import { completeOpen, type Completed } from './prepare-node.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { WriteBack } from './write-back.ts'
 import { close, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
@@ -28,6 +29,7 @@ export class Staging {
   readonly #workers: Workers | null
   readonly #open = new Map<ContentId, Promise<Shared>>()
   readonly #sealed = new Set<ContentId>()
+  readonly #completed = new Map<ContentId, Completed>()
   /** What stands in the directory, as far as known; null until it was listed. */
   #present: Set<ContentId> | null = null
 
@@ -67,8 +69,18 @@ export class Staging {
 
   /** Gone from here: an apply moved it to its name, or found it missing. */
   forget(cid: ContentId): void {
-    this.#sealed.delete(cid)
+    this.#unseal(cid)
     this.#present?.delete(cid)
+  }
+
+  #unseal(cid: ContentId): void {
+    this.#sealed.delete(cid)
+    this.#completed.delete(cid)
+  }
+
+  /** What its file had when all of it was brought to the disk; null: that is still to be done. */
+  completed(cid: ContentId): Completed | null {
+    return this.#completed.get(cid) ?? null
   }
 
   /** An apply brought it back unused. */
@@ -89,10 +101,11 @@ export class Staging {
     })
   }
 
-  async seal(shared: Shared): Promise<void> {
-    if (shared.missing.size > 0) throw new Error(`content ${shared.list.cid} was sealed with ${shared.missing.size} chunks missing`)
-    if (shared.list.size >= SYNC_AT_SEAL_BYTES) await this.#synced(shared.list.cid, shared.writeBack)
-    this.#sealed.add(shared.list.cid)
+  async seal({ list, fd, missing, writeBack }: Shared, likely: FileAttributes | null): Promise<void> {
+    if (missing.size > 0) throw new Error(`content ${list.cid} was sealed with ${missing.size} chunks missing`)
+    if (list.size >= SYNC_AT_SEAL_BYTES) await this.#synced(list.cid, async () => await writeBack.finish())
+    if (likely !== null) this.#completed.set(list.cid, await this.#synced(list.cid, async () => await completeOpen(fd, likely)))
+    this.#sealed.add(list.cid)
   }
 
   /** Gone altogether: its bytes are brought anew. */
@@ -102,9 +115,9 @@ export class Staging {
   }
 
   /** INVARIANT 2: after a sync that failed the system counts the bytes as written, and would say of the next one that it was done. */
-  async #synced(cid: ContentId, writeBack: WriteBack): Promise<void> {
+  async #synced<T>(cid: ContentId, sync: () => Promise<T>): Promise<T> {
     try {
-      await writeBack.finish()
+      return await sync()
     } catch (error) {
       await this.drop(cid)
       throw error
@@ -152,7 +165,7 @@ export class Staging {
       this.#present?.add(list.cid)
       const missing = fd.fresh || this.#sealed.has(list.cid) ? allChunks(list) : await missingChunks(fd.fd, list)
       if (this.#sealed.has(list.cid) && !fd.fresh) missing.clear()
-      else this.#sealed.delete(list.cid)
+      else this.#unseal(list.cid)
       const needs = bytesOf(missing)
       await this.#space.admit(needs, this.#pending)
       this.#pending += needs
@@ -209,8 +222,8 @@ class Staged implements StagedFile {
     await this.#staging.copy(this.#shared, place, chunks)
   }
 
-  async seal(): Promise<void> {
-    await this.#staging.seal(this.#shared)
+  async seal(likely: FileAttributes | null = null): Promise<void> {
+    await this.#staging.seal(this.#shared, likely)
   }
 
   async release(): Promise<void> {

@@ -59,11 +59,12 @@ export class LogSync {
 
   /** Logs older than the newest one synced so far are closed and were synced when a newer one was first seen. */
   async #syncLogs(): Promise<void> {
-    const numbers = await this.#logNumbers()
-    const newest = numbers.at(-1)
-    if (newest === undefined) return
     const known = this.#newest
-    if (known?.number === newest) return known.handle.datasync()
+    // Nearly always it is the newest still, and its sync need not wait until that is known.
+    const [numbers] = await Promise.all([this.#logNumbers(), known?.handle.datasync()])
+    const newest = numbers.at(-1)
+    if (newest === undefined || newest === known?.number) return
+    // Its last writes may have come after that.
     if (known !== null) await known.handle.datasync()
     for (const number of numbers) if (number < newest && number > (known?.number ?? -1)) await this.#syncClosed(number)
     const handle = await open(this.#path(newest), 'r')

@@ -73,7 +73,7 @@ export class SmallLane {
     const staged = await this.#sources.ports.disk.stage(list)
     try {
       if (data.length > 0 && staged.missing().length > 0) await staged.write(0, data)
-      await staged.seal()
+      await staged.seal(job.likely)
     } finally {
       await staged.release()
     }

@@ -1,6 +1,6 @@
 /** What the lanes of the fetcher share: this device's own copies of chunks, the devices that may have others, and asking them. */
 import { messageOf } from '../../base/errors.ts'
-import type { Disk, FolderIndex, FolderPeers, Log } from '../ports.ts'
+import type { Disk, FileAttributes, FolderIndex, FolderPeers, Log } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
 
@@ -13,6 +13,8 @@ export interface Job {
   /** Devices whose drives name it. */
   readonly sources: Set<DeviceId>
   state: 'queued' | 'active' | 'unavailable'
+  /** What the first file that needs it will have, where that was known when it was asked for. */
+  readonly likely?: FileAttributes
   /** The last time that all were asked, nobody could give it; it may be under way once more. */
   refused?: true
 }

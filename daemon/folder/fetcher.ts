@@ -21,6 +21,9 @@ export interface FetchRequest {
   readonly sources: readonly DeviceId[]
 }
 
+/** A content that is going to be needed, as far as that is known of it. */
+export type Hint = Foretold & Pick<FetchRequest['entry'], 'chunk'> & Pick<Job, 'likely'>
+
 export interface FetcherPorts extends SourcePorts {
   /** While true nothing new is asked for; `peersChanged` goes on. */
   held?(): boolean
@@ -148,15 +151,15 @@ export class Fetcher {
     return job
   }
 
-  #add({ cid, size, chunk }: FetchRequest['entry']): Job {
-    const job: Job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued' }
+  #add({ cid, size, chunk, likely }: Hint): Job {
+    const job: Job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued', ...(likely === undefined ? {} : { likely }) }
     this.#jobs.set(cid, job)
     this.#enqueue(job)
     return job
   }
 
   /** A device says that it is about to state this content: it is brought here, once, and kept until `forgetForetold`. */
-  foretell(content: Foretold & Pick<FetchRequest['entry'], 'chunk'>, device: DeviceId): void {
+  foretell(content: Hint, device: DeviceId): void {
     const { cid } = content
     const isNews = !this.#foretold.has(cid)
     if (isNews) this.#foretold.set(cid, device)

@@ -10,12 +10,12 @@ import type { FolderContext } from './context.ts'
 /** Of one device: what it named before, and what it has just stated. */
 const MAX_UNNAMED = MAX_FORETOLD + FRESH_CHUNKS
 
-/** Statements that are about to be written down: those whose bytes were sent ahead of them are staged meanwhile. */
+/** Statements that are about to be written down: those whose bytes were sent ahead of them are staged meanwhile, and are on the disk by then. */
 export function stageFresh({ recent, fetcher, rules }: FolderContext, device: DeviceId, changes: RemoteBatch['changes']): void {
   if (changes.length > FRESH_CHUNKS) return
   for (const { path, entry } of changes) {
     if (entry?.kind !== 'file' || entry.chunk === undefined || recent.get(entry.chunk)?.length !== entry.size) continue
-    if (!rules.ignored(path, false)) fetcher.foretell({ cid: entry.cid, size: entry.size, chunk: entry.chunk }, device)
+    if (!rules.ignored(path, false)) fetcher.foretell({ cid: entry.cid, size: entry.size, chunk: entry.chunk, likely: { mode: entry.mode, mtime: entry.mtime } }, device)
   }
 }
 

@@ -177,6 +177,18 @@ function staging(check: Check): void {
     t.is(await bench.user.read('a'), 'firstsecond')
   })
 
+  check('what is likely when it is sealed binds nobody: it gets what it is given in the end', async (t, bench) => {
+    const { list, pieces } = content('text')
+    const staged = await bench.disk.stage(list)
+    await staged.write(0, pieces[0] as Buffer)
+    await staged.seal({ mode: 0o600, mtime: '1500000000000000000' })
+    await staged.release()
+    const op = create('a', list)
+    t.is((await apply(bench, op))[0]?.kind, 'done')
+    const stat = await bench.user.stat('a')
+    t.alike([(stat?.mode ?? 0) & 0o777, stat?.mtimeNs], [op.mode, op.mtime])
+  })
+
   check('staged contents that nobody wants are dropped', async (t, bench) => {
     const [one, two] = [await stage(bench, 'one'), await stage(bench, 'two')]
     await bench.disk.keepStaged(new Set([two.cid]))

@@ -7,6 +7,8 @@ import type * as Helpers from './tree.ts'
 
 /** Where the descriptors pointed that were synced, in order. */
 const synced: string[] = []
+/** What a file gets, and is known to get when it is staged. */
+const LIKELY = { mode: 0o640, mtime: '1500000000000000000' }
 /** The next sync of such a path fails, as the first one does after bytes could not be written; the kernel says nothing of it to the next. */
 let refused: RegExp | null = null
 watchSyncs()
@@ -118,6 +120,50 @@ test('invariant 2: bytes whose sync has failed are not asked to be synced again,
   await stage(disk, 'new')
   t.is((await applyOne(disk, fileOp('d/new', 'new'))).kind, 'done')
   t.unlike(fs.lstatSync(join(root, 'd/new')).ino, ino)
+})
+
+test('invariant 2: what was brought to the disk when it was sealed gets its name as it is', async (t) => {
+  const { root, disk, named } = await folderWithFile(t)
+  const cid = await stage(disk, 'new', LIKELY)
+  t.ok(synced.some((path) => path.includes(cid)))
+  synced.length = 0
+  t.is((await applyOne(disk, fileOp('d/new', 'new', LIKELY))).kind, 'done')
+  t.alike(named[0], [], 'it was synced before')
+  t.ok(synced.includes(join(root, 'd')), 'its directory after')
+  const { mode, mtimeMs } = fs.lstatSync(join(root, 'd/new'))
+  t.alike([mode & 0o777, mtimeMs], [LIKELY.mode, Number(LIKELY.mtime) / 1e6])
+})
+
+test('invariant 2: it is synced anew where it gets other attributes, or something has happened to it since', async (t) => {
+  const { root, disk } = await folderWithFile(t)
+  const again = async (path: string, data: string, more: Partial<typeof LIKELY> = {}, touch: (staged: string) => void = () => undefined): Promise<boolean> => {
+    const cid = await stage(disk, data, LIKELY)
+    touch(join(root, '.p2psync/staging/fetch', cid))
+    synced.length = 0
+    t.is((await applyOne(disk, fileOp(path, data, { ...LIKELY, ...more }))).kind, 'done')
+    const { mode, mtimeMs } = fs.lstatSync(join(root, path))
+    t.alike([mode & 0o777, mtimeMs], [more.mode ?? LIKELY.mode, Number(more.mtime ?? LIKELY.mtime) / 1e6])
+    return synced.some((each) => each.includes(cid))
+  }
+  t.absent(await again('d/same', 'same'))
+  t.ok(await again('d/mode', 'mode', { mode: 0o600 }))
+  t.ok(await again('d/mtime', 'mtime', { mtime: '1600000000000000000' }))
+  t.ok(await again('d/touched', 'touched', {}, (staged) => fs.chmodSync(staged, 0o400)))
+  t.ok(await again('d/another', 'another', {}, (staged) => {
+    fs.copyFileSync(staged, `${staged}.new`)
+    fs.renameSync(`${staged}.new`, staged)
+  }))
+})
+
+test('invariant 2: where bringing it to the disk fails when it is sealed, it is not staged, and written anew', async (t) => {
+  const { root, disk } = await folderWithFile(t)
+  refused = /staging\/fetch/
+  await t.exception(stage(disk, 'new', LIKELY), /EIO/)
+  t.absent(disk.isStaged(listOf('new').cid))
+  t.alike(fs.readdirSync(join(root, '.p2psync/staging/fetch')), [])
+  t.is((await applyOne(disk, fileOp('d/new', 'new', LIKELY))).kind, 'not-staged')
+  await stage(disk, 'new', LIKELY)
+  t.is((await applyOne(disk, fileOp('d/new', 'new', LIKELY))).kind, 'done')
 })
 
 test('invariant 2: so it is where a large content is synced before it is sealed', async (t) => {

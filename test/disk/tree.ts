@@ -5,7 +5,7 @@ import type { Assert } from 'brittle'
 import { silentLog } from '../../base/log.ts'
 import { createMarker, openDisk } from '../../daemon/disk/open.ts'
 import type { DiskOptions, FolderDisk } from '../../daemon/disk/disk.ts'
-import type { ApplyOp, ApplyResult, Finding, KnownTree, Row, ScanRequest, SeenStat } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, FileAttributes, Finding, KnownTree, Row, ScanRequest, SeenStat } from '../../daemon/ports.ts'
 import { chunkId, contentList, type ContentList } from '../../daemon/sync/content.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
@@ -106,12 +106,15 @@ export function listOf(data: string | Buffer): ContentList {
   return contentList(0, bytes.length === 0 ? [] : [{ id: chunkId(bytes), length: bytes.length }])
 }
 
-export async function stage(disk: FolderDisk, data: string | Buffer): Promise<ContentId> {
+export async function stage(disk: FolderDisk, data: string | Buffer, likely?: FileAttributes): Promise<ContentId> {
   const list = listOf(data)
   const staged = await disk.stage(list)
-  for (const { offset } of staged.missing()) await staged.write(offset, Buffer.from(data))
-  await staged.seal()
-  await staged.release()
+  try {
+    for (const { offset } of staged.missing()) await staged.write(offset, Buffer.from(data))
+    await staged.seal(likely)
+  } finally {
+    await staged.release()
+  }
   return list.cid
 }
 

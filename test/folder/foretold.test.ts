@@ -3,6 +3,7 @@ import test from 'brittle'
 import { FRESH_CHUNKS, MAX_FORETOLD } from '../../base/limits.ts'
 import type { FolderContext } from '../../daemon/folder/context.ts'
 import { stageFresh } from '../../daemon/folder/foretold.ts'
+import type { Hint } from '../../daemon/folder/fetcher.ts'
 import { RecentChunks } from '../../daemon/folder/recent-chunks.ts'
 import type { FolderReport, Foretold } from '../../daemon/ports.ts'
 import { chunkId, contentList, encodeHeader, encodePages, pageId } from '../../daemon/sync/content.ts'
@@ -173,8 +174,13 @@ test('little contents are stated as soon as they would be foretold: nobody is to
 test('bytes that came ahead of a statement are staged while it is written down: of a few statements, and not of what is ignored', (t) => {
   const recent = new RecentChunks()
   const told: string[] = []
+  const likely: unknown[] = []
+  const foretell = (hint: Hint): void => {
+    told.push(hint.cid)
+    likely.push(hint.likely)
+  }
   // SAFETY: it asks for nothing else.
-  const context = { recent, rules: { ignored: (path: PathKey) => path === 'ignored' }, fetcher: { foretell: ({ cid }: Foretold) => void told.push(cid) } } as unknown as FolderContext
+  const context = { recent, rules: { ignored: (path: PathKey) => path === 'ignored' }, fetcher: { foretell } } as unknown as FolderContext
   const stated = (path: string, text: string): { path: PathKey; entry: Entry } => {
     const chunk = chunkId(Buffer.from(text))
     return { path: path as PathKey, entry: { kind: 'file', vv: {}, dots: [], mdot: ['0'.repeat(16) as WriterId, 1], size: text.length, mtime: '0', mode: 0o644, cid: contentList(0, [{ id: chunk, length: text.length }]).cid, chunk } }
@@ -184,6 +190,7 @@ test('bytes that came ahead of a statement are staged while it is written down: 
   const device = 'd'.repeat(64) as DeviceId
   stageFresh(context, device, [here, stated('elsewhere', 'other'), { ...here, path: 'ignored' as PathKey }, { path: 'gone' as PathKey, entry: null }])
   t.alike(told, [String(here.entry.kind === 'file' ? here.entry.cid : '')])
+  t.alike(likely, [{ mode: 0o644, mtime: '0' }], 'so that all of it is on the disk by then')
   stageFresh(context, device, Array.from({ length: FRESH_CHUNKS + 1 }, () => here))
   t.is(told.length, 1)
 })

@@ -95,6 +95,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/durability', 'invariant 2: a new file is synced before it gets its name, its directory after')]
   },
   {
+    bug: 'what was synced when it was sealed counts as synced, whatever has become of it since',
+    file: 'daemon/disk/prepare-node.ts',
+    find: '&& sameSeen(completed.seen, toSeen(before))',
+    replace: '',
+    caughtBy: [by('disk/durability', 'invariant 2: it is synced anew where it gets other attributes, or something has happened to it since')]
+  },
+  {
     bug: 'the directory of a changed name is not fsynced',
     file: 'daemon/disk/apply.ts',
     find: 'await syncDirectory(directory.fd)',
