@@ -1,4 +1,7 @@
-/** `p2psync sync` (R38): scan here, ask each connected device to scan and settle, wait until all trees are equal. */
+/**
+ * `p2psync sync` (R38): scan here, ask each connected device to scan and settle, wait until all trees are equal. One that has not
+ * reported the folder is asked as well: it may have come to it a moment ago, and then what it lacks is no less lacking.
+ */
 import type { Folder } from '../folder.ts'
 import type { FolderPeers } from '../ports.ts'
 import { messageOf } from '../../base/errors.ts'
@@ -13,16 +16,20 @@ export interface SyncOutcome {
   readonly paused: readonly DeviceId[]
 }
 
+/** `absent`: it does not have the folder. */
+type Asked = Map<DeviceId, 'asked' | 'settled' | 'absent'>
+
 /** `signal` is the time-out. Never rejects for what the user can be told. */
 export async function syncWithPeers(folder: Folder, peers: FolderPeers, signal: AbortSignal): Promise<SyncOutcome> {
-  const asked = new Map<DeviceId, 'asked' | 'settled'>()
+  const asked: Asked = new Map()
   const end = new AbortController()
   const stop = AbortSignal.any([signal, end.signal])
   try {
     await folder.scan(false, signal)
     for (;;) {
       const active = activePeers(peers)
-      for (const device of active) ask(folder, peers, device, asked, stop)
+      for (const device of active) if (asked.get(device) === 'absent') asked.delete(device)
+      for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, stop)
       const outcome = judge(folder, peers, active, asked)
       if (outcome !== null) return outcome
       if (signal.aborted || folder.closing) return result(folder, peers, 'timeout', active)
@@ -35,7 +42,7 @@ export async function syncWithPeers(folder: Folder, peers: FolderPeers, signal: 
   }
 }
 
-function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Map<DeviceId, 'asked' | 'settled'>, signal: AbortSignal): void {
+function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked, signal: AbortSignal): void {
   if (asked.has(device)) return
   asked.set(device, 'asked')
   peers.settle(device, signal).then(
@@ -44,16 +51,19 @@ function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Map<De
       folder.peersChanged()
     },
     (error: unknown) => {
+      // Who never spoke of the folder and refuses does not have it, unless it speaks of it yet.
+      if (silentPeers(peers).includes(device)) asked.set(device, 'absent')
       // The device went or refused; asked again at the next sign of it while time is left.
-      asked.delete(device)
+      else asked.delete(device)
       if (!signal.aborted) folder.noteSettleFailure(device, messageOf(error))
     }
   )
 }
 
-function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: ReadonlyMap<DeviceId, string>): SyncOutcome | null {
+function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: Asked): SyncOutcome | null {
   const activity = folder.activity
   if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
+  if (silentPeers(peers).some((device) => asked.get(device) !== 'absent')) return null
   if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
   if (active.some((device) => asked.get(device) !== 'settled')) return null
   if (peers.connected().some((peer) => peer.report?.state === 'decision')) return result(folder, peers, 'decision', active)
@@ -67,6 +77,11 @@ function activePeers(peers: FolderPeers): DeviceId[] {
     .connected()
     .filter((peer) => peer.report !== null && peer.report.state !== 'paused')
     .map((peer) => peer.device)
+}
+
+/** Connected, and without a word of this folder so far. */
+function silentPeers(peers: FolderPeers): DeviceId[] {
+  return peers.connected().flatMap((peer) => (peer.report === null ? [peer.device] : []))
 }
 
 function result(folder: Folder, peers: FolderPeers, outcome: SyncOutcome['outcome'], active: readonly DeviceId[]): SyncOutcome {

@@ -555,6 +555,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/unstated', 'R27: what is deleted here already and not stated yet is no deletion that comes in')]
   },
   {
+    bug: 'sync calls all equal before a device that came to the folder a moment ago is heard',
+    file: 'daemon/folder/settle.ts',
+    find: "silentPeers(peers).some((device) => asked.get(device) !== 'absent')",
+    replace: 'false',
+    caughtBy: [by('folder/settle', 'R38: a connected device that has not spoken of the folder is asked before all are called equal')]
+  },
+  {
     bug: 'half a copy of ours is kept as if it were bytes of the user',
     file: 'daemon/disk/recover.ts',
     find: "swapped?.kind === 'draft'",
