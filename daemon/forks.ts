@@ -4,11 +4,10 @@
  *
  *     state/forks.json   { "version": 1, "drives": [ { key, length, fork, treeHash } ] }
  */
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { writeDurably } from '../base/durable-file.ts'
-import { errnoOf } from '../base/errors.ts'
 import type { DriveHead } from './ports.ts'
+import { readDocument } from './read-document.ts'
 import { parseDriveKey, type DriveKey } from './sync/ids.ts'
 
 const key = z.custom<DriveKey>((value) => parseDriveKey(value) !== null, 'must be 64 hex digits')
@@ -24,7 +23,8 @@ export class Forks {
 
   constructor(file: string) {
     this.#file = file
-    this.#heads = load(file)
+    // What is not there is found again at the next connection.
+    this.#heads = readDocument(file, document)?.drives ?? []
   }
 
   has(drive: DriveKey): boolean {
@@ -44,16 +44,5 @@ export class Forks {
     writeDurably(this.#file, `${JSON.stringify({ version: 1, drives: heads })}\n`)
     this.#heads = heads
     return true
-  }
-}
-
-/** What cannot be read is found again at the next connection. */
-function load(file: string): readonly DriveHead[] {
-  try {
-    const parsed = document.safeParse(JSON.parse(readFileSync(file, 'utf8')))
-    return parsed.success ? parsed.data.drives : []
-  } catch (error) {
-    if (errnoOf(error) !== null && errnoOf(error) !== 'ENOENT') throw error
-    return []
   }
 }

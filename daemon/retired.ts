@@ -5,11 +5,11 @@
  *
  *     state/retired.json   { "version": 1, "drives": [ { key, deleted } ] }
  */
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { writeDurably } from '../base/durable-file.ts'
-import { errnoOf, messageOf } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Clock, Log } from './ports.ts'
+import { readDocument } from './read-document.ts'
 import { parseDriveKey, type DriveKey } from './sync/ids.ts'
 
 const key = z.custom<DriveKey>((value) => parseDriveKey(value) !== null, 'must be 64 hex digits')
@@ -45,7 +45,8 @@ export class Retired {
 
   constructor(options: RetiredOptions) {
     this.#options = options
-    this.#rows = load(options.file)
+    // What is not there is retired again when it is met.
+    this.#rows = readDocument(options.file, document)?.drives ?? []
     if (this.#pending.length > 0) this.#sweepUntilDone()
   }
 
@@ -117,16 +118,5 @@ export class Retired {
     const kept = rows.slice(-MAX_RETIRED)
     writeDurably(this.#options.file, `${JSON.stringify({ version: 1, drives: kept })}\n`)
     this.#rows = kept
-  }
-}
-
-/** What cannot be read is retired again when it is met. */
-function load(file: string): readonly Row[] {
-  try {
-    const parsed = document.safeParse(JSON.parse(readFileSync(file, 'utf8')))
-    return parsed.success ? parsed.data.drives : []
-  } catch (error) {
-    if (errnoOf(error) !== null && errnoOf(error) !== 'ENOENT') throw error
-    return []
   }
 }

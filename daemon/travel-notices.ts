@@ -4,12 +4,12 @@
  *
  *     state/notices.json   { "version": 1, "notices": [ { folder, code, at } ] }
  */
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { writeDurably } from '../base/durable-file.ts'
 import { messageOf } from '../base/errors.ts'
 import { MAX_NOTICES, NOTICE_MS } from '../base/limits.ts'
 import type { Log } from './ports.ts'
+import { readDocument } from './read-document.ts'
 import { parseFolderId, type FolderId } from './sync/ids.ts'
 
 const code = z.enum(['state-restored', 'state-lost', 'files-restored', 'history-forked'])
@@ -87,9 +87,8 @@ export class TravelNotices {
 /** They are worth no trouble: what cannot be read is none. */
 function load(file: string): readonly Row[] {
   try {
-    const parsed = document.safeParse(JSON.parse(readFileSync(file, 'utf8')))
-    return parsed.success ? parsed.data.notices : []
+    return readDocument(file, document)?.notices ?? []
   } catch {
-    return [] // none yet, or not JSON
+    return [] // a disk that cannot be read is told of elsewhere
   }
 }

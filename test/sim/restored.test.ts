@@ -1,12 +1,9 @@
 /** R18 on the fakes: files put back from a backup, with a kill at any moment of what follows. */
 import test from 'brittle'
 import { runScript } from './run.ts'
-import type { Weather } from './script.ts'
+import { BETWEEN_MS, SLOW } from './slow.ts'
 
-/** Each step takes time, so that a kill comes between any two. */
-const SLOW: Weather = { lostHints: 0, slowCalls: 1, maxDelayMs: 0, nacks: 0, lies: 0, skewMs: 0 }
 const KILLS = 120
-const BETWEEN_MS = 20
 
 test('R18: a kill at any moment after files were put back from a backup: what is missing comes back', async (t) => {
   t.timeout(0)

@@ -2,12 +2,10 @@
 import test from 'brittle'
 import { runScript } from './run.ts'
 import type { Step, Weather } from './script.ts'
+import { BETWEEN_MS, SLOW } from './slow.ts'
 
-/** Each step takes time, so that a kill comes between any two. */
-const SLOW: Weather = { lostHints: 0, slowCalls: 1, maxDelayMs: 0, nacks: 0, lies: 0, skewMs: 0 }
 const CLEAR: Weather = { ...SLOW, slowCalls: 0 }
 const KILLS = 60
-const BETWEEN_MS = 20
 
 const BEFORE: readonly Step[] = [
   { wait: 0, do: 'write', on: 0, path: 'a', text: 'first a' },
