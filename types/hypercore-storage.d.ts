@@ -23,6 +23,7 @@ declare module 'hypercore-storage' {
   export interface CoreReader {
     getBlock(index: number): Promise<Buffer | null>
     getTreeNode(index: number): Promise<TreeNode | null>
+    getUserData(key: string): Promise<Buffer | null>
     hasTreeNode(index: number): Promise<boolean>
     getHead(): Promise<{ readonly length: number } | null>
     /** RocksDB's read batch; what it was asked so far. */

@@ -91,6 +91,7 @@ declare module 'hypercore' {
         options: { keyPair: KeyPair | null; signature?: Buffer; maxLength?: number },
       ): Promise<{ readonly length: number }>
     }
+    setUserData(key: string, value: Buffer): Promise<void>
     ready(): Promise<void>
     close(): Promise<void>
     append(blocks: Buffer | readonly Buffer[]): Promise<{ length: number; byteLength: number }>

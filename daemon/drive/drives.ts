@@ -12,6 +12,7 @@ import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
 import { quietHints } from './quiet-hints.ts'
 import { Remote } from './remote.ts'
+import { noteEnd } from './run-ends.ts'
 import { Runs } from './runs.ts'
 import type { References } from './blob-job.ts'
 import type { Store } from './store.ts'
@@ -225,6 +226,7 @@ export class Drives extends Resource {
     if (onConflict !== undefined) core.on('conflict', onConflict)
     core.core.replicator.setInflightRange(...INFLIGHT_BLOCKS)
     const grown = (): void => {
+      void noteEnd(core)
       this.runs.grew(driveKey)
       onGrow(driveKey)
     }

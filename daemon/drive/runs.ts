@@ -12,9 +12,12 @@ import messages from 'hypercore/lib/messages.js'
 import { MAX_RUN_BLOCK_BYTES, MAX_RUN_BLOCKS, MAX_RUN_BYTES, RUN_BLOCKS, RUN_BYTES } from '../../base/limits.ts'
 import type { BlockRun, DriveRuns, LogState, RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
+import { endAfter, noteEnd } from './run-ends.ts'
 
 /** Reads of one trip to the database. */
 const READ_BLOCKS = 512
+/** So many blocks are given at once by who is not the author. */
+const PASSED_ON_WHOLE = 2 * RUN_BLOCKS
 
 export class Runs implements DriveRuns {
   readonly #core: (drive: DriveKey) => Hypercore | null
@@ -57,18 +60,21 @@ export class Runs implements DriveRuns {
 
 /**
  * Whoever holds the whole log can give all that is missing, because the signature of its end is stored with it; only the author can
- * sign where a part ends. So another device gives no more than one run may be.
+ * sign where a part ends. Another device gives parts that ended so when they came (run-ends.ts), or all if it is no more than one run may be.
  */
 export async function readRun(core: Hypercore, { fork, start, signer }: RunRequest): Promise<BlockRun | null> {
   const { length, manifest } = core
   const { signature } = core.state
   if (core.fork !== fork || start >= length || signature === null || manifest === null || core.contiguousLength < length) return null
   const author = core.writable
-  if (!author && length - start > MAX_RUN_BLOCKS) return null
-  const blocks = await readStored(core, start, author ? Math.min(length, start + RUN_BLOCKS) : length, author ? RUN_BYTES : Infinity)
+  const part = author || length - start <= PASSED_ON_WHOLE ? null : await endAfter(core, start)
+  if (!author && part === null && length - start > MAX_RUN_BLOCKS) return null
+  const until = author ? Math.min(length, start + RUN_BLOCKS) : (part?.length ?? length)
+  const blocks = await readStored(core, start, until, author ? RUN_BYTES : Infinity)
   const end = start + blocks.length
-  if (blocks.length === 0 || core.fork !== fork || !fits(blocks) || (end < length && !author)) return null
-  return { fork, start, blocks, signature: end === length ? signature : await signatureAt(core, end), signer: signer ? c.encode(messages.manifest, manifest) : null }
+  if (blocks.length === 0 || core.fork !== fork || !fits(blocks) || (end < until && !author)) return null
+  const proof = part?.signature ?? (end === length ? signature : await signatureAt(core, end))
+  return { fork, start, blocks, signature: proof, signer: signer ? c.encode(messages.manifest, manifest) : null }
 }
 
 /** Nothing is written of a run that does not begin where the log ends, or is not proved by its signature. */
@@ -82,7 +88,9 @@ export async function takeRun(core: Hypercore, { fork, start, blocks, signature,
   const end = start + blocks.length
   // RACE: Hypercore's own replication may have grown the log since; then this appends nothing.
   const { length } = await core.state.append(blocks, { keyPair: null, signature, maxLength: end })
-  return length === end ? 'taken' : 'moved'
+  if (length !== end) return 'moved'
+  await noteEnd(core)
+  return 'taken'
 }
 
 /** What is asked for by blocks (gaps of a log) is fetched either way; what makes the log longer is not while it is held. */

@@ -123,7 +123,15 @@ export class Runs {
     const state = this.drives.state(drive)
     if (state === null) return
     const links = this.#attachedTo(drive)
-    this.drives.hold(drive, links.length > 0 && links.every((link) => this.#speaksOf(link, drive, state)))
+    const speaking = links.filter((link) => this.#speaksOf(link, drive, state))
+    const offered = Math.max(0, ...speaking.map((link) => this.#offered(link, drive)))
+    // One that gives no runs is not needed where another one has as much.
+    const isNeeded = (link: PeerLink): boolean => !speaking.includes(link) && (!this.#standings.has(link) || this.#offered(link, drive) > offered)
+    this.drives.hold(drive, speaking.length > 0 && !links.some(isNeeded))
+  }
+
+  #offered(link: PeerLink, drive: DriveKey): number {
+    return this.#standings.get(link)?.offers.get(drive)?.length ?? 0
   }
 
   #attachedTo(drive: DriveKey): PeerLink[] {

@@ -4,9 +4,10 @@ import NoiseSecretStream from '@hyperswarm/secret-stream'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import type Hypercore from 'hypercore'
-import { RUN_BLOCKS } from '../../base/limits.ts'
+import { MAX_RUN_BLOCKS, RUN_BLOCKS } from '../../base/limits.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { Own } from '../../daemon/drive/own.ts'
+import { decodeEnd, encodeEnd } from '../../daemon/drive/run-ends.ts'
 import { holdStock, readRun, takeRun } from '../../daemon/drive/runs.ts'
 import type { BlockRun } from '../../daemon/ports.ts'
 import type { DriveKey } from '../../daemon/sync/ids.ts'
@@ -172,3 +173,41 @@ test('runs: a log with gaps is given to nobody', async (t) => {
   t.is(await readRun(sparse, { fork: 0, start: 0, signer: true }), null)
   t.is(await readRun(own.db, { fork: 1, start: 0, signer: true }), null, 'nor one of another fork')
 })
+
+test('runs: who is not the author gives a long log in the parts that it came in, and so does the next', async (t) => {
+  const { own } = await author(t, MAX_RUN_BLOCKS + 100)
+  const b = await replica(t, own, 2)
+  await copy(own.db, b.core)
+  const c = await replica(t, own, 3)
+  t.is(await copy(b.core, c.core), Math.ceil(own.length / RUN_BLOCKS) - 1, 'the last two go together')
+  const d = await replica(t, own, 4)
+  await copy(c.core, d.core)
+  for (const { core } of [b, c, d]) t.alike([core.length, core.contiguousLength], [own.length, own.length])
+  t.is(await d.read(), MAX_RUN_BLOCKS + 100)
+})
+
+test('runs: a noted end that is not what the author signed is refused', async (t) => {
+  const { own } = await author(t, 2 * RUN_BLOCKS + 100)
+  const b = await replica(t, own, 2)
+  await copy(own.db, b.core)
+  await b.core.setUserData('p2psync/end/1/0', encodeEnd({ fork: 0, length: RUN_BLOCKS - 1, signature: Buffer.alloc(64, 1) }))
+  const c = await replica(t, own, 3)
+  const bad = await run(b.core, 0)
+  t.is(bad.blocks.length, RUN_BLOCKS - 1)
+  t.ok(await refused(takeRun(c.core, bad)))
+  t.is(c.core.length, 0)
+})
+
+test('runs: a noted end is a format of its own', (t) => {
+  const end = { fork: 1, length: 70_000, signature: Buffer.from('signature') }
+  t.is(encodeEnd(end).toString('hex'), '01fe701101007369676e6174757265')
+  t.alike(decodeEnd(encodeEnd(end)), end)
+  t.is(decodeEnd(Buffer.alloc(0)), null)
+})
+
+/** All of a log, in runs. @returns how many. */
+async function copy(from: Hypercore, to: Hypercore): Promise<number> {
+  let runs = 0
+  for (; to.length < from.length; runs++) if ((await takeRun(to, await run(from, to.length))) !== 'taken') throw new Error('the test expected it to fit')
+  return runs
+}

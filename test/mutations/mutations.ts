@@ -342,6 +342,20 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('drive/remote', 'a retired drive lets go of the connections that it is on, so that it can be deleted soon')]
   },
   {
+    bug: 'who is not the author notes no ends, and cannot give a long log in parts',
+    file: 'daemon/drive/run-ends.ts',
+    find: 'core.setUserData(',
+    replace: '(async () => undefined)(',
+    caughtBy: [by('drive/runs', 'runs: who is not the author gives a long log in the parts that it came in, and so does the next')]
+  },
+  {
+    bug: 'a device without runs brings block by block back where another one gives runs',
+    file: 'daemon/net/runs.ts',
+    find: '> offered)',
+    replace: '>= offered)',
+    caughtBy: [by('net/run-sources', 'runs: a device that cannot give what it holds is not needed where another one gives it')]
+  },
+  {
     bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
     file: 'daemon/compaction.ts',
     find: 'if (watched.length !== length) {',
