@@ -371,6 +371,8 @@ export interface IndexBatch {
   /** Forgets all rows and the checkpoint of a drive that is gone. */
   dropRemote(drive: DriveKey): void
   setDivergent(device: DeviceId, path: PathKey, divergent: boolean): void
+  /** The blobs of this batch lie in our drive of this generation, which the index does not name yet. */
+  blobsIn(generation: number): void
   /** Records a content and one place of it. Idempotent. `blob` null keeps what is known. */
   putContent(list: ContentList, place: Place, blob: BlobRange | null): void
   /** Removes one place; with the last one the content goes too. */

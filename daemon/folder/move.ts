@@ -35,6 +35,7 @@ async function state(context: FolderContext, rows: readonly { path: PathKey; row
     readerOf(context)
   )
   const batch = index.batch()
+  batch.blobsIn(own.generation)
   const again: PathKey[] = []
   for (const [i, { path, row, before, list }] of changes.entries()) {
     const result = results[i]

@@ -263,6 +263,7 @@ export class RocksFolderIndex implements FolderIndex {
   async #flush(wishes: Wishes): Promise<void> {
     const out = this.#table.db.write({ autoDestroy: true, capacity: 4 * wishes.rows.size + 64 })
     const own = wishes.own ?? this.#own
+    const generation = wishes.generation ?? own?.generation ?? 0
     let totals: Totals
     let drives: ReadonlyMap<DriveKey, DriveRow>
     try {
@@ -270,7 +271,7 @@ export class RocksFolderIndex implements FolderIndex {
       drives = this.#putDrives(wishes, out)
       this.#putDivergent(wishes, out)
       await this.#putHistory(wishes, out)
-      await new ContentChanges(this.#table, this.#keys, own?.generation ?? 0, out).apply(wishes.contents)
+      await new ContentChanges(this.#table, this.#keys, generation, out).apply(wishes.contents)
       if (wishes.own !== null) out.tryPut(this.#keys.own, encodeOwn(wishes.own))
       if (wishes.rules !== null) out.tryPut(this.#keys.rules, Buffer.from(wishes.rules, 'hex'))
       if (wishes.relocation === null) out.tryDelete(this.#keys.relocation)

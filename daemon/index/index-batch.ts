@@ -20,6 +20,8 @@ export interface Wishes {
   readonly divergent: Map<string, { readonly device: DeviceId; readonly path: PathKey; readonly divergent: boolean }>
   readonly contents: Map<ContentId, ContentWish>
   readonly history: Map<string, HistoryRow | null>
+  /** Null: blobs lie in the drive that the index names. */
+  generation: number | null
   own: OwnCheckpoint | null
   rules: string | null
   /** Undefined: as it is. */
@@ -28,7 +30,7 @@ export interface Wishes {
 
 export class GatheringBatch implements IndexBatch {
   readonly #flush: (wishes: Wishes) => Promise<void>
-  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), own: null, rules: null, relocation: undefined }
+  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), generation: null, own: null, rules: null, relocation: undefined }
   #size = 0
   #flushed = false
 
@@ -62,6 +64,10 @@ export class GatheringBatch implements IndexBatch {
 
   setDivergent(device: DeviceId, path: PathKey, divergent: boolean): void {
     this.#count().divergent.set(`${device}${path}`, { device, path, divergent })
+  }
+
+  blobsIn(generation: number): void {
+    this.#count().generation = generation
   }
 
   putContent(list: ContentList, place: Place, blob: BlobRange | null): void {

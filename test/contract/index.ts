@@ -309,6 +309,27 @@ function contents(check: Check): void {
     t.alike(await bench.index.content(content.cid), { list: content, blob })
   })
 
+  check('a blob lies in the drive that the index names, or in the next one if the batch says so', async (t, { index }) => {
+    const name = async (generation: number): Promise<void> => {
+      const batch = index.batch()
+      batch.setOwn({ ...OWN, generation })
+      await batch.flush()
+    }
+    const blob = { blockOffset: 4, blockLength: 1, byteOffset: 100, byteLength: 3 }
+    const [stays, moves] = [list('stays'), list('moves')]
+    await name(3)
+    for (const content of [stays, moves]) await hold(index, content, tree(content.cid), blob)
+    const batch = index.batch()
+    batch.blobsIn(4)
+    batch.putContent(moves, tree(moves.cid), { ...blob, blockOffset: 9 })
+    await batch.flush()
+    t.alike((await index.content(stays.cid))?.blob, blob)
+    t.is((await index.content(moves.cid))?.blob, null, 'the next drive is not that of the index yet')
+    await name(4)
+    t.is((await index.content(stays.cid))?.blob, null, 'it lies in the former one')
+    t.alike((await index.content(moves.cid))?.blob, { ...blob, blockOffset: 9 })
+  })
+
   check('without a blob what is known of it stays', async (t, { index }) => {
     const content = list('one')
     const blob = { blockOffset: 1, blockLength: 1, byteOffset: 0, byteLength: 3 }

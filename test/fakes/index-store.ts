@@ -7,7 +7,8 @@ import { nameOf, parentOf } from './tree.ts'
 
 export interface StoredContent {
   readonly list: ContentList
-  blob: BlobRange | null
+  /** In the drive of that generation only. */
+  blob: { readonly generation: number; readonly range: BlobRange } | null
   readonly places: Map<string, Place>
 }
 
@@ -35,7 +36,7 @@ export class IndexStore {
     for (const rows of this.remotes.values()) for (const [path, row] of rows) copy.putRemote(path, row)
     for (const [drive, checkpoint] of this.checkpoints) copy.checkpoints.set(drive, checkpoint)
     for (const [key, mark] of this.divergent) copy.divergent.set(key, mark)
-    for (const { list, blob, places } of this.contents.values()) for (const place of places.values()) copy.putContent(list, place, blob)
+    for (const { list, blob, places } of this.contents.values()) for (const place of places.values()) copy.putContent(list, place, blob?.range ?? null, blob?.generation)
     for (const [name, row] of this.history) copy.history.set(name, row)
     return copy
   }
@@ -64,13 +65,13 @@ export class IndexStore {
     this.checkpoints.delete(drive)
   }
 
-  putContent(list: ContentList, place: Place, blob: BlobRange | null): void {
+  putContent(list: ContentList, place: Place, range: BlobRange | null, generation = 0): void {
     let content = this.contents.get(list.cid)
     if (content === undefined) {
       this.contents.set(list.cid, (content = { list, blob: null, places: new Map() }))
       for (const chunk of list.chunks) this.#holders(chunk.id).add(list.cid)
     }
-    content.blob = blob ?? content.blob
+    content.blob = range === null ? content.blob : { generation, range }
     content.places.set(placeKey(place), place)
   }
 

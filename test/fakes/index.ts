@@ -105,7 +105,9 @@ export class FakeIndex implements FolderIndex {
   async content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
     await this.#life.step()
     const content = this.#store.contents.get(cid)
-    return content === undefined ? null : { list: content.list, blob: content.blob }
+    if (content === undefined) return null
+    const { list, blob } = content
+    return { list, blob: blob === null || blob.generation !== (this.#store.own?.generation ?? 0) ? null : blob.range }
   }
 
   async places(cid: ContentId): Promise<readonly Place[]> {
@@ -192,6 +194,7 @@ class FakeBatch implements IndexBatch {
   readonly #life: Life
   readonly #wrote: () => void
   #changes: (() => void)[] | null = []
+  #generation: number | null = null
 
   constructor(store: IndexStore, life: Life, wrote: () => void) {
     this.#store = store
@@ -227,8 +230,12 @@ class FakeBatch implements IndexBatch {
     this.#add(() => this.#store.setDivergent(device, path, divergent))
   }
 
+  blobsIn(generation: number): void {
+    this.#generation = generation
+  }
+
   putContent(list: ContentList, place: Place, blob: BlobRange | null): void {
-    this.#add(() => this.#store.putContent(list, place, blob))
+    this.#add(() => this.#store.putContent(list, place, blob, this.#generation ?? this.#store.own?.generation ?? 0))
   }
 
   delPlace(cid: ContentId, place: Place): void {
@@ -256,6 +263,7 @@ class FakeBatch implements IndexBatch {
   }
 
   setOwn(checkpoint: OwnCheckpoint): void {
+    this.#generation ??= checkpoint.generation
     this.#add(() => {
       this.#store.own = checkpoint
     })

@@ -356,6 +356,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('net/run-sources', 'runs: a device that cannot give what it holds is not needed where another one gives it')]
   },
   {
+    bug: 'blocks in a new drive are taken for those of the old one, and stored again at the next change (R14)',
+    file: 'daemon/folder/move.ts',
+    find: 'batch.blobsIn(own.generation)',
+    replace: 'void 0',
+    caughtBy: [by('folder/new-drive', 'R14: where blocks lie in a new drive is known once it has taken over: a file that is renamed then is not read and stored again')]
+  },
+  {
     bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
     file: 'daemon/compaction.ts',
     find: 'if (watched.length !== length) {',

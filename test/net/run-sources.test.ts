@@ -15,6 +15,7 @@ const PART = 40
 class Logs implements DriveRuns {
   length = 0
   readonly held: boolean[] = []
+  #grew: (drive: DriveKey) => void = () => undefined
 
   state(): LogState {
     return { length: this.length, fork: 0, whole: true, signer: true, author: false }
@@ -26,6 +27,7 @@ class Logs implements DriveRuns {
 
   async take(_drive: DriveKey, run: BlockRun): Promise<'taken'> {
     this.length = run.start + run.blocks.length
+    this.#grew(DRIVE)
     return 'taken'
   }
 
@@ -33,8 +35,8 @@ class Logs implements DriveRuns {
     this.held.push(held)
   }
 
-  watch(): void {
-    // Nothing grows by itself.
+  watch(listener: (drive: DriveKey) => void): void {
+    this.#grew = listener
   }
 }
 
