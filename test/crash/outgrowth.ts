@@ -6,9 +6,9 @@ import { waitFor } from '../e2e/tree.ts'
 
 /** A directory in the folder, named as those of the scenarios are. */
 const BALLAST = 'p0'
-const FILES = 1_200
+const FILES = 700
 /** Each states every file once more: together more than a megabyte, and than all that is there (daemon/compaction.ts). */
-const ROUNDS = 3
+const ROUNDS = 4
 const MODES = [0o600, 0o644] as const
 
 export class Outgrowth {

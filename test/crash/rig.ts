@@ -2,7 +2,7 @@
  * Two paired daemons that go on for many kill points: each cycle has a directory of its own in their folder, in which one scenario
  * happens while one or both are killed; then all is put up again, must get in sync, and is judged.
  */
-import { appendFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkDoctor, checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
@@ -121,8 +121,9 @@ export class Rig {
     this.#count++
     const scenario = new Scenario(`p${this.#count}`, sender.path(), receiver.path(), new Random(`${this.#seed}/${this.#count}`))
     scenario.prepare()
-    await this.#settled()
-    if (phase === 'compaction') await this.#outgrowth.begin(async () => await this.#settled())
+    const patience = phase === 'compaction' ? COMPACT_MS : SETTLE_MS
+    await this.#settled(patience)
+    if (phase === 'compaction') await this.#outgrowth.begin(async () => await this.#settled(patience))
     for (const device of this.#devices) writeFileSync(device.beside('log'), '')
     return scenario
   }
@@ -230,6 +231,8 @@ export class Rig {
   /** Hash of everything in history → its file. A file there never changes, so each is read once. */
   #history(device: Device, scenario: Scenario): Map<string, string> {
     const found = new Map<string, string>()
+    // Made when something is displaced for the first time.
+    if (!existsSync(device.path('.p2psync', 'history'))) return found
     for (const entry of readdirSync(device.path('.p2psync', 'history'), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name)
       if (!entry.isFile()) continue
