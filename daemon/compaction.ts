@@ -21,8 +21,8 @@ const STATEMENT_BYTES = 500
 const MIN_DEAD_BYTES = 1024 * 1024
 /** A new drive reads all content again, so what is dead may have this share of it: what the store may cost at all. */
 const SHARE_OF_CONTENT = 0.005
-/** With more the folder would be busy for minutes (3.5 core-seconds a GiB), in which it does not sync. */
-const MAX_CONTENT_BYTES = 16 * 1024 ** 3
+/** With more the folder would be busy for minutes (3.5 core-seconds a GiB), in which it does not sync: the new drive goes on with its blobs. */
+const MAX_READ_BYTES = 16 * 1024 ** 3
 /** A folder that was looked at and found well is looked at again when its drive is so much longer. */
 const LOOK_AGAIN = 1.1
 /** Both drives are there for a moment, with what RocksDB needs to tidy up. */
@@ -60,9 +60,13 @@ interface Watched<Host> {
 
 /** What a drive of `length` blocks says no more is more than what it says. `rows`: paths that it speaks of, tombstones included. */
 export function isOutgrown(length: number, rows: number, { bytes }: Pick<Totals, 'bytes'>): boolean {
-  if (bytes > MAX_CONTENT_BYTES) return false
   const dead = (length - rows) * STATEMENT_BYTES
   return dead > Math.max(rows * STATEMENT_BYTES, bytes * SHARE_OF_CONTENT, MIN_DEAD_BYTES)
+}
+
+/** The new drive names the blobs core of the one before. What is dead in that stays: 40 bytes a block, and its share of the tree. */
+export function keepsBlobs({ index }: Pick<Outgrowing, 'index'>): boolean {
+  return index.totals.bytes > MAX_READ_BYTES
 }
 
 export async function freeBytesAt(directory: string): Promise<number> {

@@ -30,7 +30,7 @@ import type { ForkEvidence } from './net/replication.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { Announcer } from './announcer.ts'
-import { Compaction, COMPACTION, freeBytesAt } from './compaction.ts'
+import { Compaction, COMPACTION, freeBytesAt, keepsBlobs } from './compaction.ts'
 import { OwnDrives, TRUSTED, type DriveChoice, type Rotation } from './own-drives.ts'
 import { Retired } from './retired.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
@@ -138,7 +138,7 @@ export class Daemon extends Resource implements App {
       clock: systemClock,
       log: log.child({ part: 'store' }),
       // A state that was put back may name again what was retired since.
-      deleteDrive: async (drive) => !this.group.isNewestDrive(drive) && (await this.drives.deleteDrive(drive)),
+      deleteDrive: async (drive) => !this.group.isNewestDrive(drive) && (await this.drives.deleteDrive(drive, present(this.#ownDrives).blobsOf(drive, (other) => present(this.#retired).has(other)))),
       compact: async () => await store.compact()
     })
     this.#ownDrives = new OwnDrives({ file: join(paths.keysDir, 'drives.json'), life, group: this.#group, drives: this.#drives })
@@ -300,8 +300,8 @@ export class Daemon extends Resource implements App {
   }
 
   #compact(host: FolderHost): void {
-    const { key, writer } = host.own
-    this.#rotateLater(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer })
+    const { key, writer, blobsKey } = host.own
+    this.#rotateLater(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer, blobs: keepsBlobs(host) ? blobsKey : null })
   }
 
   async #chooseDrive(id: FolderId, checkpoint: OwnCheckpoint | null): Promise<DriveChoice> {

@@ -3,7 +3,7 @@
  * store's seed, the folder, the device, the generation and a salt that is new for each drive: a state directory that was put back
  * and lost count of its generations can therefore never make an old drive again.
  *
- *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery } ],
+ *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery, blobs? } ],
  *                          "starts": [ { folder, device, token, writer, counter } ] }
  */
 import { randomBytes } from 'node:crypto'
@@ -15,7 +15,7 @@ import type { Drives } from './drive/drives.ts'
 import type { Recovery } from './folder/recover.ts'
 import type { Group, GroupDrive, GroupFolder } from './net/group.ts'
 import type { OwnCheckpoint } from './ports.ts'
-import { parseDeviceId, parseDriveKey, parseFolderId, parseWriterId, type DeviceId, type DriveKey, type FolderId, type WriterId } from './sync/ids.ts'
+import { parseBlobsKey, parseDeviceId, parseDriveKey, parseFolderId, parseWriterId, type BlobsKey, type DeviceId, type DriveKey, type FolderId, type WriterId } from './sync/ids.ts'
 import { lowestCuts, type Cut } from './sync/recount.ts'
 import { cutsAfter, isStartToken, tokensOf, withoutCut, withStart, type Start } from './sync/starts.ts'
 
@@ -28,6 +28,8 @@ export interface DriveSource {
   readonly salt: Buffer
   /** Absent: named by the drive's own key. */
   readonly writer?: WriterId
+  /** The blobs core that it goes on with; absent: its own. */
+  readonly blobs?: BlobsKey
 }
 
 export interface DriveChoice {
@@ -45,6 +47,8 @@ export interface Rotation {
   readonly recovery: Recovery
   /** The writer goes on (a new folder key alone); null: a new writer. */
   readonly writer: WriterId | null
+  /** The blobs core of the drive before goes on, if the writer and the folder key do: nothing of it is read again. */
+  readonly blobs?: BlobsKey | null
 }
 
 export const TRUSTED: Recovery = { files: 'trusted', cuts: [] }
@@ -60,6 +64,8 @@ const row = z.strictObject({
   life: z.string(),
   /** The index has named it: one that names another is older. */
   settled: z.boolean().default(false),
+  /** The blobs core that it names in place of its own. */
+  blobs: idOf<BlobsKey>(parseBlobsKey).optional(),
   recovery: z.strictObject({ files: z.enum(['trusted', 'doubted']), cuts: z.array(cut).readonly() })
 })
 const start = z.strictObject({
@@ -135,6 +141,12 @@ export class OwnDrives {
     return this.#rows.filter((other) => other.folder === known.folder && other.generation < known.generation).map((other) => other.key)
   }
 
+  /** What a deletion of this drive must heed: the blobs core that it names, and those that drives which are not `retired` name. */
+  blobsOf(key: DriveKey, isRetired: (drive: DriveKey) => boolean): { readonly own: BlobsKey | null; readonly kept: ReadonlySet<BlobsKey> } {
+    const kept = this.#rows.flatMap((known) => (known.key === key || isRetired(known.key) || known.blobs === undefined ? [] : [known.blobs]))
+    return { own: this.#rowOf(key)?.blobs ?? null, kept: new Set(kept) }
+  }
+
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */
   async rotate(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice> {
     const { writer: _, ...choice } = await this.#make(folder, checkpoint, rotation)
@@ -151,9 +163,11 @@ export class OwnDrives {
     const newest = this.#newest(folder)
     const isOther = newest !== null && this.#rowOf(newest.driveKey) === null
     const goesOn = rotation.writer !== null && !isOther && !recovery.cuts.some((each) => each.writer === rotation.writer)
-    const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}) }
+    const keeps = goesOn && newest !== null && newest.keyId === folder.keyId && newest.driveKey === checkpoint?.drive
+    const blobs = keeps && rotation.blobs !== undefined && rotation.blobs !== null ? { blobs: rotation.blobs } : {}
+    const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}), ...blobs }
     const { key, writer } = await drives.openOwn(source)
-    this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery }])
+    this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery, ...blobs }])
     const said = this.#own(folder).flatMap((drive) => drive.starts)
     // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
     await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId, starts: tokensOf(said, this.#uncut(folder)) })
@@ -265,7 +279,8 @@ function sourceOf(folder: GroupFolder, known: Row, record: GroupDrive): DriveSou
     folderKey: folder.keys.get(record.keyId) ?? folder.key,
     generation: known.generation,
     salt: Buffer.from(known.salt, 'hex'),
-    writer: record.writer
+    writer: record.writer,
+    ...(known.blobs === undefined ? {} : { blobs: known.blobs })
   }
 }
 

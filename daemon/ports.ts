@@ -5,7 +5,7 @@
 import type { DriveHead } from './log-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
-import type { ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
+import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
 import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
 import type { DirectoryMove, Relocation } from './sync/relocation.ts'
 
@@ -427,6 +427,8 @@ export interface OwnDrive {
   readonly key: DriveKey
   readonly generation: number
   readonly writer: WriterId
+  /** Of the blobs core. Drives that have one in common name the same blocks. */
+  readonly blobsKey: BlobsKey
   /** Length of the db core. */
   readonly length: number
   /** Blobs are appended first, then all entries in one Hyperbee batch. Results in the order given. At most 5,000 at once. */

@@ -49,6 +49,10 @@ declare module 'hyperbee/lib/messages.js' {
     readonly index: Buffer
   }
 
-  const messages: { readonly Node: { decode(block: Buffer): BeeNode } }
+  const messages: {
+    readonly Node: { decode(block: Buffer): BeeNode }
+    /** The first block. */
+    readonly Header: { encode(header: { readonly protocol: 'hyperbee'; readonly metadata: { readonly contentFeed: Buffer | null } }): Buffer }
+  }
   export default messages
 }

@@ -8,13 +8,14 @@ import Hyperdrive from 'hyperdrive'
 import { Resource } from '../../base/resource.ts'
 import type { Workers } from '../../base/workers.ts'
 import type { DriveHead, RemoteDrive, RemoteDrives } from '../ports.ts'
-import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
+import type { BlobsKey, DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { Own, writerIdOf } from './own.ts'
 import { quietHints } from './quiet-hints.ts'
 import { Remote } from './remote.ts'
 import { noteEnd } from './run-ends.ts'
 import { Runs } from './runs.ts'
 import type { References } from './blob-job.ts'
+import { nameBlobs } from './shared-blobs.ts'
 import type { Store } from './store.ts'
 import { VirtualBlobs, type ReadSource } from './virtual-blobs.ts'
 
@@ -27,6 +28,8 @@ export interface OwnDriveOptions {
   /** The key pair derives from store, folder, device, generation and salt: never give all again after the drive was lost or rolled back. */
   readonly generation: number
   readonly salt?: Buffer
+  /** The blobs core of an earlier drive of ours that goes on in this one (shared-blobs.ts); absent: one of its own. */
+  readonly blobs?: BlobsKey
   /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
   readonly writer?: WriterId
   /** A peer proved that its log is another one; the drive is closed then. */
@@ -51,6 +54,7 @@ export type Connection = object
 interface OpenOwn {
   readonly drive: Own
   readonly virtual: VirtualBlobs
+  readonly references: References
   readonly folder: FolderId
   readonly namespace: Buffer
   /** Someone may be told of the blobs core, so its appends are synced before (R16). */
@@ -113,11 +117,14 @@ export class Drives extends Resource {
     })
   }
 
-  /** Forgets a drive that was closed, for ever. Idempotent. False: it is open, or was until a moment ago. */
-  deleteDrive(key: DriveKey): Promise<boolean> {
+  /**
+   * Forgets a drive that was closed, for ever. Idempotent. False: it is open, or was until a moment ago.
+   * @param blobs `own`: the blobs core that it names in place of its own; `kept`: those that other drives name.
+   */
+  deleteDrive(key: DriveKey, blobs: { readonly own: BlobsKey | null; readonly kept: ReadonlySet<BlobsKey> } = NO_OTHER_BLOBS): Promise<boolean> {
     return this.#exclusive(async () => {
       if (this.#own.has(key) || this.#remote.has(key)) return false
-      return await this.#store.deleteDrive(Buffer.from(key, 'hex'))
+      return await this.#store.deleteDrive(Buffer.from(key, 'hex'), blobs)
     })
   }
 
@@ -200,18 +207,22 @@ export class Drives extends Resource {
     const namespace = ownNamespace(options)
     const known = [...this.#own.values()].find((open) => open.namespace.equals(namespace))
     if (known !== undefined) return known.drive
-    const drive = new Hyperdrive(this.#store.corestore.namespace(namespace), { encryptionKey: folderKey })
+    const space = this.#store.corestore.namespace(namespace)
+    if (options.blobs !== undefined) await nameBlobs(space, folderKey, Buffer.from(options.blobs, 'hex'))
+    const drive = new Hyperdrive(space, { encryptionKey: folderKey })
     await drive.ready()
     const key = drive.key.toString('hex') as DriveKey
     const blobs = (await drive.getBlobs()).core
-    const references: References = new Map()
-    const virtual = new VirtualBlobs(blobs, references)
+    // The one before and its successor, which is opened first and stays.
+    const other = [...this.#own.values()].find((open) => open.drive.blobs.key.equals(blobs.key))
+    const references: References = other?.references ?? new Map()
+    const virtual = other?.virtual ?? new VirtualBlobs(blobs, references)
     this.#store.makeVirtual(blobs, virtual)
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, folder, namespace, offered: false }
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, references, folder, namespace, offered: false }
     if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
     for (const core of [drive.core, blobs]) quietHints(core)
     this.#store.makeDurable(drive.core)
-    this.#store.makeDurable(blobs, () => open.offered)
+    if (other === undefined) this.#store.makeDurable(blobs, () => open.offered)
     drive.core.on('append', () => this.runs.grew(key))
     this.#own.set(key, open)
     return open.drive
@@ -247,6 +258,8 @@ export class Drives extends Resource {
     return result
   }
 }
+
+const NO_OTHER_BLOBS = { own: null, kept: new Set<BlobsKey>() }
 
 /** Requests under way at once, least and most: what Hyperbee sets, because its blocks are small. */
 const INFLIGHT_BLOCKS = [256, 512] as const

@@ -12,7 +12,7 @@ import type { Workers } from '../../base/workers.ts'
 import type { Audit, BlobRange, DriveHead, OpenContent, OwnDrive, Publication, Published, ReadChunk, Stated, Verified } from '../ports.ts'
 import { contentList, decodePage, sizeClassOf, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
-import type { ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
+import type { BlobsKey, ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
 import { mapLength, readMap } from './append-large.ts'
 import { auditCore, statedPaths, verifyBlocks } from './audit.ts'
 import { pageCount, type BlobJob, type References } from './blob-job.ts'
@@ -65,6 +65,7 @@ export class Own implements OwnDrive {
   readonly key: DriveKey
   readonly generation: number
   readonly writer: WriterId
+  readonly blobsKey: BlobsKey
   readonly #drive: Hyperdrive
   readonly #blobs: Hypercore
   readonly #references: References
@@ -80,6 +81,7 @@ export class Own implements OwnDrive {
     this.writer = writer
     this.#drive = drive
     this.#blobs = blobs
+    this.blobsKey = blobs.key.toString('hex') as BlobsKey
     this.#references = references
     this.#workers = workers
   }

@@ -13,6 +13,7 @@ import RocksDB from 'rocksdb-native'
 import { P2psyncError, errnoOf, messageOf } from '../../base/errors.ts'
 import { CLOSE_TIMEOUT_MS } from '../../base/limits.ts'
 import { Resource } from '../../base/resource.ts'
+import type { BlobsKey } from '../sync/ids.ts'
 import { BlockStorage, type VirtualCore } from './blocks.ts'
 import { LogSync } from './log-sync.ts'
 import { SpareRoom } from './spare-room.ts'
@@ -117,11 +118,13 @@ export class Store extends Resource {
    * Forgets a drive for ever: its db core and, where it is here, its blobs core. Idempotent; on disk when it returns. False: not yet,
    * one of them is open, or was so seconds ago.
    */
-  async deleteDrive(key: Buffer): Promise<boolean> {
+  async deleteDrive(key: Buffer, { own, kept }: { readonly own: BlobsKey | null; readonly kept: ReadonlySet<BlobsKey> }): Promise<boolean> {
     const storage = present(this.#storage)
     const auth = await storage.getAuth(Hypercore.discoveryKey(key))
-    const blobs = auth?.manifest ? Hyperdrive.getContentKey(auth.manifest, key) : null
-    const cores = [...(blobs === null ? [] : [blobs]), key].map((each) => Hypercore.discoveryKey(each))
+    const derived = auth?.manifest ? Hyperdrive.getContentKey(auth.manifest, key) : null
+    const blobs = [...(derived === null ? [] : [derived]), ...(own === null ? [] : [Buffer.from(own, 'hex')])]
+    const dead = blobs.filter((each) => !kept.has(each.toString('hex') as BlobsKey))
+    const cores = [...dead, key].map((each) => Hypercore.discoveryKey(each))
     const held = cores.map((each) => this.corestore.cores.map.get(each.toString('hex'))).filter((core) => core !== undefined)
     for (const core of held) hangUp(core)
     if (held.length > 0) return false

@@ -9,13 +9,16 @@ import { recount, type Cut } from '../sync/recount.ts'
 import { readerOf } from './commit.ts'
 import type { FolderContext } from './context.ts'
 
-/** @param counter the last one that the drive's writer is known to have taken. @returns the last one now. */
-export async function moveToDrive(context: FolderContext, cuts: readonly Cut[], counter: number): Promise<number> {
+/**
+ * @param counter the last one that the drive's writer is known to have taken.
+ * @param keepsBlobs blocks lie where they lay in the drive that the index names. @returns the last counter now.
+ */
+export async function moveToDrive(context: FolderContext, cuts: readonly Cut[], counter: number, keepsBlobs = false): Promise<number> {
   const { index, own, log } = context.ports
   log.info({ generation: own.generation }, 'a new drive takes over; everything is stated again')
   const writer = { last: await highestOf(context, counter) }
   const take = (): Dot => [own.writer, ++writer.last]
-  for await (const rows of index.all()) await state(context, rows, (entry) => cuts.reduce((known, cut) => recount(known, cut, take), entry))
+  for await (const rows of index.all()) await state(context, rows, (entry) => cuts.reduce((known, cut) => recount(known, cut, take), entry), keepsBlobs)
   return writer.last
 }
 
@@ -26,28 +29,29 @@ async function highestOf({ ports: { index, own } }: FolderContext, counter: numb
   return highest
 }
 
-async function state(context: FolderContext, rows: readonly { path: PathKey; row: Row }[], renumber: (entry: Entry) => Entry): Promise<void> {
+async function state(context: FolderContext, rows: readonly { path: PathKey; row: Row }[], renumber: (entry: Entry) => Entry, keepsBlobs: boolean): Promise<void> {
   const { index, own } = context.ports
   const stated = rows.filter(({ row }) => row.ignored !== true)
-  const changes = await Promise.all(stated.map(async ({ path, row }) => ({ path, row: { ...row, entry: renumber(row.entry) }, before: row, list: await listOf(context, row) })))
+  const changes = await Promise.all(stated.map(async ({ path, row }) => ({ path, row: { ...row, entry: renumber(row.entry) }, before: row, content: await contentOf(context, row, keepsBlobs) })))
   const results = await own.publish(
-    changes.map(({ path, row, list }) => ({ path, entry: row.entry, content: list === null ? null : { list, blob: null } })),
+    changes.map(({ path, row, content }) => ({ path, entry: row.entry, content })),
     readerOf(context)
   )
   const batch = index.batch()
   batch.blobsIn(own.generation)
   const again: PathKey[] = []
-  for (const [i, { path, row, before, list }] of changes.entries()) {
+  for (const [i, { path, row, before, content }] of changes.entries()) {
     const result = results[i]
     const isStated = result?.kind === 'done'
     if (row.entry !== before.entry || !isStated) batch.putRow(path, isStated ? row : { ...row, seen: null })
     if (!isStated) again.push(path)
-    else if (list !== null) batch.putContent(list, { area: 'tree', path }, result.blob)
+    else if (content !== null) batch.putContent(content.list, { area: 'tree', path }, result.blob)
   }
   await batch.flush()
   context.work.markScan(again)
 }
 
-async function listOf({ ports: { index } }: FolderContext, row: Row) {
-  return row.entry.kind === 'file' ? ((await index.content(row.entry.cid))?.list ?? null) : null
+async function contentOf({ ports: { index } }: FolderContext, row: Row, keepsBlobs: boolean) {
+  const known = row.entry.kind === 'file' ? await index.content(row.entry.cid) : null
+  return known === null ? null : { list: known.list, blob: keepsBlobs ? known.blob : null }
 }

@@ -135,7 +135,8 @@ async function catchUp(context: FolderContext, checkpoint: OwnCheckpoint, { reco
   const missed = former !== null && former.key === checkpoint.drive && former.length > checkpoint.length
   const counter = missed ? await replay(context, former, checkpoint) : checkpoint.counter
   if (recovery.files === 'doubted') await examineFiles(context, former)
-  return await moveToDrive(context, recovery.cuts, checkpoint.writer === own.writer ? counter : 0)
+  const keepsBlobs = former !== null && former.key === checkpoint.drive && former.blobsKey === own.blobsKey
+  return await moveToDrive(context, recovery.cuts, checkpoint.writer === own.writer ? counter : 0, keepsBlobs)
 }
 
 /** Our own statements that the index missed. Rows get no stat, so that the scan looks at each of them. */

@@ -11,6 +11,8 @@ export type FolderId = string & { readonly __brand: 'FolderId' }
 export type WriterId = string & { readonly __brand: 'WriterId' }
 /** Public key of a Hypercore (the db core of a drive), 64 lower-case hex digits. */
 export type DriveKey = string & { readonly __brand: 'DriveKey' }
+/** Of a drive's blobs core. */
+export type BlobsKey = string & { readonly __brand: 'BlobsKey' }
 /** A path below the folder root: components joined by '/', no leading or trailing slash; the root itself is ''. See path.ts. */
 export type PathKey = string & { readonly __brand: 'PathKey' }
 /** Identifies a whole file content (content.ts), 43 base64url characters. */
@@ -30,6 +32,10 @@ export function parseDeviceId(value: unknown): DeviceId | null {
 
 export function parseFolderId(value: unknown): FolderId | null {
   return typeof value === 'string' && HEX_32.test(value) ? (value as FolderId) : null
+}
+
+export function parseBlobsKey(value: unknown): BlobsKey | null {
+  return typeof value === 'string' && HEX_32.test(value) ? (value as BlobsKey) : null
 }
 
 export function parseDriveKey(value: unknown): DriveKey | null {

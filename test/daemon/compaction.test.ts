@@ -20,7 +20,8 @@ test('a drive is outgrown when what it says no more outweighs the rest and what 
     [2_200, 1, 0, true],
     [110_000, 10_000, 10 * GIB, false],
     [120_000, 10_000, 10 * GIB, true],
-    [9_000_000, 10_000, 17 * GIB, false]
+    [160_000, 10_000, 17 * GIB, false],
+    [9_000_000, 10_000, 17 * GIB, true]
   ] as const) {
     t.is(isOutgrown(length, rows, { bytes }), outgrown, `${length} blocks, ${rows} rows, ${bytes} bytes`)
   }

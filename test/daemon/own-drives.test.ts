@@ -8,7 +8,7 @@ import { readableDrives } from '../../daemon/host.ts'
 import { Group, type GroupFolder } from '../../daemon/net/group.ts'
 import { OwnDrives, TRUSTED, type DriveSource } from '../../daemon/own-drives.ts'
 import type { OwnCheckpoint } from '../../daemon/ports.ts'
-import type { DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+import type { BlobsKey, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
 import { must, testLog } from '../net/helpers.ts'
 
 async function groupOf(directory: string, name: string): Promise<Group> {
@@ -108,4 +108,43 @@ test('R22: a drive is not opened before its key is here', async (t) => {
   t.alike(readableDrives({ ...known, keys: new Map() }, b.self.id), [])
   t.alike(readableDrives(known, b.self.id).map(({ record, folderKey }) => [record.driveKey, folderKey]), [['d'.repeat(64), known.key]])
   t.alike(readableDrives(known, a.self.id), [], 'nor one of our own')
+})
+
+test('a new drive goes on with the blobs of the one before only with its writer and folder key, and they are kept as long', async (t) => {
+  const directory = await t.tmp()
+  const file = join(directory, 'keys', 'drives.json')
+  const group = await groupOf(directory, 'a')
+  const other = await groupOf(await t.tmp(), 'b')
+  const id = await group.createFolder('docs')
+  await group.addDevice(other.self.id, 'b')
+  const folder = (): GroupFolder => must(group.folder(id))
+  const open = (): OwnDrives => new OwnDrives({ file, life: 'life', group, drives: new NamedDrives() as unknown as Drives })
+  const checkpoint = (): OwnCheckpoint => {
+    const { driveKey, generation, writer } = must(folder().drives[0])
+    return { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
+  }
+  const blobs = 'b'.repeat(64) as BlobsKey
+  await open().choose(folder(), null)
+  const first = checkpoint()
+  const next = await open().rotate(folder(), first, { reason: 'test', recovery: TRUSTED, writer: first.writer, blobs })
+  t.is(next.drive.blobs, blobs)
+  t.absent(next.former?.blobs)
+  const second = checkpoint()
+  t.is((await open().choose(folder(), second)).drive.blobs, blobs, 'after a restart too')
+  const deletion = (drive: DriveKey, ...retired: readonly DriveKey[]) => open().blobsOf(drive, (each) => retired.includes(each))
+  t.alike(deletion(first.drive, first.drive), { own: null, kept: new Set([blobs]) }, 'the first goes, the second needs them')
+  t.alike(deletion(second.drive, first.drive, second.drive), { own: blobs, kept: new Set<BlobsKey>() })
+  t.alike(deletion(first.drive, first.drive, second.drive), { own: null, kept: new Set<BlobsKey>() }, 'nobody needs them any more')
+
+  for (const [what, rotation, at] of [
+    ['another writer', { writer: null }, second],
+    ['an index of an earlier drive', { writer: second.writer }, first]
+  ] as const) {
+    const made = await open().rotate(folder(), at, { reason: 'test', recovery: TRUSTED, blobs, ...rotation })
+    t.absent(made.drive.blobs, what)
+  }
+  const last = checkpoint()
+  await group.removeDevice(other.self.id)
+  const made = await open().rotate(folder(), last, { reason: 'test', recovery: TRUSTED, writer: last.writer, blobs })
+  t.absent(made.drive.blobs, 'another folder key')
 })

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Audit, BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives, Stated, Verified } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
-import type { DeviceId, DriveKey, PathKey, WriterId } from '../../daemon/sync/ids.ts'
+import type { BlobsKey, DeviceId, DriveKey, PathKey, WriterId } from '../../daemon/sync/ids.ts'
 import type { Life } from './life.ts'
 
 const CHANGES_BATCH = 3
@@ -135,6 +135,10 @@ export class FakeOwnDrive implements OwnDrive {
 
   get writer(): WriterId {
     return this.#log.writer
+  }
+
+  get blobsKey(): BlobsKey {
+    return this.#log.key as string as BlobsKey
   }
 
   get length(): number {

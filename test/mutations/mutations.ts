@@ -4,6 +4,8 @@
  * is replaced); one that is not found any more is a failure of the check, so that it moves along with the code.
  */
 
+import { DRIVE_MUTATIONS } from './drive-mutations.ts'
+
 export interface Mutation {
   /** What the bug does, in the words of a bug report. */
   readonly bug: string
@@ -328,62 +330,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/travel', 'R17, R18, R19: files put back, edits on both sides, then they meet')]
   },
   {
-    bug: 'of a retired drive only its name is deleted, and its data stays for ever',
-    file: 'daemon/drive/blocks.ts',
-    find: 'batch.tryDeleteRange(',
-    replace: '(() => undefined)(',
-    caughtBy: [by('drive/deletion', 'nothing of a deleted drive stays, and each row of another is as it was')]
-  },
-  {
-    bug: 'a retired drive stays on its connections, and is not deleted for as long',
-    file: 'daemon/drive/store.ts',
-    find: 'core.hasSession()',
-    replace: 'true',
-    caughtBy: [by('drive/remote', 'a retired drive lets go of the connections that it is on, so that it can be deleted soon')]
-  },
-  {
-    bug: 'who is not the author notes no ends, and cannot give a long log in parts',
-    file: 'daemon/drive/run-ends.ts',
-    find: 'core.setUserData(',
-    replace: '(async () => undefined)(',
-    caughtBy: [by('drive/runs', 'runs: who is not the author gives a long log in the parts that it came in, and so does the next')]
-  },
-  {
-    bug: 'a device without runs brings block by block back where another one gives runs',
-    file: 'daemon/net/runs.ts',
-    find: '> offered)',
-    replace: '>= offered)',
-    caughtBy: [by('net/run-sources', 'runs: a device that cannot give what it holds is not needed where another one gives it')]
-  },
-  {
-    bug: 'blocks in a new drive are taken for those of the old one, and stored again at the next change (R14)',
-    file: 'daemon/folder/move.ts',
-    find: 'batch.blobsIn(own.generation)',
-    replace: 'void 0',
-    caughtBy: [by('folder/new-drive', 'R14: where blocks lie in a new drive is known once it has taken over: a file that is renamed then is not read and stored again')]
-  },
-  {
-    bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
-    file: 'daemon/compaction.ts',
-    find: 'if (watched.length !== length) {',
-    replace: "if (watched.length !== length || host.folder.activity !== 'idle') {",
-    caughtBy: [by('daemon/compaction', 'within a minute of the last edit every device has a new drive and has deleted the old ones, as late as can be')]
-  },
-  {
-    bug: 'an outgrown drive that was disturbed in the last moment gets no new one',
-    file: 'daemon/compaction.ts',
-    find: 'watched.notBefore = 0',
-    replace: 'void 0',
-    caughtBy: [by('daemon/compaction', 'a drive that grows gets no new one before it has rested, and who is disturbed in the last moment comes to it later')]
-  },
-  {
-    bug: 'deleting a drive takes the one that was made after it along',
-    file: 'daemon/drive/blocks.ts',
-    find: 'core.dataPointer + 1',
-    replace: 'core.dataPointer + 9',
-    caughtBy: [by('drive/deletion', 'a deleted drive leaves no core behind; another one is as it was')]
-  },
-  {
     bug: 'a device that was put back behind two new drives goes on with numbers that stand for other changes (R19)',
     file: 'daemon/sync/starts.ts',
     find: 'starts.slice(common + 1)',
@@ -610,5 +556,6 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'await written;\n            await batch.flush();',
     replace: 'await batch.flush();',
     caughtBy: [by('drive/own', 'nothing is stated whose blocks could not be written')]
-  }
+  },
+  ...DRIVE_MUTATIONS
 ]

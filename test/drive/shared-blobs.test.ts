@@ -1,0 +1,117 @@
+/** A new drive that goes on with the blobs core of the one before. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperdrive from 'hyperdrive'
+import type { Drives } from '../../daemon/drive/drives.ts'
+import type { Own } from '../../daemon/drive/own.ts'
+import type { Store } from '../../daemon/drive/store.ts'
+import type { Publication } from '../../daemon/ports.ts'
+import type { ContentList } from '../../daemon/sync/content.ts'
+import { Contents, file, FOLDER, FOLDER_KEY, openDrives, SELF, source } from './fixtures.ts'
+
+const options = { folder: FOLDER, device: SELF, folderKey: FOLDER_KEY }
+const TEXTS = ['one', 'two', 'x'.repeat(300_000)]
+
+/** A drive with some files, and its successor, which says the same without reading any of it. */
+async function successor(t: Assert, path?: string) {
+  const { store, drives } = await openDrives(t, 1, path)
+  const contents = new Contents()
+  const lists = [...TEXTS.map((text) => Buffer.from(text)), randomBytes(1_500_000)].map((bytes) => contents.list(bytes))
+  const old = await drives.openOwn({ ...options, generation: 1 })
+  drives.setSource(old.key, source)
+  const stated = await old.publish(lists.map((list, i) => file(`f${i}`, list, i + 1)), contents.read)
+  await drives.closeDrive(old.key)
+  const next = await drives.openOwn({ ...options, generation: 2, writer: old.writer, blobs: old.blobsKey })
+  // The one before is open beside it, as while it takes over.
+  const former = await drives.openOwn({ ...options, generation: 1 })
+  drives.setSource(next.key, source)
+  const again = lists.map((list, i): Publication => {
+    const result = stated[i]
+    if (result?.kind !== 'done') throw new Error('the test expected it to be stated')
+    return { ...file(`f${i}`, list, i + 1), content: { list, blob: result.blob } }
+  })
+  const before = next.blobs.length
+  await next.publish(again, () => Promise.reject(new Error('nothing is read')))
+  t.is(next.blobs.length, before, 'no block is stored again')
+  t.not(next.key, old.key)
+  t.is(next.blobsKey, old.blobsKey)
+  return { store, drives, contents, old: former, next, lists }
+}
+
+async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {
+  const store = new Corestore(join(await t.tmp(), 'reader'))
+  const reader = new Hyperdrive(store, drive.key, { encryptionKey: FOLDER_KEY })
+  await reader.ready()
+  const ours = await drives.offer(drive.key)
+  if (ours === null) throw new Error('the drive is open')
+  const theirs = store.replicate(true)
+  theirs.on('error', () => undefined)
+  ours.pipe(theirs).pipe(ours)
+  t.teardown(async () => {
+    theirs.destroy()
+    await store.close()
+  })
+  await reader.update({ wait: true })
+  return reader
+}
+
+async function verified(drive: Own, lists: readonly ContentList[]): Promise<(string | null)[]> {
+  const stated = await drive.stated(lists.map((_, i) => file(`f${i}`, lists[i] as ContentList, 1).path))
+  return await Promise.all(stated.map(async (row) => (row === null ? 'nothing is stated' : (await drive.verify(row)).fault)))
+}
+
+async function coresOf(store: Store): Promise<number> {
+  let count = 0
+  for await (const _ of store.corestore.storage.createCoreStream()) count++
+  return count
+}
+
+test('a stock reader finds the blocks of a drive that goes on with those of the one before, and what is new in it', async (t) => {
+  const { drives, contents, old, next } = await successor(t)
+  await drives.closeDrive(old.key)
+  const added = Buffer.from('new in the second drive')
+  await next.publish([file('added', contents.list(added), 9)], contents.read)
+  const reader = await stockReader(t, drives, next)
+  for (const [i, text] of TEXTS.entries()) t.is((await reader.get(`/f${i}`))?.toString(), text)
+  t.is((await reader.get('/f3'))?.length, 1_500_000)
+  t.alike(await reader.get('/added'), added)
+})
+
+test('the drive before goes with its db core alone; the blobs go with the last drive that names them', async (t) => {
+  const { store, drives, old, next, lists } = await successor(t)
+  const cores = await coresOf(store)
+  await drives.closeDrive(old.key)
+  const inUse = { own: null, kept: new Set([next.blobsKey]) }
+  await until(async () => await drives.deleteDrive(old.key, inUse))
+  t.is(await coresOf(store), cores - 1)
+  t.alike(await verified(next, lists), lists.map(() => null))
+  const { key, blobsKey } = next
+  await drives.closeDrive(key)
+  await until(async () => await drives.deleteDrive(key, { own: blobsKey, kept: new Set() }))
+  t.is(await coresOf(store), 0)
+})
+
+test('after a restart it is the same drive, and can be appended to', async (t) => {
+  const path = join(await t.tmp(), 'store')
+  const first = await successor(t, path)
+  const { key, blobsKey } = first.next
+  await first.drives.close()
+  await first.store.close()
+  const { drives } = await openDrives(t, 1, path)
+  const next = await drives.openOwn({ ...options, generation: 2, writer: first.next.writer, blobs: blobsKey })
+  drives.setSource(next.key, source)
+  t.is(next.key, key)
+  t.is(next.blobsKey, blobsKey)
+  t.alike(await verified(next, first.lists), first.lists.map(() => null))
+  const added = Buffer.from('after a restart')
+  const list = first.contents.list(added)
+  await next.publish([file('f4', list, 9)], first.contents.read)
+  t.alike(await verified(next, [...first.lists, list]), [...first.lists, list].map(() => null))
+})
+
+/** The stack closes a core some eight seconds after its last session. */
+async function until(done: () => Promise<boolean>): Promise<void> {
+  while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 100))
+}

@@ -1,0 +1,84 @@
+/** Planted bugs of drives' logs: how they go over, give way to new ones, and are deleted. See mutations.ts. */
+import type { Catcher, Mutation } from './mutations.ts'
+
+const by = (file: string, name: string): Catcher => ({ file, test: name })
+
+export const DRIVE_MUTATIONS: readonly Mutation[] = [
+  {
+    bug: 'a retired drive stays on its connections, and is not deleted for as long',
+    file: 'daemon/drive/store.ts',
+    find: 'core.hasSession()',
+    replace: 'true',
+    caughtBy: [by('drive/remote', 'a retired drive lets go of the connections that it is on, so that it can be deleted soon')]
+  },
+  {
+    bug: 'who is not the author notes no ends, and cannot give a long log in parts',
+    file: 'daemon/drive/run-ends.ts',
+    find: 'core.setUserData(',
+    replace: '(async () => undefined)(',
+    caughtBy: [by('drive/runs', 'runs: who is not the author gives a long log in the parts that it came in, and so does the next')]
+  },
+  {
+    bug: 'a device without runs brings block by block back where another one gives runs',
+    file: 'daemon/net/runs.ts',
+    find: '> offered)',
+    replace: '>= offered)',
+    caughtBy: [by('net/run-sources', 'runs: a device that cannot give what it holds is not needed where another one gives it')]
+  },
+  {
+    bug: 'blocks in a new drive are taken for those of the old one, and stored again at the next change (R14)',
+    file: 'daemon/folder/move.ts',
+    find: 'batch.blobsIn(own.generation)',
+    replace: 'void 0',
+    caughtBy: [by('folder/new-drive', 'R14: where blocks lie in a new drive is known once it has taken over: a file that is renamed then is not read and stored again')]
+  },
+  {
+    bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
+    file: 'daemon/compaction.ts',
+    find: 'if (watched.length !== length) {',
+    replace: "if (watched.length !== length || host.folder.activity !== 'idle') {",
+    caughtBy: [by('daemon/compaction', 'within a minute of the last edit every device has a new drive and has deleted the old ones, as late as can be')]
+  },
+  {
+    bug: 'an outgrown drive that was disturbed in the last moment gets no new one',
+    file: 'daemon/compaction.ts',
+    find: 'watched.notBefore = 0',
+    replace: 'void 0',
+    caughtBy: [by('daemon/compaction', 'a drive that grows gets no new one before it has rested, and who is disturbed in the last moment comes to it later')]
+  },
+  {
+    bug: 'of a retired drive only its name is deleted, and its data stays for ever',
+    file: 'daemon/drive/blocks.ts',
+    find: 'batch.tryDeleteRange(',
+    replace: '(() => undefined)(',
+    caughtBy: [by('drive/deletion', 'nothing of a deleted drive stays, and each row of another is as it was')]
+  },
+  {
+    bug: 'deleting a drive takes the one that was made after it along',
+    file: 'daemon/drive/blocks.ts',
+    find: 'core.dataPointer + 1',
+    replace: 'core.dataPointer + 9',
+    caughtBy: [by('drive/deletion', 'a deleted drive leaves no core behind; another one is as it was')]
+  },
+  {
+    bug: 'the blobs of a drive that another one goes on with are deleted with it',
+    file: 'daemon/drive/store.ts',
+    find: '!kept.has(',
+    replace: '!new Set().has(',
+    caughtBy: [by('drive/shared-blobs', 'the drive before goes with its db core alone; the blobs go with the last drive that names them')]
+  },
+  {
+    bug: 'a drive that goes on with the blobs of the one before reads and stores all content again',
+    file: 'daemon/folder/move.ts',
+    find: 'keepsBlobs ? known.blob : null',
+    replace: 'null',
+    caughtBy: [by('folder/new-drive', 'a new drive that goes on with the blobs of the one before states where they lie, and reads nothing')]
+  },
+  {
+    bug: 'the blobs of a drive are kept for one that has gone itself',
+    file: 'daemon/own-drives.ts',
+    find: 'isRetired(known.key) ||',
+    replace: '',
+    caughtBy: [by('daemon/own-drives', 'a new drive goes on with the blobs of the one before only with its writer and folder key, and they are kept as long')]
+  }
+]
