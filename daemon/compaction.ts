@@ -21,8 +21,8 @@ const STATEMENT_BYTES = 500
 const MIN_DEAD_BYTES = 1024 * 1024
 /** A new drive reads all content again, so what is dead may have this share of it: what the store may cost at all. */
 const SHARE_OF_CONTENT = 0.005
-/** With more the folder would be busy for minutes (3.5 core-seconds a GiB), in which it does not sync: the new drive goes on with its blobs. */
-const MAX_READ_BYTES = 16 * 1024 ** 3
+/** With more the folder would not sync for more than a moment (4.5 s a GiB on two busy cores): the new drive goes on with its blobs. */
+const MAX_READ_BYTES = 4 * 1024 ** 3
 /** A folder that was looked at and found well is looked at again when its drive is so much longer. */
 const LOOK_AGAIN = 1.1
 /** Both drives are there for a moment, with what RocksDB needs to tidy up. */
