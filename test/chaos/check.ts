@@ -23,8 +23,13 @@ export function contentsOf(device: Device): Contents {
   const history = new Map<string, string>()
   gather(device.path(), live, '.p2psync')
   // Made when something is displaced for the first time.
-  if (existsSync(device.path('.p2psync', 'history'))) gather(device.path('.p2psync', 'history'), history, null)
+  if (existsSync(device.path('.p2psync', 'history'))) gatherHistory(device.path('.p2psync', 'history'), history)
   return { live, history }
+}
+
+/** As `gather`, of what is kept: what lies beside the hours are our own notes. */
+export function gatherHistory(root: string, found: Map<string, string>): void {
+  for (const hour of readdirSync(root, { withFileTypes: true })) if (hour.isDirectory()) gather(join(root, hour.name), found, null)
 }
 
 /** All content hashes below a directory. */

@@ -233,9 +233,11 @@ export class Rig {
     const found = new Map<string, string>()
     // Made when something is displaced for the first time.
     if (!existsSync(device.path('.p2psync', 'history'))) return found
-    for (const entry of readdirSync(device.path('.p2psync', 'history'), { recursive: true, withFileTypes: true })) {
+    const root = device.path('.p2psync', 'history')
+    for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name)
-      if (!entry.isFile()) continue
+      // What lies beside the hours are our own notes.
+      if (!entry.isFile() || entry.parentPath === root) continue
       const key = `${file} ${statSync(file).size}`
       const hash = this.#historyHashes.get(key) ?? this.#hashNew(file, scenario)
       this.#historyHashes.set(key, hash)

@@ -6,7 +6,7 @@
 import { appendFileSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkDoctor, checkDrafts, checkLog, checkStaging, gather } from '../chaos/check.ts'
+import { checkDoctor, checkDrafts, checkLog, checkStaging, gatherHistory } from '../chaos/check.ts'
 import { judgeTree } from '../crash/judge.ts'
 import { Scenario } from '../crash/scenario.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
@@ -109,7 +109,7 @@ export class PowerRig {
     const trees = await Promise.all(devices.map(async (device) => await treeOf(device.path())))
     const wrong = differences(trees[0] ?? new Map(), trees[1] ?? new Map()).map((line) => `trees differ: ${line}`)
     const history = new Map<string, string>()
-    for (const device of devices) gather(device.path('.p2psync', 'history'), history, null)
+    for (const device of devices) gatherHistory(device.path('.p2psync', 'history'), history)
     for (const file of history.values()) if (lstatSync(file).isFile() && !this.#scenario.isKnown(readFileSync(file))) wrong.push(`MIXTURE in history: ${file}`)
     for (const device of devices) {
       wrong.push(...judgeTree(device.path(this.#scenario.name), this.#scenario, history).map((line) => `${device.name}: ${line}`))
