@@ -8,7 +8,7 @@
  * A name that nothing moved to has a line all the same. The file goes with the last one of its hour.
  */
 import * as fs from 'node:fs'
-import { messageOf } from '../../base/errors.ts'
+import { messageOf, P2psyncError } from '../../base/errors.ts'
 import type { KeptNote, Log } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
@@ -91,7 +91,14 @@ export class HistoryNotes {
 
   /** Notes of hours of which nothing is left. */
   async tidy(now: Date): Promise<void> {
-    const current = now.toISOString().slice(0, 13)
+    try {
+      await this.#dropEmpty(now.toISOString().slice(0, 13))
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'notes of history that nothing is left of could not be removed')
+    }
+  }
+
+  async #dropEmpty(current: string): Promise<void> {
     for (const file of await this.#files()) {
       const bucket = file.slice(0, -NOTES_EXTENSION.length)
       if (bucket !== current) await this.#roots.useOwn(HISTORY_DIR, async (history) => await dropNotes(history, bucket))
@@ -125,20 +132,26 @@ export class HistoryNotes {
     return (names ?? []).flatMap((name) => decodeName(name) ?? []).filter((name) => NOTES.test(name))
   }
 
+  /** What cannot be read says nothing: nobody's sync waits for it. */
   async #read(file: string, each: (name: string, note: Note) => void): Promise<void> {
-    await orGone(async () =>
-      await this.#roots.use(HISTORY_DIR, async (history) => {
-        const fd = await open(at(history, file), READ_FLAGS)
-        try {
-          for await (const line of linesOf(fd)) {
-            const parsed = parseLine(line)
-            if (parsed !== null) each(parsed.name, parsed.note)
-          }
-        } finally {
-          await close(fd)
-        }
-      })
-    )
+    try {
+      await this.#roots.use(HISTORY_DIR, async (history) => await readNotes(at(history, file), each))
+    } catch (error) {
+      if (error instanceof P2psyncError) throw error
+      if (!isGone(error)) this.#log.warn({ file, error: messageOf(error) }, 'notes of history could not be read; what they speak of may stay unlisted')
+    }
+  }
+}
+
+async function readNotes(path: string, each: (name: string, note: Note) => void): Promise<void> {
+  const fd = await open(path, READ_FLAGS)
+  try {
+    for await (const line of linesOf(fd)) {
+      const parsed = parseLine(line)
+      if (parsed !== null) each(parsed.name, parsed.note)
+    }
+  } finally {
+    await close(fd)
   }
 }
 
