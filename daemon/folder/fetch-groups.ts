@@ -20,7 +20,9 @@ interface Group {
 
 export class Groups {
   readonly #left: ReadonlyMap<ObjectId, Wanted>
-  #groups: Group[]
+  readonly #groups: readonly Group[]
+  /** Of each device the first group that it may still be asked for: of all before it was asked, or they are here. */
+  readonly #next = new Map<DeviceId, number>()
 
   /** Chunks leave `left` as they come. */
   constructor(left: ReadonlyMap<ObjectId, Wanted>, groupBytes: number) {
@@ -30,18 +32,29 @@ export class Groups {
 
   /** What this device is asked for next; null: it was asked for all that is left. Call `done` of it when it has answered, or failed. */
   take(device: DeviceId): { readonly ids: readonly ObjectId[]; readonly done: () => void } | null {
-    this.#groups = this.#groups.filter((group) => group.ids.some((id) => this.#left.has(id)))
-    let best: Group | null = null
-    for (const group of this.#groups) {
-      if (group.asked.has(device) || (best !== null && group.running >= best.running)) continue
-      best = group
-      if (group.running === 0) break
-    }
-    if (best === null) return null
-    const group = best
+    const group = this.#best(device)
+    if (group === null) return null
     group.asked.add(device)
     group.running++
     return { ids: group.ids.filter((id) => this.#left.has(id)), done: () => void group.running-- }
+  }
+
+  /** The first that nobody is asked for, else one of those that the fewest owe. */
+  #best(device: DeviceId): Group | null {
+    const groups = this.#groups
+    let first = this.#next.get(device) ?? 0
+    while (first < groups.length && !this.#isFor(device, groups[first] as Group)) first++
+    this.#next.set(device, first)
+    let best: Group | null = null
+    for (let i = first; i < groups.length && best?.running !== 0; i++) {
+      const group = groups[i] as Group
+      if ((best === null || group.running < best.running) && this.#isFor(device, group)) best = group
+    }
+    return best
+  }
+
+  #isFor(device: DeviceId, group: Group): boolean {
+    return !group.asked.has(device) && group.ids.some((id) => this.#left.has(id))
   }
 }
 

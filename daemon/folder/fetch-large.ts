@@ -5,7 +5,7 @@ import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
 import { Groups, type Wanted } from './fetch-groups.ts'
-import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
+import { allSettled, hold, type ChunkPlaces, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
 
 /** Large contents fetched at once. */
 export const LARGE_AT_ONCE = 3
@@ -19,8 +19,10 @@ const WANT_BYTES = 1024 * 1024
 /** Files of the tree from which a content is put together before its chunks are looked up one by one. */
 const MAX_COPY_SOURCES = 4
 const COPY_PROBES = 9
-/** Chunks looked up, and read, at once. */
-const LOOKUPS_AT_ONCE = 16
+/** Chunks looked up in one read of the index. */
+const LOOKUPS_AT_ONCE = 256
+/** Chunks read at once. */
+const READS_AT_ONCE = 16
 
 export class LargeLane {
   readonly #sources: Sources
@@ -130,13 +132,18 @@ export class LargeLane {
     }
     const all = [...left.values()]
     for (let at = 0; at < all.length && !this.#over(); at += LOOKUPS_AT_ONCE) {
-      await allSettled(all.slice(at, at + LOOKUPS_AT_ONCE).map(async (wanted) => await this.#takeLocal(staged, wanted, left)))
+      const some = all.slice(at, at + LOOKUPS_AT_ONCE)
+      const places = await Promise.all(some.map(async ({ chunk }) => await this.#sources.placesOf(chunk)))
+      const here = some.flatMap((wanted, i) => (places[i]?.length ? [{ wanted, places: places[i] }] : []))
+      for (let i = 0; i < here.length && !this.#over(); i += READS_AT_ONCE) {
+        await allSettled(here.slice(i, i + READS_AT_ONCE).map(async (found) => await this.#takeLocal(staged, found.wanted, found.places, left)))
+      }
     }
     return left
   }
 
-  async #takeLocal(staged: StagedFile, { chunk, offsets }: Wanted, left: Map<ObjectId, Wanted>): Promise<void> {
-    const data = await this.#sources.localChunk(chunk)
+  async #takeLocal(staged: StagedFile, { chunk, offsets }: Wanted, places: ChunkPlaces, left: Map<ObjectId, Wanted>): Promise<void> {
+    const data = await this.#sources.readFrom(places, chunk)
     if (data === null) return
     for (const offset of offsets) await staged.write(offset, data)
     left.delete(chunk.id as string as ObjectId)

@@ -1,6 +1,6 @@
 /** What the lanes of the fetcher share: this device's own copies of chunks, the devices that may have others, and asking them. */
 import { messageOf } from '../../base/errors.ts'
-import type { Disk, FileAttributes, FolderIndex, FolderPeers, Log } from '../ports.ts'
+import type { Disk, FileAttributes, FolderIndex, FolderPeers, FoundObject, Log } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
 
@@ -18,6 +18,8 @@ export interface Job {
   /** The last time that all were asked, nobody could give it; it may be under way once more. */
   refused?: true
 }
+
+export type ChunkPlaces = Extract<FoundObject, { readonly kind: 'chunk' }>['at']
 
 export interface SourcePorts {
   readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'>
@@ -53,9 +55,18 @@ export class Sources {
 
   /** A verified copy of a chunk from the files of this device, or null. */
   async localChunk(chunk: Chunk): Promise<Buffer | null> {
+    return await this.readFrom(await this.placesOf(chunk), chunk)
+  }
+
+  /** Where this device has a chunk, by what the index says. */
+  async placesOf(chunk: Chunk): Promise<ChunkPlaces> {
     const found = await this.ports.index.find(chunk.id as string as ObjectId, 'chunk')
-    if (found === null || found.kind !== 'chunk') return null
-    for (const { place, offset } of found.at) {
+    return found?.kind === 'chunk' ? found.at : []
+  }
+
+  /** The first of these places that has it in truth. */
+  async readFrom(places: ChunkPlaces, chunk: Chunk): Promise<Buffer | null> {
+    for (const { place, offset } of places) {
       const data = await this.ports.disk.read(place, offset, chunk.length)
       if (data !== null && chunkId(data) === chunk.id) return data
     }

@@ -535,6 +535,13 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'false',
     caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
   },
+  {
+    bug: 'a device is asked again for what it was asked for',
+    file: 'daemon/folder/fetch-groups.ts',
+    find: '!group.asked.has(device) && group.ids',
+    replace: 'group.ids',
+    caughtBy: [by('folder/fetch-groups', 'a device gets the first group that nobody owes, else one that the fewest owe, and none twice')]
+  },
   // ------------------------------------------------------------------------------------------- what is foretold
   {
     bug: 'what was foretold and never stated is kept for ever',
