@@ -22,6 +22,8 @@ import { close, fstat, open, readFully, readNames, unlinkIfThere, writeFully } f
 /** From here on the data is brought to the disk when it is complete, so that the fsync of the apply is short. */
 const SYNC_AT_SEAL_BYTES = 4 * 1024 * 1024
 const FILE_MODE = 0o600
+/** What we must be allowed with a file of ours as long as it may be copied, or gone on with: it gets less only with its name. */
+const OWNER_MODE = 0o600
 const NEW_FILE_FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
 
 export class Staging {
@@ -104,7 +106,7 @@ export class Staging {
   async seal({ list, fd, missing, writeBack }: Shared, likely: FileAttributes | null): Promise<void> {
     if (missing.size > 0) throw new Error(`content ${list.cid} was sealed with ${missing.size} chunks missing`)
     if (list.size >= SYNC_AT_SEAL_BYTES) await this.#synced(list.cid, async () => await writeBack.finish())
-    if (likely !== null) this.#completed.set(list.cid, await this.#synced(list.cid, async () => await completeOpen(fd, likely)))
+    if (likely !== null && (likely.mode & OWNER_MODE) === OWNER_MODE) this.#completed.set(list.cid, await this.#synced(list.cid, async () => await completeOpen(fd, likely)))
     this.#sealed.add(list.cid)
   }
 

@@ -155,6 +155,18 @@ test('invariant 2: it is synced anew where it gets other attributes, or somethin
   }))
 })
 
+test('what is staged can be read and written as long as it may be copied, whatever it will have', async (t) => {
+  const { root, disk } = await folderWithFile(t)
+  for (const mode of [0o000, 0o200, 0o400, 0o444, 0o644]) {
+    const data = `mode ${mode}`
+    const cid = await stage(disk, data, { ...LIKELY, mode })
+    t.is(fs.lstatSync(join(root, '.p2psync/staging/fetch', cid)).mode & 0o600, 0o600)
+    const results = await disk.apply(['d/one', 'd/two'].map((name) => fileOp(`${name}-${mode}`, data, { ...LIKELY, mode })), () => false)
+    t.alike(results.map(({ kind }) => kind), ['done', 'done'])
+    t.is(fs.lstatSync(join(root, `d/two-${mode}`)).mode & 0o777, mode)
+  }
+})
+
 test('invariant 2: where bringing it to the disk fails when it is sealed, it is not staged, and written anew', async (t) => {
   const { root, disk } = await folderWithFile(t)
   refused = /staging\/fetch/

@@ -104,6 +104,13 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/durability', 'invariant 2: it is synced anew where it gets other attributes, or something has happened to it since')]
   },
   {
+    bug: 'a staged file loses the right to be read before it has been copied for all who want it',
+    file: 'daemon/disk/stage.ts',
+    find: 'likely !== null && (likely.mode & OWNER_MODE) === OWNER_MODE',
+    replace: 'likely !== null',
+    caughtBy: [by('disk/durability', 'what is staged can be read and written as long as it may be copied, whatever it will have')]
+  },
+  {
     bug: 'the directory of a changed name is not fsynced',
     file: 'daemon/disk/apply.ts',
     find: 'await syncDirectory(directory.fd)',
