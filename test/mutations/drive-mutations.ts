@@ -1,7 +1,5 @@
 /** Planted bugs of drives' logs: how they go over, give way to new ones, and are deleted. See mutations.ts. */
-import type { Catcher, Mutation } from './mutations.ts'
-
-const by = (file: string, name: string): Catcher => ({ file, test: name })
+import { by, type Mutation } from './mutation.ts'
 
 export const DRIVE_MUTATIONS: readonly Mutation[] = [
   {

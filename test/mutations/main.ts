@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { projectRoot } from '../project-root.ts'
 import { NamedResult } from './named-result.ts'
-import { MUTATIONS, type Catcher, type Mutation } from './mutations.ts'
+import type { Catcher, Mutation } from './mutation.ts'
+import { MUTATIONS } from './mutations.ts'
 
 /** As many as a small machine has cores; each has a copy of its own. */
 const WORKERS = 2

@@ -3,26 +3,9 @@
  * mistake, and names the tests that must fail of it. `find` is a text of the *built* file that occurs in it (the first occurrence
  * is replaced); one that is not found any more is a failure of the check, so that it moves along with the code.
  */
-
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
-
-export interface Mutation {
-  /** What the bug does, in the words of a bug report. */
-  readonly bug: string
-  /** Below the project, as source. */
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  readonly caughtBy: readonly Catcher[]
-}
-
-export interface Catcher {
-  /** Below test/, without `.test.ts`. */
-  readonly file: string
-  readonly test: string
-}
-
-const by = (file: string, name: string): Catcher => ({ file, test: name })
+import { FETCH_MUTATIONS } from './fetch-mutations.ts'
+import { by, type Mutation } from './mutation.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   // ------------------------------------------------------------------------------------------- disk
@@ -542,34 +525,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'false',
     caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
   },
-  {
-    bug: 'a device is asked again for what it was asked for',
-    file: 'daemon/folder/fetch-groups.ts',
-    find: '!group.asked.has(device) && group.ids',
-    replace: 'group.ids',
-    caughtBy: [by('folder/fetch-groups', 'a device gets the first group that nobody owes, else one that the fewest owe, and none twice')]
-  },
-  // ------------------------------------------------------------------------------------------- what is foretold
-  {
-    bug: 'what was foretold and never stated is kept for ever',
-    file: 'daemon/folder/foretold.ts',
-    find: 'for (const cid of overdue(context))',
-    replace: 'for (const cid of [])',
-    caughtBy: [by('folder/foretold', 'the device that foretold it goes before it has stated it: nothing is kept')]
-  },
-  {
-    bug: 'what is foretold is bounded by nothing',
-    file: 'daemon/folder/foretold.ts',
-    find: 'Math.max(0, old.length - MAX_UNNAMED)',
-    replace: '0',
-    caughtBy: [by('folder/foretold', 'a device that foretells ever other contents, and is never read to the end of what it claims, keeps little here')]
-  },
-  {
-    bug: 'blocks are stated that may never be written',
-    file: 'daemon/drive/own.ts',
-    find: 'await written;\n            await batch.flush();',
-    replace: 'await batch.flush();',
-    caughtBy: [by('drive/own', 'nothing is stated whose blocks could not be written')]
-  },
-  ...DRIVE_MUTATIONS
+  ...DRIVE_MUTATIONS,
+  ...FETCH_MUTATIONS
 ]
