@@ -43,6 +43,8 @@ export const ROWS = [
   { id: 'small100.peak-memory', name: 'memory with 100,000 files, peak', unit: 'MB', better: 'lower', limit: 400, quoted: 316 },
   { id: 'start.idle', name: 'start with 100,000 unchanged files, until idle', unit: 's', better: 'lower', limit: 3 },
   { id: 'start.noticed', name: 'a file changed 1 s after the start, until it arrives', unit: 's', better: 'lower', limit: 3 },
+  { id: 'million.new', name: '1,000,000 files of 4 KiB, new', unit: 'files/s', better: 'higher' },
+  { id: 'million.store', name: 'store beyond them, on one device', unit: 'bytes', better: 'lower', limit: 'given' },
   { id: 'million.idle-memory', name: 'memory with 1,000,000 files, idle', unit: 'MB', better: 'lower', limit: 400 },
   { id: 'million.peak-memory', name: 'memory with 1,000,000 files, peak', unit: 'MB', better: 'lower', limit: 800 }
 ] as const satisfies readonly Row[]

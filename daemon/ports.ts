@@ -89,11 +89,19 @@ export type DiskNode =
   | { readonly kind: 'directory'; readonly mode: number }
   | { readonly kind: 'symlink'; readonly mtime: string; readonly target: string }
 
+/**
+ * A row whose entry may be read only when somebody asks for it (so it is not to be spread): a scan compares what was seen of each file, and
+ * to read all else as well was a third of its garbage. `kind`: of the entry, where that is known without it.
+ */
+export interface KnownRow extends Row {
+  readonly kind?: Entry['kind']
+}
+
 /** The index as a scan needs it. */
 export interface KnownTree {
   row(path: PathKey): Promise<Row | null>
   /** Rows directly below a directory by name (tombstones included). */
-  children(directory: PathKey): Promise<ReadonlyMap<string, Row>>
+  children(directory: PathKey): Promise<ReadonlyMap<string, KnownRow>>
   /** The list of a content held here, or null. */
   content(cid: ContentId): Promise<{ readonly list: ContentList } | null>
 }

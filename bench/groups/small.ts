@@ -31,21 +31,11 @@ export const million: Group = {
   name: 'million',
   needs: 'million',
   run: async (bench) => {
-    const { pair, sizes, record } = bench
-    for (const peer of [pair.a, pair.b]) resetPeak(peer.pids())
-    const directories = writeSmall(pair.a.beside('tree'), sizes.million, 'million', 16)
-    await timed(bench, async () => {
-      renameSync(pair.a.beside('tree'), pair.a.path('tree'))
-    pair.hint(['tree'])
-      await arrived(pair.b.path('tree'), directories, TIMEOUT_MS)
-    })
-    record('million.peak-memory', memory(bench).peak)
-    await pause(REST_MS)
-    record('million.idle-memory', memory(bench).now)
+    await create(bench, 'million', bench.sizes.million)
   }
 }
 
-async function create(bench: Bench, row: 'small10' | 'small100', count: number): Promise<void> {
+async function create(bench: Bench, row: 'small10' | 'small100' | 'million', count: number): Promise<void> {
   const { pair, record } = bench
   const directories = writeSmall(pair.a.beside('tree'), count, row)
   await pair.settled(TIMEOUT_MS)

@@ -2,11 +2,10 @@
 import { errnoOf } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, parsePath, ROOT } from '../sync/path.ts'
-import { eachAtMost } from './each.ts'
 import { OWN_DIR } from './layout.ts'
 import { decodeName, escapeName } from './names.ts'
 import { at, self, type Directory } from './roots.ts'
-import { lstat, readNames, type Stat } from './sys.ts'
+import { lstatEach, readNames, type Stat } from './sys.ts'
 
 export interface Child {
   readonly name: string
@@ -32,20 +31,20 @@ export async function listDirectory(directory: Directory, path: PathKey): Promis
   const vanished: PathKey[] = []
   const invalid: PathKey[] = []
   const unreadable: { path: PathKey; error: unknown }[] = []
-  await eachAtMost(await readNames(self(directory)), LSTAT_AT_ONCE, async (raw) => {
-    if (path === ROOT && raw === OWN_DIR) return
+  const names: Pick<Child, 'name' | 'path'>[] = []
+  for (const raw of await readNames(self(directory))) {
+    if (path === ROOT && raw === OWN_DIR) continue
     const name = decodeName(raw)
     const child = name === null ? null : parsePath(joinPath(path, name))
-    if (name === null || child === null) {
-      invalid.push(joinPath(path, name ?? escapeName(raw)))
-      return
-    }
-    try {
-      children.push({ name, path: child, stat: await lstat(at(directory, name)) })
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') vanished.push(child)
-      else unreadable.push({ path: child, error })
-    }
-  })
+    if (name === null || child === null) invalid.push(joinPath(path, name ?? escapeName(raw)))
+    else names.push({ name, path: child })
+  }
+  await lstatEach(
+    names,
+    LSTAT_AT_ONCE,
+    ({ name }) => at(directory, name),
+    ({ name, path: child }, stat) => void children.push({ name, path: child, stat }),
+    ({ path: child }, error) => void (errnoOf(error) === 'ENOENT' ? vanished.push(child) : unreadable.push({ path: child, error }))
+  )
   return { children, vanished, invalid, unreadable }
 }

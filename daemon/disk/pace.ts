@@ -4,6 +4,8 @@
  * such calls the event loop runs; a disk that lets us wait (spinning, on the network, throttled) is asked through the pool.
  */
 
+import { eachAtMost } from './each.ts'
+
 /** Calls in a row before the event loop runs again. */
 const SLICE_MS = 4
 /** A call that waited for the disk, or whose thread lost its processor: that happens to few in a row, the other to most. */
@@ -39,6 +41,21 @@ export class Pace {
     } catch (error) {
       return Promise.reject(error as Error)
     } finally {
+      this.#took(this.#now() - began)
+    }
+  }
+
+  /** The same call for each item, at most `limit` of them in the pool at once; neither way may throw. A promise for each would cost as much as the call. */
+  async each<Item>(items: readonly Item[], limit: number, atOnce: (item: Item) => void, pooled: (item: Item) => Promise<void>): Promise<void> {
+    for (let i = 0; i < items.length; ) {
+      const began = this.#now()
+      if (this.#turn !== null && began - this.#sliceBegan >= SLICE_MS) {
+        await this.#turn
+        continue
+      }
+      if (began < this.#pooledUntil) return await eachAtMost(items.slice(i), limit, pooled)
+      if (this.#turn === null) this.#begin(began)
+      atOnce(items[i++] as Item)
       this.#took(this.#now() - began)
     }
   }

@@ -3,7 +3,7 @@
  * that a directory, read successfully, does not hold, while the root stood there with its marker before and after (invariant 4).
  */
 import type { Workers } from '../../base/workers.ts'
-import type { Finding, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
+import type { Finding, KnownRow, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
@@ -212,7 +212,7 @@ class Walk {
     await this.#listing(path, read.listing, rows, depth, read.device)
   }
 
-  async #listing(path: PathKey, listing: Listing, rows: ReadonlyMap<string, Row>, depth: Depth, device: bigint): Promise<void> {
+  async #listing(path: PathKey, listing: Listing, rows: ReadonlyMap<string, KnownRow>, depth: Depth, device: bigint): Promise<void> {
     const met = new Set<PathKey>()
     const names = new Set<string>()
     for (const invalid of listing.invalid) {
@@ -233,7 +233,9 @@ class Walk {
       names.add(child.name)
       if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) continue
       met.add(child.path)
-      const standing = await this.#present(child, rows.get(child.name) ?? null, device, group)
+      const present = this.#present(child, rows.get(child.name) ?? null, device, group)
+      // Mostly nothing is to be waited for, and a wait for each file would cost as much as all else that is done for one that did not change.
+      const standing = typeof present === 'string' ? present : await present
       if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', child)
     }
     this.#flush(group)
@@ -266,7 +268,7 @@ class Walk {
 
   // ------------------------------------------------------------------------------------------- what stands there
 
-  async #present(child: Child, row: Row | null, device: bigint, group: Group): Promise<Standing> {
+  #present(child: Child, row: KnownRow | null, device: bigint, group: Group): Standing | Promise<Standing> {
     const { path, stat } = child
     const kind = kindOf(stat)
     if (this.#request.ignored(path, kind === 'directory')) return 'done'
@@ -276,9 +278,17 @@ class Walk {
       return 'done'
     }
     if (kind === 'directory') return this.#presentDirectory(child, row, device)
-    if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) await this.#absentBelow(path)
-    if (this.#isUnchanged(stat, row, kind)) this.#heal(path)
-    else if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
+    if (this.#isUnchanged(stat, row, kind)) {
+      this.#heal(path)
+      return 'done'
+    }
+    if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) return this.#absentBelow(path).then(() => this.#changed(child, row, kind, group))
+    return this.#changed(child, row, kind, group)
+  }
+
+  #changed(child: Child, row: Row | null, kind: 'file' | 'symlink', group: Group): 'done' {
+    const { stat } = child
+    if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
     else if (this.#request.rehash === true || row?.seen?.ino === String(stat.ino)) this.#read(child, false, group)
     else if (this.#newcomers?.add(child) !== true) this.#read(child, true, group)
     return 'done'
@@ -290,9 +300,9 @@ class Walk {
     else if (group.add(child, isNew)) this.#flush(group)
   }
 
-  #isUnchanged(stat: Stat, row: Row | null, kind: 'file' | 'symlink'): boolean {
+  #isUnchanged(stat: Stat, row: KnownRow | null, kind: 'file' | 'symlink'): boolean {
     if (this.#request.rehash === true || row === null || row.ignored === true || row.seen === null) return false
-    return row.entry.kind === kind && sameSeen(row.seen, toSeen(stat))
+    return (row.kind ?? row.entry.kind) === kind && sameSeen(row.seen, toSeen(stat))
   }
 
   /** A directory that is new, or another than the one known by that name, is read wholly: nothing of it was watched. */

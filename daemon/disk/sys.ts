@@ -73,6 +73,20 @@ export const lstat = paced(
   (path) => lstatPooled(path)
 )
 
+/** Looks at each of these names, given by their paths, at most `limit` at once in the pool. */
+export async function lstatEach<Item>(items: readonly Item[], limit: number, pathOf: (item: Item) => string, found: (item: Item, stat: Stat) => void, failed: (item: Item, error: unknown) => void): Promise<void> {
+  const atOnce = (item: Item): void => {
+    let stat: Stat
+    try {
+      stat = fs.lstatSync(pathOf(item), { bigint: true })
+    } catch (error) {
+      return failed(item, error)
+    }
+    found(item, stat)
+  }
+  await pace.each(items, limit, atOnce, async (item) => await lstatPooled(pathOf(item)).then((stat) => found(item, stat), (error: unknown) => failed(item, error)))
+}
+
 function lstatPooled(path: string): Promise<Stat> {
   return new Promise((resolve, reject) => {
     fs.lstat(path, { bigint: true }, (error, stat) => (error ? reject(error) : resolve(stat)))

@@ -77,6 +77,8 @@ export class ByteWriter {
   }
 }
 
+let lastColumn = { high: 0, low: 0, text: '0'.repeat(16) }
+
 /** Throws RangeError beyond the end. */
 export class ByteReader {
   readonly #buffer: Buffer
@@ -111,6 +113,20 @@ export class ByteReader {
   fixed(encoding: 'hex' | 'base64url', bytes: number): string {
     const from = this.#skip(bytes)
     return this.#buffer.toString(encoding, from, from + bytes)
+  }
+
+  /** Eight bytes in hex. They stand for a writer, and most rows in a row are of one. */
+  column(): string {
+    const from = this.#skip(8)
+    const [high, low] = [this.#buffer.readUInt32BE(from), this.#buffer.readUInt32BE(from + 4)]
+    if (high !== lastColumn.high || low !== lastColumn.low) lastColumn = { high, low, text: this.#buffer.toString('hex', from, from + 8) }
+    return lastColumn.text
+  }
+
+  /** Goes over so many bytes. */
+  pass(bytes: number): this {
+    this.#skip(bytes)
+    return this
   }
 
   string(): string {

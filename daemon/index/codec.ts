@@ -19,7 +19,7 @@
  *     relocation 1 · device 32 · ino u64 · from · to
  */
 import { P2psyncError, messageOf } from '../../base/errors.ts'
-import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, Totals } from '../ports.ts'
+import type { BlobRange, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, Totals } from '../ports.ts'
 import type { SizeClass } from '../sync/content.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from '../sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
@@ -108,6 +108,41 @@ export function decodeRow(bytes: Buffer): Row {
   })
 }
 
+/** Of a file that was seen and of which nothing else is to be said the entry is not read: see `KnownRow`. */
+export function decodeKnownRow(bytes: Buffer): KnownRow {
+  return bytes[1] === 1 && bytes[2] === 0 ? decode(bytes, (from) => new FileRow(bytes, readSeen(passFile(from.pass(2))))) : decodeRow(bytes)
+}
+
+class FileRow implements KnownRow {
+  readonly seen: SeenStat
+  readonly #bytes: Buffer
+  #entry: Entry | null = null
+
+  constructor(bytes: Buffer, seen: SeenStat) {
+    this.#bytes = bytes
+    this.seen = seen
+  }
+
+  get kind(): 'file' {
+    return 'file'
+  }
+
+  get entry(): Entry {
+    this.#entry ??= decodeRow(this.#bytes).entry
+    return this.#entry
+  }
+}
+
+/** Behind its kind. */
+function passFile(from: ByteReader): ByteReader {
+  for (const _ of ['vector', 'dots']) for (let left = from.uint(); left > 0; left--) from.pass(8).uint()
+  from.pass(8).uint() // mdot
+  from.uint() // mode
+  from.uint() // size
+  from.pass(8 + 32) // mtime, cid
+  return from.byte() === 0 ? from : from.pass(32)
+}
+
 export function encodeRemote(entry: Entry): Buffer {
   return encode((out) => writeEntry(out, entry))
 }
@@ -181,7 +216,7 @@ function writeVersions(out: ByteWriter, vv: VersionVector, dots: readonly Dot[])
 function readVector(from: ByteReader): VersionVector {
   const vv: Record<string, number> = {}
   for (let left = from.uint(); left > 0; left--) {
-    const column = from.fixed('hex', 8)
+    const column = from.column()
     vv[column] = from.uint()
   }
   return vv
@@ -198,7 +233,7 @@ function writeDot(out: ByteWriter, [column, n]: Dot): void {
 }
 
 function readDot(from: ByteReader): Dot {
-  return [from.fixed('hex', 8) as WriterId, from.uint()]
+  return [from.column() as WriterId, from.uint()]
 }
 
 // ------------------------------------------------------------------------------------------------ contents

@@ -4,7 +4,7 @@
  */
 import type RocksDB from 'rocksdb-native'
 import type { WriteBatch } from 'rocksdb-native'
-import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
+import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -13,6 +13,7 @@ import type { Relocation } from '../sync/relocation.ts'
 import {
   decodeDrive,
   decodeHistory,
+  decodeKnownRow,
   decodeOwn,
   decodeRelocation,
   decodeRemote,
@@ -107,9 +108,9 @@ export class RocksFolderIndex implements FolderIndex {
     return await this.#rows.all(paths, (path) => this.#readRow(path))
   }
 
-  async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
-    const rows = new Map<string, Row>()
-    for await (const { key, value } of this.#table.range(this.#keys.children(directory))) rows.set(nameOfKey(key), decodeRow(value))
+  async children(directory: PathKey): Promise<ReadonlyMap<string, KnownRow>> {
+    const rows = new Map<string, KnownRow>()
+    for await (const { key, value } of this.#table.range(this.#keys.children(directory))) rows.set(nameOfKey(key), decodeKnownRow(value))
     return rows
   }
 

@@ -72,3 +72,27 @@ test('an error of the call is its own', async (t) => {
     /no such file/
   )
 })
+
+test('of many calls each is made once; the event loop has its turns, and a slow disk is left to the pool', async (t) => {
+  let now = 0
+  let turns = 0
+  let over = false
+  const turn = (): void => {
+    turns++
+    if (!over) setImmediate(turn)
+  }
+  setImmediate(turn)
+  const pace = new Pace(() => now)
+  const made: string[] = []
+  const items = Array.from({ length: 100 }, (_, i) => i)
+  const atOnce = (item: number): void => {
+    now += item < 50 ? 0.4 : 0.8
+    made.push(`${item}`)
+  }
+  await pace.each(items, 4, atOnce, async (item) => void made.push(`${item} pooled`))
+  over = true
+  t.alike(made.map((each) => parseInt(each)).sort((a, b) => a - b), items)
+  t.ok(turns >= 4, `${turns} turns`)
+  const pooled = made.filter((each) => each.endsWith('pooled'))
+  t.ok(pooled.length > 20 && pooled.length < 50, `${pooled.length} in the pool`)
+})

@@ -7,7 +7,7 @@ import * as codec from '../../daemon/index/codec.ts'
 import { Keys, divergentOfKey, nameOfKey, pathOfKey, placeOfKey } from '../../daemon/index/keys.ts'
 import type { HistoryRow, OwnCheckpoint, Row, Totals } from '../../daemon/ports.ts'
 import { PAGE_CHUNKS } from '../../daemon/sync/content.ts'
-import type { ContentId, DeviceId, PathKey } from '../../daemon/sync/ids.ts'
+import type { ContentId, DeviceId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
 import type { Relocation } from '../../daemon/sync/relocation.ts'
 import { projectRoot } from '../project-root.ts'
 
@@ -34,6 +34,22 @@ test('format 1 stays: rows', (t) => {
     t.is(codec.encodeRow(row).toString('hex'), hex, name)
     t.alike(codec.decodeRow(Buffer.from(hex, 'hex')), row, name)
   }
+})
+
+test('a row as a scan reads it says the same as the whole row', (t) => {
+  const [column, other] = ['0123456789abcdef', 'fedcba9876543210'] as [WriterId, WriterId]
+  const file = { kind: 'file', vv: { [column]: 300, [other]: 1 }, dots: [[column, 300], [other, 1]], mdot: [other, 1], mode: 0o644, size: 70_000, mtime: '1700000000123456000', cid: 'A'.repeat(43) } as unknown as Row['entry']
+  const seen = { ino: '18446744073709551615', size: 70_000, mtimeNs: '1700000000123456789', ctimeNs: '1700000000223456789', mode: 0o100644 }
+  const more: Row[] = [{ entry: file, seen }, { entry: { ...file, chunk: 'B'.repeat(42) + 'A' } as Row['entry'], seen }, { entry: file, seen: null }, { entry: file, seen, ignored: true }]
+  for (const row of [...golden.rows.map((each) => each.row), ...more]) {
+    const known = codec.decodeKnownRow(codec.encodeRow(row))
+    const { entry, shadow, ignored, blocked } = known
+    t.alike({ entry, seen: known.seen, shadow, ignored, blocked }, { shadow: undefined, ignored: undefined, blocked: undefined, ...row })
+    t.ok(known.kind === undefined || known.kind === row.entry.kind)
+  }
+  t.is(codec.decodeKnownRow(codec.encodeRow(more[0] as Row)).kind, 'file')
+  const cut = codec.encodeRow(more[0] as Row).subarray(0, -1)
+  t.exception(() => codec.decodeKnownRow(cut), /cannot read a row of the index/)
 })
 
 test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {

@@ -412,6 +412,13 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   // ------------------------------------------------------------------------------------------- drive, index
   {
+    bug: 'a row that is ignored is one that was just seen, to a scan',
+    file: 'daemon/index/codec.ts',
+    find: 'bytes[1] === 1 && bytes[2] === 0',
+    replace: 'bytes[2] === 0',
+    caughtBy: [by('index/codec', 'a row as a scan reads it says the same as the whole row')]
+  },
+  {
     bug: 'peers are told of an append before it is on disk (R16)',
     file: 'daemon/drive/store.ts',
     find: 'if (appends && flushed &&',
