@@ -10,6 +10,14 @@ export const BATCH_ENTRIES = 2000
 export const GATHER_MS = 30
 /** A directory that moved on a device's word goes back when that device and its drive say nothing for so long: it does not state it any more. */
 export const MOVED_SILENCE_MS = 10_000
+/** Fewer paths that are gone at once are stated as soon as anything could be told of them. */
+export const GONE_MIN_PATHS = 200
+/** Directories told in one report: of more the rest is stated the usual way, as a report is sent anew with each change of it. */
+export const MAX_GONE = 256
+/** While many files are being deleted a scan looks again after this: a watcher brings events within some milliseconds. */
+export const GONE_GATHER_MS = 20
+/** So long at most, and for as long as there is more of it each time. */
+export const MAX_GONE_GATHERED_MS = 10_000
 /** As long as it says that it still states it: a scan of a million files takes minutes. */
 export const MOVED_TOLD_MS = 10 * 60_000
 /** Full rescan against lost events. */

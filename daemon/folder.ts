@@ -16,7 +16,8 @@ import { applyRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
-import { endMove, isMoveDue, tendMoves } from './folder/moving.ts'
+import { endHints, endsAtOnce, forgetTold, isHintDue, isHinted, tendHints, toldHints } from './folder/hints.ts'
+import { endAsideOr, followGone } from './folder/aside.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
@@ -41,8 +42,6 @@ import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
 
 /** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
 const SLICE_PATHS = 1000
-/** The same of deletions: a slice is published when all of it is done, and users wait for files to be gone, not for that to be stated. */
-const SLICE_DELETIONS = 4000
 /** The root is looked at again after this when it is not ours. */
 const RECHECK_MS = 5_000
 /** A device that could not settle is asked again after this. */
@@ -143,6 +142,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#reading.abort()
     this.#notices.cancel()
     await this.#running
+    await this.#putBack()
     this.#acts.refuse(new P2psyncError('NOT_RUNNING', 'the daemon stops; try again when it runs'))
     await this.#background
     await this.#options.watcher.close()
@@ -184,7 +184,7 @@ export class Folder extends Resource implements FolderInbox {
       const context = this.#context
       if (context === null) return
       context.fetcher.peersChanged()
-      if (isMoveDue(context)) this.#work.markMoves()
+      if (isHintDue(context)) this.#work.markMoves()
       if (hearForetold(context) || isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive))) this.#work.markPull()
     })
   }
@@ -238,7 +238,7 @@ export class Folder extends Resource implements FolderInbox {
         this.#notBefore = this.#options.clock.now() + wait
         this.#planRetryAnew()
         this.#lookAgainLater()
-        if (this.#isMoving) this.#notices.once('moves', MOVES_MS, () => this.#mark(() => this.#work.markMoves()))
+        if (isHinted(this.#context)) this.#notices.once('moves', MOVES_MS, () => this.#mark(() => this.#work.markMoves()))
         this.#report()
         this.#notices.notify()
         if (this.#again || (!this.#work.empty && this.#permission.halted === null)) this.#resume()
@@ -305,20 +305,20 @@ export class Folder extends Resource implements FolderInbox {
   async #step(context: FolderContext): Promise<void> {
     await this.#acts.run()
     if (this.#work.takeRules()) {
-      await endMove(context)
+      await endHints(context)
       await applyRules(context)
     }
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
-    if (this.#work.takeMoves()) await tendMoves(context)
+    if (this.#work.takeMoves()) await tendHints(context)
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
-    const dirty = this.#work.takeDirty(SLICE_PATHS, this.#options.sliceDeletions ?? SLICE_DELETIONS, this.#ends)
+    const dirty = this.#work.takeDirty(SLICE_PATHS, endsAtOnce(context, this.#options.sliceDeletions), this.#ends)
     if (dirty !== null) await this.#reconcile(context, dirty)
-    if (context.moving.current !== null && this.#work.dirtyCount === 0) await tendMoves(context)
+    if (isHinted(context) && this.#work.dirtyCount === 0) await tendHints(context)
     this.#options.onState?.()
   }
 
@@ -327,9 +327,10 @@ export class Folder extends Resource implements FolderInbox {
   /** Deletions that came in while others were carried out; null if anything else is to be done now. */
   async #moreEnds(context: FolderContext): Promise<ReadonlySet<PathKey> | null> {
     if (this.#stopped || !this.#acts.empty) return null
+    await followGone(context)
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     await holdDeletions(context)
-    return this.#stopped ? null : this.#work.takeEnds(this.#options.sliceDeletions ?? SLICE_DELETIONS, this.#ends)
+    return this.#stopped ? null : this.#work.takeEnds(endsAtOnce(context, this.#options.sliceDeletions), this.#ends)
   }
 
   /** No scan and no pull would find again what a failure leaves undone. */
@@ -356,7 +357,7 @@ export class Folder extends Resource implements FolderInbox {
       if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
     } finally {
       this.#scanning = false
-      context.moving.told = null
+      forgetTold(context)
     }
     if ((await this.#rootReady()) && scan.paths === 'all') await lookAgainAtAll(context, this.#options.rescanMs ?? RESCAN_MS)
   }
@@ -395,7 +396,16 @@ export class Folder extends Resource implements FolderInbox {
     this.#reading.abort()
     this.#notices.notify()
     await this.#running
+    await this.#putBack()
     this.#report()
+  }
+
+  /** Nothing is set aside while nothing is done. In place of the cycle, which must not run meanwhile. */
+  async #putBack(): Promise<void> {
+    if (this.#context === null || this.#running !== null || !this.#context.aside.active) return
+    await (this.#running = endAsideOr(this.#context))
+    this.#running = null
+    if (this.#again) this.#resume()
   }
 
   /** From outside: nothing is scanned, published or sent (R29) until `halt(null)`. */
@@ -446,7 +456,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. */
   async settled(signal: AbortSignal): Promise<void> {
-    while (!this.#stopped && (this.#running !== null || !this.#work.empty || this.#isMoving)) {
+    while (!this.#stopped && (this.#running !== null || !this.#work.empty || isHinted(this.#context))) {
       if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
       await this.nextNotice(signal)
     }
@@ -513,17 +523,12 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || this.#isMoving,
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || isHinted(this.#context),
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED),
-      ...this.#context?.moving.report,
-      ...this.#context?.foretelling.report
+      ...toldHints(this.#context)
     }
-  }
-
-  get #isMoving(): boolean {
-    return this.#context !== null && this.#context.moving.current !== null
   }
 
   #report(): void {

@@ -7,7 +7,7 @@ import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
 import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
-import type { DirectoryMove, Relocation } from './sync/relocation.ts'
+import type { AsidePlace, DirectoryMove, PutBack, Relocation } from './sync/relocation.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
 
@@ -137,8 +137,8 @@ export type ApplyOp =
   | { readonly kind: 'symlink'; readonly path: PathKey; readonly expect: SeenStat | null; readonly target: string; readonly mtime: string; readonly displace: Displace }
   /** If a file or symlink stands there (`expect`), it is displaced. */
   | { readonly kind: 'directory'; readonly path: PathKey; readonly expect: SeenStat | null; readonly mode: number; readonly displace: Displace }
-  /** File or symlink to `displace`; a directory is removed only if empty. */
-  | { readonly kind: 'remove'; readonly path: PathKey; readonly expect: SeenStat; readonly displace: Displace }
+  /** File or symlink to `displace`; a directory is removed only if empty. `aside`: it stands there, as part of what was set aside; what is not as expected stays. */
+  | { readonly kind: 'remove'; readonly path: PathKey; readonly expect: SeenStat; readonly displace: Displace; readonly aside?: AsidePlace }
   /** Sets mode and (files, symlinks) mtime of what is there; null leaves it. */
   | { readonly kind: 'attributes'; readonly path: PathKey; readonly expect: SeenStat; readonly mode: number | null; readonly mtime: string | null }
   /** A file or symlink at `path` also gets the free name `to` (hard link; else verified copy), with nothing displaced. */
@@ -206,6 +206,13 @@ export interface Disk {
    * tree below `from` is to the letter what it says and nothing else stands there. True: done, durably; false: nothing was done.
    */
   moveDirectory(move: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<boolean>
+  /**
+   * By one rename(2) each, the directories of these inodes leave the tree with all below them, as far as that is to the letter what
+   * `known` says and nothing else (R48). What moved is put back by `recover`, so a crash loses nothing. @returns those that moved.
+   */
+  setAside(directories: readonly { readonly path: PathKey; readonly ino: string }[], known: KnownTree): Promise<readonly AsidePlace[]>
+  /** All that is still set aside goes back, or where its name was taken to history. Throws what keeps it from going; it stands there still. */
+  putBack(): Promise<PutBack>
   /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
   recover(): Promise<readonly PathKey[]>
   /** All that stands in history, and the size of the file system below it, in bytes. */
@@ -519,6 +526,8 @@ export interface FolderReport {
   readonly blocked: readonly string[]
   /** A directory moved whole there, and the drive does not state all of it yet. A hint, never a statement (R46). */
   readonly moved?: DirectoryMove
+  /** Directories that are gone there with all that was in them, which the drive does not state yet. A hint, never a statement (R48). */
+  readonly gone?: readonly PathKey[]
   /** Contents that the drive is about to state; their chunks can be had already. A hint, never a statement. */
   readonly foretold?: readonly Foretold[]
 }
@@ -577,3 +586,4 @@ export interface Log {
 
 export type { BlockRun, DriveHead, DriveRuns, LogState, RunRequest } from './log-ports.ts'
 export type { Chunk, ChunkId, ContentId, ContentList, FolderId, HistoryQuery, KeptFile, KeptLink, KeptVersion }
+export type { AsidePlace, PutBack }

@@ -3,7 +3,7 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
@@ -21,11 +21,13 @@ import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
+import { putBack } from './put-back.ts'
 import { recentHistory, recheck } from './recheck.ts'
 import { recover, type RecoverParts } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
+import { setAside, type DirectoryToSet } from './set-aside.ts'
 import { Staging } from './stage.ts'
 import { clearStrays, findStrays } from './strays.ts'
 
@@ -139,6 +141,15 @@ export class FolderDisk implements Disk {
   async moveDirectory(move: DirectoryToMove, known: KnownTree | null): Promise<boolean> {
     const parts = { roots: this.#roots, folding: this.#folding, hooks: this.#options.hooks ?? {} }
     return await this.#inTurn(async () => await moveDirectory(parts, move, known))
+  }
+
+  async setAside(directories: readonly DirectoryToSet[], known: KnownTree): Promise<readonly AsidePlace[]> {
+    const parts = { roots: this.#roots, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    return await this.#inTurn(async () => await setAside(parts, directories, known))
+  }
+
+  async putBack(): Promise<PutBack> {
+    return await this.#inTurn(async () => await putBack(this.#recoverParts))
   }
 
   async recover(): Promise<readonly PathKey[]> {

@@ -52,7 +52,7 @@ export async function moveDirectory({ roots, folding, hooks }: MoveDirectoryPart
 }
 
 /** Each row that lives stands there untouched, and nothing else does. */
-async function isAsKnown(roots: Roots, known: KnownTree, directory: PathKey): Promise<boolean> {
+export async function isAsKnown(roots: Roots, known: KnownTree, directory: PathKey): Promise<boolean> {
   const [rows, read] = await Promise.all([
     known.children(directory),
     roots.use(directory, async (opened) => ({ listing: await listDirectory(opened, directory), device: opened.device }))

@@ -14,6 +14,7 @@ import type { HistoryNotes } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
+import { putBack } from './put-back.ts'
 import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { kindOf } from './seen.ts'
@@ -40,6 +41,7 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await parts.notes.tidy(parts.now())
   await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
+  const back = await putBack(parts)
   return await roots.useOwn(SWAP_DIR, async (swap) => {
     const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
     const notes = names.filter((name) => name.endsWith(NOTE))
@@ -47,7 +49,7 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
     for (const note of notes) if (isHold(note)) paths.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
     for (const name of names) if (!name.endsWith(NOTE)) paths.push(await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
     for (const note of notes) if (isHold(note) || (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
-    return paths.filter((path) => path !== null)
+    return [...back.paths, ...paths.filter((path) => path !== null)]
   })
 }
 

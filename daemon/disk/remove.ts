@@ -5,6 +5,7 @@ import { changed, type Batch } from './batch.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
 import { SWAP_DIR } from './layout.ts'
 import { isNotEmpty } from './place.ts'
+import { removeAside } from './remove-aside.ts'
 import { at, type Directory } from './roots.ts'
 import { kindOfMode } from './seen.ts'
 import { isGone, lstat, lstatOrNull, rmdir, unlink, type Stat } from './sys.ts'
@@ -12,6 +13,7 @@ import { isGone, lstat, lstatOrNull, rmdir, unlink, type Stat } from './sys.ts'
 type Removing = Extract<ApplyOp, { readonly kind: 'remove' }>
 
 export async function remove(batch: Batch, op: Removing): Promise<ApplyResult> {
+  if (op.aside !== undefined) return await removeAside(batch, op, op.aside)
   return await batch.inParent(op.path, async (parent, name) => {
     const before = await lstatOrNull(at(parent, name))
     if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)

@@ -7,7 +7,7 @@ import { parseContentId } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
 import type { HistoryNotes } from './history-notes.ts'
-import { FETCH_DIR, HISTORY_DIR, MODES_DIR, OWN_DIR, OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
+import { ASIDE_DIR, FETCH_DIR, HISTORY_DIR, MODES_DIR, OWN_DIR, OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { decodeName, escapeName } from './names.ts'
 import { RECOVERED } from './recover.ts'
 import { self, WalkError, type Roots } from './roots.ts'
@@ -15,8 +15,8 @@ import { MODE_BITS } from './seen.ts'
 import { chmod, isGone, readNames } from './sys.ts'
 
 const STAGING_DIR = `${OWN_DIR}/staging`
-const OWN_DIRS = [OWN_DIR, STAGING_DIR, FETCH_DIR, SWAP_DIR, MODES_DIR, HISTORY_DIR]
-const STAGING_NAMES: ReadonlySet<string> = new Set([FETCH_DIR, SWAP_DIR, MODES_DIR].map((path) => path.slice(STAGING_DIR.length + 1)))
+const OWN_DIRS = [OWN_DIR, STAGING_DIR, FETCH_DIR, SWAP_DIR, MODES_DIR, ASIDE_DIR, HISTORY_DIR]
+const STAGING_NAMES: ReadonlySet<string> = new Set([FETCH_DIR, SWAP_DIR, MODES_DIR, ASIDE_DIR].map((path) => path.slice(STAGING_DIR.length + 1)))
 
 /** A stray with its name on disk, one character per byte. */
 interface Found extends Stray {
@@ -29,7 +29,7 @@ export async function findStrays(roots: Roots): Promise<readonly Found[]> {
   // Modes are those of a handle's opening.
   roots.refresh()
   const found: Found[] = []
-  for (const area of [SWAP_DIR, MODES_DIR]) for (const name of await namesIn(roots, area)) found.push(leftOver(area, name))
+  for (const area of [SWAP_DIR, MODES_DIR, ASIDE_DIR]) for (const name of await namesIn(roots, area)) found.push(leftOver(area, name))
   // Contents under way have their id for a name; those that nobody wants go by themselves.
   for (const name of await namesIn(roots, FETCH_DIR)) if (parseContentId(name) === null) found.push(leftOver(FETCH_DIR, name))
   for (const name of await namesIn(roots, STAGING_DIR)) if (!STAGING_NAMES.has(name)) found.push(leftOver(STAGING_DIR, name))

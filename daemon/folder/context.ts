@@ -2,6 +2,7 @@
 import type { Clock, Disk, FolderIndex, FolderPeers, Log, OwnDrive, OwnCheckpoint, Problem, RemoteDrives, RemoteRow, Watcher } from '../ports.ts'
 import type { Dot, Entry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, FolderId, PathKey } from '../sync/ids.ts'
+import type { Aside } from './aside.ts'
 import type { Displacements } from './displaced.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Foretelling } from './foretelling.ts'
@@ -46,11 +47,14 @@ export interface FolderContext {
   readonly pullRoom: PullRoom
   readonly guard: Guard
   readonly moving: Moving
+  readonly aside: Aside
   readonly foretelling: Foretelling
   /** Contents from this size on are foretold. */
   readonly foretoldBytes: number
   /** So many files that moved are stated before the scan that found them is over. */
   readonly movedAtOnce: number
+  /** So many paths must be gone at once for their directories to be told. */
+  readonly goneMin: number
   readonly recent: RecentChunks
   /** Bytes of tiny new files that are being published, for the devices that hear of them. */
   fresh: readonly Buffer[]

@@ -1,7 +1,8 @@
 /** Puts together what the steps of one folder's cycle share, from its ports and what folder.ts keeps for itself. */
-import { FORETOLD_BYTES, MOVED_AT_ONCE } from '../../base/limits.ts'
+import { FORETOLD_BYTES, GONE_MIN_PATHS, MOVED_AT_ONCE } from '../../base/limits.ts'
 import type { Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
+import { Aside } from './aside.ts'
 import type { Counter, FolderContext, FolderPorts, PathChange } from './context.ts'
 import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
@@ -33,7 +34,7 @@ export interface ContextParts {
   changed(changes: readonly PathChange[]): void
 }
 
-export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' | 'foretoldBytes' | 'movedAtOnce' | 'pullAhead'>, parts: ContextParts): FolderContext {
+export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' | 'foretoldBytes' | 'goneMin' | 'movedAtOnce' | 'pullAhead'>, parts: ContextParts): FolderContext {
   const { disk, index, peers, log } = ports
   const { work, tally, rules, signal, counter, mark } = parts
   const problems = new Map<string, Problem>()
@@ -71,9 +72,11 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
     pullRoom,
     guard: new Guard(ports.guard),
     moving: new Moving(),
+    aside: new Aside(),
     foretelling: new Foretelling(),
     foretoldBytes: ports.foretoldBytes ?? FORETOLD_BYTES,
     movedAtOnce: ports.movedAtOnce ?? MOVED_AT_ONCE,
+    goneMin: ports.goneMin ?? GONE_MIN_PATHS,
     recent,
     fresh: [],
     asked: new Set(),

@@ -143,6 +143,12 @@ export class Guard {
     return fresh
   }
 
+  /** Whether any of these would have to wait, if other devices stated that they ended. Nothing of it is remembered. */
+  wouldHold(deletions: readonly FileChange[], files: number, now: number): boolean {
+    const fresh = deletions.filter(({ path }) => !this.#going.has(path) && !this.#incoming.has(path))
+    return this.#windows.elsewhere.wouldHold({ now, files: files - this.#going.size, deletions: [...this.#incoming.values(), ...fresh] })
+  }
+
   /** `files`: before what appeared since the last judgement. */
   #judge(side: Side, files: number, deletions: readonly FileChange[], now: number): readonly FileChange[] {
     return this.#windows[side].judge({ now, files, deletions })

@@ -6,53 +6,49 @@ import { knownVersion, localChange, type LocalChange, type LocalNode } from '../
 import type { Entry } from '../sync/entry.ts'
 import { contentKey, hasBytes, sameContent, sameEntry } from '../sync/entry-compare.ts'
 import type { ChunkId, PathKey } from '../sync/ids.ts'
+import { parentOf } from '../sync/path.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { compareVersions } from '../sync/version.ts'
 import { commit, type Change } from './commit.ts'
 import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
+import { gatherGone, lookedAgain, missed, nothingGone, tellGone, type Gone, type Moved, type StateFinding } from './gone.ts'
 import { FLAG, type Gone as Missed, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
 
-type StateFinding = Extract<Finding, { kind: 'present' | 'absent' }>
-
-type Moved = Extract<Finding, { kind: 'present' }>
-
-/** What is told at the end of a scan. */
-interface Gone {
-  readonly absent: Map<PathKey, StateFinding>
-  /** Files that turned up elsewhere: stated in one batch with their end at the old place, so that it can be one move everywhere. */
-  moved: Moved[]
-  /** Those among them whose old place does not just end, or that took the place of a directory. */
-  readonly others: Moved[]
-}
-
 /** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
 export async function scanAndPublish(context: FolderContext, work: ScanWork, signal = context.signal): Promise<{ readonly unstable: readonly PathKey[] }> {
-  const { moving } = context
+  const { aside, moving } = context
   const { disk, index, watcher } = context.ports
   const unstable: PathKey[] = []
   const request = {
-    paths: work.paths,
     rehash: work.rehash,
-    ignored: (path: PathKey, isDirectory: boolean) => moving.concerns(path) || context.rules.ignored(path, isDirectory),
+    ignored: (path: PathKey, isDirectory: boolean) => moving.concerns(path) || aside.at(path) !== null || context.rules.ignored(path, isDirectory),
     onMovedDirectory: (move: DirectoryMove) => tellMoved(context, move),
     onDirectory: (directory: PathKey) => watcher.watch([directory]),
     onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data)
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
-  const gone: Gone = { absent: new Map(), moved: [], others: [] }
   const { files } = index.totals
-  for await (const findings of disk.scan(request, index, signal)) {
-    if (findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted') return { unstable }
-    for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
-    if (gone.moved.length >= context.movedAtOnce) for (const path of await publishMoved(context, gone)) unstable.push(path)
-    if (signal.aborted) return { unstable }
+  let isHalted = false
+  const look: Look = async (paths, gone) => {
+    for await (const findings of disk.scan({ ...request, paths }, index, signal)) {
+      isHalted ||= findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted'
+      if (isHalted) return false
+      for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
+      if (gone.moved.length >= context.movedAtOnce) for (const path of await publishMoved(context, gone)) unstable.push(path)
+      if (signal.aborted) return false
+    }
+    return !signal.aborted
   }
-  if (signal.aborted) return { unstable }
-  for (const path of await publishGone(context, gone, files, work.paths === 'all')) unstable.push(path)
+  const gone = nothingGone()
+  if (!(await look(work.paths, gone)) || !(await gatherGone(context, gone, async (paths) => await look(paths, gone)))) return { unstable }
+  for (const path of await publishGone(context, gone, files, work.paths === 'all', look)) unstable.push(path)
   return { unstable }
 }
+
+/** @returns false if it was broken off: then nothing of what is gone is certain. */
+type Look = (paths: ScanWork['paths'], gone: Gone) => Promise<boolean>
 
 async function publishFindings(context: FolderContext, findings: readonly Finding[], gone: Gone): Promise<readonly PathKey[]> {
   const unstable: PathKey[] = []
@@ -61,7 +57,7 @@ async function publishFindings(context: FolderContext, findings: readonly Findin
   for (const finding of findings) {
     if (isWithheld(context, finding)) continue
     if (finding.kind === 'present') (finding.moved === undefined ? states : gone.moved).push(finding)
-    else if (finding.kind === 'absent') gone.absent.set(finding.path, finding)
+    else if (finding.kind === 'absent') missed(gone, finding)
     else if (finding.kind === 'unstable') unstable.push(finding.path)
     else if (finding.kind === 'problem') problems.push({ ...finding.problem, path: finding.path })
     else heal(context, finding.path)
@@ -79,9 +75,9 @@ function tellMoved(context: FolderContext, move: DirectoryMove): void {
   context.tell()
 }
 
-/** R46: what is above a directory that moves ends with what is in it, and that is looked at later. */
-function isWithheld({ moving }: FolderContext, finding: Finding): boolean {
-  if (!moving.isAbove(finding.path)) return false
+/** R46, R48: what is above a directory that moves or is set aside ends with what is in it, and that is looked at later. */
+function isWithheld({ aside, moving }: FolderContext, finding: Finding): boolean {
+  if (!moving.isAbove(finding.path) && !aside.isAbove(finding.path)) return false
   return finding.kind === 'absent' || (finding.kind === 'present' && finding.node.kind !== 'directory')
 }
 
@@ -108,6 +104,7 @@ async function publishMoved(context: FolderContext, gone: Gone): Promise<readonl
     }
     pairs.push(state, end)
     gone.absent.delete(end.path)
+    gone.left.add(parentOf(end.path))
   }
   return await publishInSlices(context, pairs)
 }
@@ -176,21 +173,40 @@ function replacesDirectory(state: StateFinding, before: Row | null): boolean {
   return state.kind === 'present' && state.node.kind !== 'directory' && before?.entry.kind === 'directory' && before.ignored !== true
 }
 
-/** The end of a scan: what of it may go is published, the rest waits for the user (R28). */
-async function publishGone(context: FolderContext, found: Gone, files: number, all: boolean): Promise<readonly PathKey[]> {
+/** The end of a scan: what of it may go is published, the rest waits for the user (R28). What goes meanwhile is told as soon as it is found. */
+async function publishGone(context: FolderContext, found: Gone, files: number, all: boolean, look: Look): Promise<readonly PathKey[]> {
+  const again: PathKey[] = []
+  let going = await judgeGone(context, found, files, all)
+  while (going.length > 0 && !context.signal.aborted) {
+    again.push(...(await publishInSlices(context, going.slice(0, BATCH_ENTRIES))))
+    going = going.slice(BATCH_ENTRIES)
+    const hinted = going.length > 0 ? context.work.takeHints() : null
+    if (hinted === null) continue
+    const more = nothingGone()
+    if (!(await look(hinted, more))) return again
+    const left = lookedAgain(going, hinted, more)
+    going = [...left, ...(await judgeGone(context, more, context.ports.index.totals.files - left.length, false))]
+  }
+  return again
+}
+
+/** @returns what of it may go, each file that moved with its end. */
+async function judgeGone(context: FolderContext, found: Gone, files: number, all: boolean): Promise<readonly StateFinding[]> {
   const { guard, ports } = context
   const { absent, moved } = await sortOut(context, found)
   const rows = await ports.index.rows(absent.map((state) => state.path))
-  const missed: Missed[] = []
+  const judged: Missed[] = []
   for (const [i, state] of absent.entries()) {
     const row = rows[i] ?? null
     if (row === null || row.ignored === true || row.entry.kind === 'tombstone') continue
-    missed.push({ path: state.path, entry: row.entry, flagged: row.blocked?.code === FLAG.here, replaced: state.kind === 'present' })
+    judged.push({ path: state.path, entry: row.entry, flagged: row.blocked?.code === FLAG.here, replaced: state.kind === 'present' })
   }
-  const { waiting, released } = guard.judgeHere(missed, files, ports.clock.now(), all)
-  await flag(context, missed.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
+  const { waiting, released } = guard.judgeHere(judged, files, ports.clock.now(), all)
+  await flag(context, judged.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
   await lookAnew(context, released)
-  return await publishInSlices(context, inPairs(moved, absent.filter(({ path }) => !waiting.has(path))))
+  const missing = absent.flatMap((state, i): [PathKey, Row | null][] => (state.kind === 'absent' ? [[state.path, rows[i] ?? null]] : []))
+  tellGone(context, missing, [...waiting, ...found.left, ...moved.flatMap((state) => state.moved?.from ?? [])])
+  return inPairs(moved, absent.filter(({ path }) => !waiting.has(path)))
 }
 
 /** What moved counts as having appeared before what is gone is judged (R27). What moved to the place of a directory follows what was in it. */

@@ -2,7 +2,7 @@
  * Statements → disk: reconciles marked paths, carries out the plan level by level, and publishes what was reached. A step whose
  * content is not here yet is left to the fetcher; its path is marked again when the content is staged.
  */
-import type { ApplyOp, ApplyResult, Displace, HistoryRow, Problem, Row } from '../ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Displace, HistoryRow, Problem, Row } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { assertNever } from '../../base/errors.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
@@ -258,8 +258,11 @@ class Execution {
     const { resolution, action } = step
     const { path, target } = resolution
     const row = this.#view.row(path)
+    const aside = this.#context.aside.at(path)
+    if (aside !== null) return this.#prepareAside(step, row, aside)
     if (this.#context.moving.concerns(path)) return this.#isForetold(step, row) ? 'nothing' : this.#waitForEnd(path)
     if (action.kind === 'preserve' && this.#context.moving.concerns(action.from)) return this.#waitForEnd(path)
+    if (action.kind === 'preserve' && this.#context.aside.at(action.from) !== null) return this.#waitAside(path)
     if (action.kind === 'adopt') return this.#confirm(step, row)
     if (target.kind === 'tombstone' && (row === null || row.entry.kind === 'tombstone' || this.#given.has(path))) return 'nothing'
     const expect = row?.seen ?? null
@@ -314,6 +317,20 @@ class Execution {
     return true
   }
 
+  /** R48: an end of what is set aside is carried out there; anything else waits until it is back. */
+  #prepareAside({ resolution, action }: Step, row: Row | null, aside: AsidePlace): ApplyOp | 'nothing' | 'wait' {
+    const { path, target, copies, copyOf, toHistory } = resolution
+    if (target.kind !== 'tombstone' || copies.length > 0 || copyOf !== null || toHistory.length > 0) return this.#waitAside(path)
+    if (row === null || (row.entry.kind === 'tombstone' && row.shadow !== true)) return 'nothing'
+    if (action.kind !== 'remove' || row.seen === null) return this.#waitAside(path)
+    return { kind: 'remove', path, expect: row.seen, displace: { to: 'history' }, aside }
+  }
+
+  #waitAside(path: PathKey): 'wait' {
+    this.#context.aside.waiting.add(path)
+    return 'wait'
+  }
+
   #waitForEnd(path: PathKey): 'wait' {
     this.#context.moving.waiting.add(path)
     return 'wait'
@@ -332,7 +349,7 @@ class Execution {
     const { fetcher, guard, ports } = this.#context
     const giver = this.#view.row(from)
     const isStaged = target.kind === 'file' && fetcher.listOf(target.cid) !== null && ports.disk.isStaged(target.cid)
-    const stands = !this.#context.moving.concerns(from) && giver !== null && giver.seen !== null && sameContent(giver.entry, target) && this.#outcomes.get(from) === undefined
+    const stands = !this.#context.moving.concerns(from) && this.#context.aside.at(from) === null && giver !== null && giver.seen !== null && sameContent(giver.entry, target) && this.#outcomes.get(from) === undefined
     if (stands && giver.seen !== null && !isStaged && !guard.holds(from, { kind: 'tombstone', vv: {}, dots: [] })) {
       return { kind: 'move', path, expect, from, source: giver.seen, ...attributesAfterMove(giver.entry, target), displace }
     }
@@ -398,6 +415,7 @@ class Execution {
   async #finish(step: Step, op: ApplyOp, result: ApplyResult, staged: ContentList | null): Promise<void> {
     const { path, target } = step.resolution
     const before = this.#view.row(path)
+    if (op.kind === 'remove' && op.aside !== undefined && !this.#isDoneAside(path, result)) return this.#stop(step, null)
     switch (result.kind) {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
@@ -428,6 +446,19 @@ class Execution {
       default:
         assertNever(result)
     }
+  }
+
+  /** What is not as it was, or cannot go, is back in the tree soon, and is dealt with there. */
+  #isDoneAside(path: PathKey, result: ApplyResult): boolean {
+    const { aside, ports, work } = this.#context
+    if (result.kind !== 'done') {
+      this.#waitAside(path)
+      return false
+    }
+    // Whatever the user made under its name meanwhile.
+    if (aside.ended(path)) work.markScan([path])
+    aside.heard(null, ports.clock.now())
+    return true
   }
 
   /** The file system cannot give it the other name: its bytes are brought here as any others. */

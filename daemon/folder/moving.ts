@@ -6,13 +6,13 @@
  * stated here that is not stated there.
  */
 import { MOVED_SILENCE_MS, MOVED_TOLD_MS } from '../../base/limits.ts'
-import type { ApplyOp, FolderReport, RemoteRow, Row } from '../ports.ts'
-import { isLive, sameEntry } from '../sync/entry-compare.ts'
+import type { ApplyOp, FolderReport, Row } from '../ports.ts'
+import { isLive } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
-import { isBelow, joinPath, parentOf, ROOT } from '../sync/path.ts'
+import { isBelow, parentOf, ROOT } from '../sync/path.ts'
 import { isPossible, isWithin, sameMove, twinOf, type DirectoryMove, type Relocation } from '../sync/relocation.ts'
-import { compareVersions } from '../sync/version.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
+import { directoriesBelow, isPlain, rowsIn, settledTree } from './settled-tree.ts'
 
 /** Changes on disk in one go when things are moved back. */
 const GIVE_BACK_OPS = 1000
@@ -112,16 +112,16 @@ async function follow(context: FolderContext, device: DeviceId, move: DirectoryM
   // Durably, before the disk: after a crash the scan shall not take it for what the user did.
   await record(context, relocation)
   if (!(await disk.moveDirectory(relocation, index))) return await record(context, null)
-  moving.begin(relocation, tree.paths, clock.now())
+  moving.begin(relocation, tree.rows.map(([path]) => path), clock.now())
   watcher.watch(tree.directories.map((path) => twinOf(move, path) ?? path))
-  log.info({ device, paths: tree.paths.length }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
+  log.info({ device, paths: tree.rows.length }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
 }
 
 /** Null: the move is none that can be followed. */
 async function inodeOf(context: FolderContext, device: DeviceId, move: DirectoryMove): Promise<string | null> {
-  const { guard, rules, blocked, problems, ports } = context
+  const { aside, guard, rules, blocked, problems, ports } = context
   const { from, to } = move
-  if (!isPossible(move) || guard.deciding || rules.ignored(from, true) || rules.ignored(to, true)) return null
+  if (!isPossible(move) || guard.deciding || aside.active || rules.ignored(from, true) || rules.ignored(to, true)) return null
   for (const path of [...blocked.keys(), ...problems.keys()]) if (isWithin(path as PathKey, from) || isWithin(path as PathKey, to)) return null
   const above = [parentOf(from), parentOf(to)].filter((path) => path !== ROOT)
   const [row, taken, ...parents] = await ports.index.rows([from, to, ...above])
@@ -134,51 +134,6 @@ async function inodeOf(context: FolderContext, device: DeviceId, move: Directory
 
 function isFree(row: Row | null): boolean {
   return row === null || (row.entry.kind === 'tombstone' && row.shadow !== true && row.ignored !== true)
-}
-
-/** Every live row at and below a directory, if all of them are settled: seen on disk, and nobody states anything else but their end. */
-async function settledTree(context: FolderContext, device: DeviceId, top: PathKey): Promise<{ readonly paths: readonly PathKey[]; readonly directories: readonly PathKey[] } | null> {
-  const { index } = context.ports
-  const paths: PathKey[] = []
-  const directories: PathKey[] = []
-  const [own] = await index.rows([top])
-  // One directory's rows at a time: there may be very many.
-  const left: PathKey[] = []
-  const take = async (rows: readonly (readonly [PathKey, Row | null])[]): Promise<boolean> => {
-    const remotes = await index.remoteRows(rows.map(([path]) => path))
-    for (const [i, [path, row]] of rows.entries()) {
-      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return false
-      paths.push(path)
-      if (row?.entry.kind === 'directory') left.push(path)
-    }
-    return true
-  }
-  if (!(await take([[top, own ?? null]]))) return null
-  for (let directory = left.pop(); directory !== undefined; directory = left.pop()) {
-    directories.push(directory)
-    if (!(await take(await rowsIn(context, directory)))) return null
-  }
-  return { paths, directories }
-}
-
-/** Of what stands there by the rows. */
-async function rowsIn({ ports }: FolderContext, directory: PathKey): Promise<(readonly [PathKey, Row])[]> {
-  const rows = await ports.index.children(directory)
-  return [...rows].filter(([, row]) => isLive(row.entry) || row.shadow === true).map(([name, row]) => [joinPath(directory, name), row])
-}
-
-/** The device that speaks of the move holds what we hold. */
-function isSettled(row: Row | null, statements: readonly RemoteRow[], device: DeviceId): boolean {
-  if (!isPlain(row)) return false
-  const { entry } = row
-  const isForetold = (other: RemoteRow): boolean => sameEntry(entry, other.entry) || (other.entry.kind === 'tombstone' && compareVersions(other.entry.vv, entry.vv) === 'dominates')
-  if (!statements.some((statement) => statement.device === device && isForetold(statement))) return false
-  return statements.every((statement) => isForetold(statement) || compareVersions(entry.vv, statement.entry.vv) === 'dominates')
-}
-
-/** Stated, on disk, and nothing about it waits. */
-function isPlain(row: Row | null): row is Row {
-  return row !== null && isLive(row.entry) && row.seen !== null && row.shadow !== true && row.ignored !== true && row.blocked === undefined
 }
 
 async function record({ ports, sync }: FolderContext, relocation: Relocation | null): Promise<void> {
@@ -201,7 +156,7 @@ function isOver(context: FolderContext): boolean {
 }
 
 /** All that the device had to say is in the index. */
-function isAllTold({ ports }: FolderContext, report: FolderReport): boolean {
+export function isAllTold({ ports }: FolderContext, report: FolderReport): boolean {
   if (report.dirty || report.drive === null) return false
   return (ports.index.remoteCheckpoint(report.drive)?.length ?? -1) >= report.length
 }
@@ -269,16 +224,4 @@ async function giveBackDirectory(context: FolderContext, move: DirectoryMove, di
 function moveBack(move: DirectoryMove, path: PathKey, row: Row): ApplyOp[] {
   if (row.seen === null || row.entry.kind === 'directory' || row.entry.kind === 'tombstone') return []
   return [{ kind: 'move', path, expect: null, from: twinOf(move, path) ?? path, source: row.seen, mode: null, mtime: null, displace: { to: 'history' } }]
-}
-
-/** The directory among them. */
-async function directoriesBelow(context: FolderContext, top: PathKey): Promise<readonly PathKey[]> {
-  const found: PathKey[] = []
-  for (let level = [top]; level.length > 0; ) {
-    found.push(...level)
-    const below: PathKey[] = []
-    for (const directory of level) for (const [name, row] of await context.ports.index.children(directory)) if (row.entry.kind === 'directory') below.push(joinPath(directory, name))
-    level = below
-  }
-  return found
 }

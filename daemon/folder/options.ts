@@ -22,6 +22,8 @@ export interface FolderOptions extends FolderPorts {
   readonly movedAtOnce?: number
   /** Contents that are asked for or wait to be applied: with more, no further statements are read. */
   readonly pullAhead?: number
+  /** So many paths gone at once are told by their directories; default: where it is worth it. */
+  readonly goneMin?: number
   /** Deletions of others that are decided in one go. */
   readonly sliceDeletions?: number
   /** How long history is kept; asked each time. */

@@ -77,7 +77,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     if (theirs !== null) context.guard.incoming(change.path, own, theirs)
     if (theirs !== null && isNews(own?.entry ?? null, theirs)) expect(context, change.path, own?.entry ?? null, theirs)
   }
-  context.moving.heard(device, context.ports.clock.now())
+  for (const hint of [context.moving, context.aside]) hint.heard(device, context.ports.clock.now())
   batch.setRemote(key, { device, generation, length: read.length, fork: read.fork })
   await batch.flush()
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
@@ -92,9 +92,9 @@ interface Newcomer {
 }
 
 /** Null: it must be reconciled to know what is to be done, because something else is under way or goes first: the rules (R32), a scan (R12). */
-function asNewcomer({ copyBases, followers, moving, rules, work }: FolderContext, path: PathKey, entry: Entry): Newcomer | null {
+function asNewcomer({ aside, copyBases, followers, moving, rules, work }: FolderContext, path: PathKey, entry: Entry): Newcomer | null {
   if (entry.kind !== 'file' || entry.size === 0 || isIgnoreFile(path) || rules.ignored(path, false)) return null
-  return copyBases.size > 0 || followers.has(path) || moving.current !== null || work.isDoubted(path) ? null : { path, entry }
+  return copyBases.size > 0 || followers.has(path) || moving.current !== null || aside.at(path) !== null || work.isDoubted(path) ? null : { path, entry }
 }
 
 /**

@@ -7,6 +7,7 @@ import type { OwnCheckpoint, OwnDrive, Row } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { Cut } from '../sync/recount.ts'
 import type { FolderContext } from './context.ts'
+import { endAside } from './aside.ts'
 import { examineFiles } from './doubt.ts'
 import { judgeEpoch, nextEpoch, type EpochVerdict } from './epoch.ts'
 import { moveToDrive } from './move.ts'
@@ -56,6 +57,7 @@ async function recoverIndex(context: FolderContext, options: RecoveryOptions): P
     if (options.onTimeTravel !== null) return 'rotate'
   }
   await endMoveOfBefore(context)
+  if (context.aside.active) await endAside(context)
   context.work.markScan(await disk.recover())
   // Before the rows of what was displaced are put right: they say best what it was.
   await listUnlisted(context, index.own === null || checkpoint.drive !== own.key ? 'all' : 'recent')

@@ -2,6 +2,7 @@
 import { P2psyncError } from '../../base/errors.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
+import { endAside } from './aside.ts'
 import { Bringer, type Sink } from './bring.ts'
 import type { FolderContext } from './context.ts'
 import { approve, reject, type Decided } from './decide.ts'
@@ -22,7 +23,12 @@ export class UserActs {
 
   constructor(context: FolderContext, act: Act, conflicts: () => ReadonlySet<PathKey>) {
     this.#context = context
-    this.#act = act
+    // What a user decides is of a tree that is as the rows say.
+    this.#act = async (run) =>
+      await act(async (inCycle) => {
+        await endAside(inCycle)
+        return await run(inCycle)
+      })
     this.#conflicts = conflicts
   }
 

@@ -95,6 +95,14 @@ export class Work {
     return work
   }
 
+  /** Only what was named; null: nothing was, or all is to be looked at. */
+  takeHints(): readonly PathKey[] | null {
+    if (this.#all || this.#rehash || this.#paths.size === 0) return null
+    const paths = [...this.#paths]
+    this.#paths.clear()
+    return paths
+  }
+
   takePull(): boolean {
     const due = this.#pull
     this.#pull = false

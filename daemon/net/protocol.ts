@@ -13,7 +13,7 @@
  */
 import c from 'compact-encoding'
 import type { Encoding, State } from 'compact-encoding'
-import { MAX_FORETOLD, MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
+import { MAX_FORETOLD, MAX_GONE, MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
 import type { DriveHead, FolderActivity, FolderReport, Foretold, HistoryQuery, KeptFile, KeptVersion } from '../ports.ts'
 import { parsePath } from '../sync/path.ts'
 import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
@@ -167,6 +167,7 @@ const DIRTY = 1
 const HAS_DRIVE = 2
 const HAS_MOVE = 4
 const HAS_FORETOLD = 8
+const HAS_GONE = 16
 
 const foretold: Encoding<Foretold> = encoding(
   (out, content) => {
@@ -176,18 +177,21 @@ const foretold: Encoding<Foretold> = encoding(
   (state) => ({ cid: contentId.decode(state), size: c.uint.decode(state) }),
 )
 
+const treePaths: Encoding<readonly PathKey[]> = list(encoding((out, path) => out.put(text(MAX_PATH_BYTES), path), treePath), MAX_GONE)
+
 const foretoldList = list(foretold, MAX_FORETOLD)
 
 const folderReport: Encoding<FolderReport> = encoding(
   (out, report) => {
     out.put(c.uint, ACTIVITIES.indexOf(report.state))
-    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE) | (report.moved === undefined ? 0 : HAS_MOVE) | (report.foretold === undefined ? 0 : HAS_FORETOLD))
+    out.put(c.uint, (report.dirty ? DIRTY : 0) | (report.drive === null ? 0 : HAS_DRIVE) | (report.moved === undefined ? 0 : HAS_MOVE) | (report.foretold === undefined ? 0 : HAS_FORETOLD) | (report.gone === undefined ? 0 : HAS_GONE))
     if (report.drive !== null) out.put(driveKey, report.drive)
     out.put(c.uint, report.length)
     out.put(list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS), report.blocked.slice(0, MAX_BLOCKED_PATHS))
     // Last, so that a device that does not know it reads the rest.
     if (report.moved !== undefined) for (const path of [report.moved.from, report.moved.to]) out.put(text(MAX_PATH_BYTES), path)
     if (report.foretold !== undefined) out.put(foretoldList, report.foretold)
+    if (report.gone !== undefined) out.put(treePaths, report.gone)
   },
   (state) => {
     const activity = known(ACTIVITIES[c.uint.decode(state)])
@@ -197,7 +201,8 @@ const folderReport: Encoding<FolderReport> = encoding(
     const blocked = list(text(MAX_PATH_BYTES), MAX_BLOCKED_PATHS).decode(state)
     const moved = (flags & HAS_MOVE) === 0 ? {} : { moved: { from: treePath(state), to: treePath(state) } }
     const coming = (flags & HAS_FORETOLD) === 0 ? {} : { foretold: foretoldList.decode(state) }
-    return { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked, ...moved, ...coming }
+    const gone = (flags & HAS_GONE) === 0 ? {} : { gone: treePaths.decode(state) }
+    return { state: activity, dirty: (flags & DIRTY) !== 0, drive, length, blocked, ...moved, ...coming, ...gone }
   },
 )
 

@@ -19,6 +19,20 @@ export interface Relocation extends DirectoryMove {
   readonly device: DeviceId
 }
 
+/** Where a directory of the tree stands that was set aside (R48). */
+export interface AsidePlace {
+  readonly path: PathKey
+  /** Below `.p2psync/staging/aside/`. */
+  readonly name: string
+}
+
+export interface PutBack {
+  /** The directories. */
+  readonly paths: readonly PathKey[]
+  /** What had no free name, with its name in history. */
+  readonly kept: readonly { readonly path: PathKey; readonly name: string }[]
+}
+
 /** The directory itself, or a path below it. */
 export function isWithin(path: PathKey, directory: PathKey): boolean {
   return path === directory || isBelow(path, directory)

@@ -77,6 +77,14 @@ export class DeletionWindow {
     return held
   }
 
+  /** As `judge`, of what has not happened and may never. What appears meanwhile can only make it fewer. */
+  wouldHold({ now, files, deletions }: GuardInput): boolean {
+    const { windowMs } = this.#limits
+    this.#deleted.forget(now - windowMs, now)
+    this.#appeared.forget(now - windowMs, now)
+    return this.#held(deletions.filter(({ approved }) => approved !== true), files + this.#deleted.size - this.#appeared.counted).length > 0
+  }
+
   #held(counting: readonly FileChange[], startingFiles: number): readonly FileChange[] {
     const { minimum, fraction } = this.#limits
     const isMass = (lost: number): boolean => lost >= minimum && lost > startingFiles * fraction

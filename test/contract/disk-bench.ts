@@ -76,7 +76,7 @@ function fakeUser(store: DiskStore): BenchUser {
   }
 }
 
-export async function realDiskBench(t: Assert): Promise<DiskBench> {
+export async function realDiskBench(t: Assert): Promise<DiskBench & { readonly root: string }> {
   const base = await t.tmp()
   const root = join(base, 'root')
   const folder = randomBytes(32).toString('hex') as FolderId
@@ -86,6 +86,7 @@ export async function realDiskBench(t: Assert): Promise<DiskBench> {
   const open = async (): Promise<Disk> => await openDisk({ root, folder, log: new FakeLog(() => undefined) })
   const bench = {
     disk: await open(),
+    root,
     user: realUser(root),
     outside: '../outside',
     reopen: async () => {

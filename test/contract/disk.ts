@@ -3,6 +3,7 @@ import test, { type Assert } from 'brittle'
 import { type Check, MemoryTree, absorb, apply, content, create, haltCode, key, scan, seen, someTree, stage, wholeContent } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
+import { settingAside } from './disk-aside.ts'
 import { movingDirectories, movingFiles, refusingMoves, scanningMoves } from './disk-moving.ts'
 import { scanning, scanningSome } from './disk-scanning.ts'
 
@@ -21,6 +22,7 @@ export function diskContract(name: string, makeBench: (t: Assert) => Promise<Dis
   refusing(check)
   movingFiles(check)
   movingDirectories(check)
+  settingAside(check)
   refusingMoves(check)
   scanningMoves(check)
 }

@@ -2,7 +2,7 @@
  * The fake disk's apply: each change is one exchange, with room for a user (or a crash) before it, between exchange and history,
  * and after it.
  */
-import type { ApplyOp, ApplyResult, Displace, ScanRequest, SeenStat } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Displace, ScanRequest, SeenStat } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { sameStat } from './disk-scan.ts'
 import type { Displaced, DiskStore } from './disk-store.ts'
@@ -103,6 +103,7 @@ export class Applier {
   }
 
   async #remove(op: Op<'remove'>, ignored: Ignored): Promise<ApplyResult> {
+    if (op.aside !== undefined) return await this.#removeAside(op, op.aside)
     const before = this.#check(op.path, op.expect)
     if (before.kind === 'no') return before.result
     await this.#life.step()
@@ -114,6 +115,48 @@ export class Applier {
     this.#store.onWrite()
     await this.#life.step()
     if (!sameButCtime(stat, op.expect)) return this.#stray(op.path, displaced)
+    return { kind: 'done', seen: null, kept: this.#displace(displaced, op.displace) }
+  }
+
+  async #removeAside(op: Op<'remove'>, aside: AsidePlace): Promise<ApplyResult> {
+    const top = this.#store.aside.get(aside.name)
+    const names = op.path.slice(aside.path.length).split('/').slice(1)
+    let parent = top?.node
+    for (const name of names.slice(0, -1)) {
+      const inside: FakeNode | undefined = parent?.children.get(name)
+      parent = inside?.kind === 'directory' ? inside : undefined
+    }
+    const last = names.at(-1)
+    const find = (): FakeNode | undefined => (last === undefined ? top?.node : parent?.children.get(last))
+    const node = find()
+    if (top === undefined || parent === undefined || node === undefined || !this.#matches(op.path, statOf(node), op.expect)) return changed(op.path)
+    await this.#life.step()
+    if (find() !== node) return changed(op.path)
+    if (node.kind === 'directory') {
+      if (node.children.size > 0) return changed(op.path)
+      if (last === undefined) this.#store.aside.delete(aside.name)
+      else {
+        parent.children.delete(last)
+        node.links--
+      }
+      this.#store.tree.free(node)
+      this.#store.onWrite()
+      return { kind: 'done', seen: null, kept: null }
+    }
+    if (node.kind === 'special' || last === undefined) return changed(op.path)
+    parent.children.delete(last)
+    node.links--
+    this.#store.tree.touchInode(node)
+    const displaced: Displaced = { node, path: op.path, reason: 'deleted' }
+    this.#store.limbo.add(displaced)
+    this.#store.onWrite()
+    await this.#life.step()
+    if (!sameButCtime(statOf(node), op.expect)) {
+      this.#store.limbo.delete(displaced)
+      parent.children.set(last, node)
+      node.links++
+      return changed(op.path)
+    }
     return { kind: 'done', seen: null, kept: this.#displace(displaced, op.displace) }
   }
 

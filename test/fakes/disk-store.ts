@@ -27,11 +27,18 @@ export interface Noted {
   readonly reason: DisplacedReason
 }
 
+/** A directory on its way out (R48), with where it belongs. */
+export interface SetAside {
+  readonly node: DirectoryNode
+  readonly path: string
+}
+
 export interface DiskImage {
   readonly root: DirectoryNode
   readonly history: ReadonlyMap<string, LeafNode>
   readonly notes: ReadonlyMap<string, Noted>
   readonly limbo: readonly Displaced[]
+  readonly aside: ReadonlyMap<string, SetAside>
   readonly staging: ReadonlyMap<ContentId, StagedContent>
   readonly epoch: number
 }
@@ -43,6 +50,7 @@ export class DiskStore {
   /** Of each name that history ever had: where it stood. */
   readonly notes = new Map<string, Noted>()
   readonly limbo = new Set<Displaced>()
+  readonly aside = new Map<string, SetAside>()
   /** Paths that give EACCES. */
   readonly denied = new Set<string>()
   /** Paths where an apply fails, with this code. */
@@ -80,6 +88,7 @@ export class DiskStore {
       history: new Map([...this.history].map(([name, node]) => [name, copyNode(node, copies)])),
       notes: new Map(this.notes),
       limbo: [...this.limbo].map(({ node, path, reason }) => ({ node: copyNode(node, copies), path, reason })),
+      aside: new Map([...this.aside].map(([name, { node, path }]) => [name, { node: copyNode(node, copies), path }])),
       staging: new Map([...this.staging].map(([cid, staged]) => [cid, { ...staged, data: Buffer.from(staged.data), have: new Set(staged.have) }])),
       epoch: this.epoch
     }
@@ -94,6 +103,8 @@ export class DiskStore {
     for (const [name, note] of image.notes) this.notes.set(name, note)
     this.limbo.clear()
     for (const displaced of image.limbo) this.limbo.add(displaced)
+    this.aside.clear()
+    for (const [name, each] of image.aside) this.aside.set(name, each)
     this.staging.clear()
     for (const [cid, staged] of image.staging) this.staging.set(cid, staged)
     this.epoch = image.epoch

@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -9,7 +9,7 @@ import { Applier } from './disk-apply.ts'
 import { ScanWalk, cut, sameStat } from './disk-scan.ts'
 import type { DiskStore, StagedContent } from './disk-store.ts'
 import type { Life } from './life.ts'
-import { FakeFsError, joinPath, parentOf, nameOf, statOf, type FakeNode } from './tree.ts'
+import { FakeFsError, joinPath, parentOf, nameOf, statOf, type DirectoryNode, type FakeNode } from './tree.ts'
 
 const IGNORE_FILE = '.p2psyncignore'
 const FINDINGS_BATCH = 4
@@ -20,9 +20,9 @@ export class FakeDisk implements Disk {
   readonly #problems = new Map<string, Problem>()
   readonly #applier: Applier
   readonly #applied: (op: ApplyOp, result: ApplyResult) => void
-  readonly #moved: (from: PathKey, to: PathKey) => void
+  readonly #moved: (from: PathKey, to: PathKey | null) => void
 
-  constructor(store: DiskStore, life: Life, applied: (op: ApplyOp, result: ApplyResult) => void = () => undefined, moved: (from: PathKey, to: PathKey) => void = () => undefined) {
+  constructor(store: DiskStore, life: Life, applied: (op: ApplyOp, result: ApplyResult) => void = () => undefined, moved: (from: PathKey, to: PathKey | null) => void = () => undefined) {
     this.#store = store
     this.#life = life
     this.#applied = applied
@@ -120,6 +120,73 @@ export class FakeDisk implements Disk {
     return true
   }
 
+  async setAside(directories: readonly { readonly path: PathKey; readonly ino: string }[], known: KnownTree): Promise<readonly AsidePlace[]> {
+    await this.#life.step()
+    const { tree, aside, failing, denied } = this.#store
+    const places: AsidePlace[] = []
+    for (const { path, ino } of directories) {
+      const stands = (): boolean => this.#store.halted === null && !failing.has(path) && !denied.has(parentOf(path)) && tree.lstat(path)?.ino === ino && tree.node(path)?.kind === 'directory'
+      if (!stands() || !(await this.#isAsKnown(known, path))) continue
+      await this.#life.step()
+      if (!stands()) continue
+      const name = this.#store.newHistoryName(path)
+      aside.set(name, { node: tree.detach(path) as DirectoryNode, path })
+      places.push({ path, name })
+      this.#moved(path, null)
+      this.#store.onWrite()
+      this.#store.onChange([path])
+      await this.#life.step()
+    }
+    this.#store.onSync()
+    return places
+  }
+
+  async putBack(): Promise<PutBack> {
+    await this.#life.step()
+    const { tree, aside } = this.#store
+    const paths: PathKey[] = []
+    const kept: { path: PathKey; name: string }[] = []
+    for (const [name, { node, path }] of [...aside]) {
+      if (this.#store.halted !== null || this.#store.failing.has(path)) throw new FakeFsError('EACCES', path)
+      paths.push(path as PathKey)
+      const place = async (from: DirectoryNode, at: string): Promise<void> => {
+        for (const [child, inside] of [...from.children]) {
+          const to = joinPath(at, child)
+          const there = tree.node(to)
+          from.children.delete(child)
+          inside.links--
+          if (there === null && this.#hasDirectory(parentOf(to))) tree.attach(to, inside)
+          else if (inside.kind === 'directory') {
+            await this.#life.step()
+            from.children.set(child, inside)
+            await place(inside, to)
+            from.children.delete(child)
+            tree.free(inside)
+          } else if (inside.kind !== 'special') kept.push({ path: to as PathKey, name: this.#store.keep({ node: inside, path: to, reason: 'replaced' }) })
+          this.#store.onWrite()
+          await this.#life.step()
+        }
+      }
+      if (tree.node(path) === null && this.#hasDirectory(parentOf(path))) tree.attach(path, node)
+      else await place(node, path)
+      aside.delete(name)
+      this.#store.onWrite()
+      this.#store.onChange([path])
+      await this.#life.step()
+    }
+    this.#store.onSync()
+    return { paths, kept }
+  }
+
+  /** Made again, if the user removed it. */
+  #hasDirectory(path: string): boolean {
+    const { tree } = this.#store
+    if (path === '') return true
+    if (!this.#hasDirectory(parentOf(path))) return false
+    if (tree.node(path) === null) tree.attach(path, tree.newDirectory(0o755))
+    return tree.node(path)?.kind === 'directory'
+  }
+
   async #isAsKnown(known: KnownTree, directory: PathKey): Promise<boolean> {
     await this.#life.step()
     const node = this.#store.tree.node(directory)
@@ -138,7 +205,7 @@ export class FakeDisk implements Disk {
 
   async recover(): Promise<readonly PathKey[]> {
     await this.#life.step()
-    const paths: PathKey[] = []
+    const paths: PathKey[] = [...(await this.putBack()).paths]
     for (const displaced of [...this.#store.limbo]) {
       this.#store.keep(displaced)
       paths.push(displaced.path as PathKey)
@@ -207,7 +274,7 @@ export class FakeDisk implements Disk {
 
   async strays(clear: boolean): Promise<readonly Stray[]> {
     await this.#life.step()
-    const found = [...this.#store.limbo].map((displaced): Stray => ({ path: displaced.path, code: 'left-over' }))
+    const found = [...this.#store.limbo, ...this.#store.aside.values()].map((displaced): Stray => ({ path: displaced.path, code: 'left-over' }))
     if (clear) await this.recover()
     return found
   }

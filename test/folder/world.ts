@@ -24,7 +24,7 @@ const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderI
 /** Longer than any message takes and any retry waits. */
 const REST_MS = 40_000
 
-type Options = Pick<FolderOptions, 'guard' | 'retention' | 'foretoldBytes' | 'movedAtOnce' | 'pullAhead' | 'sliceDeletions'>
+type Options = Pick<FolderOptions, 'guard' | 'retention' | 'foretoldBytes' | 'goneMin' | 'movedAtOnce' | 'pullAhead' | 'sliceDeletions'>
 
 export class FolderWorld {
   readonly clock = new FakeClock()

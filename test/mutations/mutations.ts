@@ -6,6 +6,7 @@
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
+import { SETTING_ASIDE } from './setting-aside.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   // ------------------------------------------------------------------------------------------- disk
@@ -53,7 +54,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'a directory moves on the word of a device that does not hold what is here',
-    file: 'daemon/folder/moving.ts',
+    file: 'daemon/folder/settled-tree.ts',
     find: 'if (!statements.some((statement) => statement.device === device && isForetold(statement)))',
     replace: 'if (false)',
     caughtBy: [by('folder/moving', 'R46: a directory with something that the other device does not hold stays where it is')]
@@ -68,10 +69,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a scan takes a directory that moves on the word of another device for what the user did',
     file: 'daemon/folder/local.ts',
-    find: 'moving.concerns(path) || context.rules.ignored(path, isDirectory)',
-    replace: 'context.rules.ignored(path, isDirectory)',
+    find: 'moving.concerns(path) || aside',
+    replace: 'aside',
     caughtBy: [by('folder/moving', 'R46: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here')]
   },
+  ...SETTING_ASIDE,
   {
     bug: 'staged data gets its name without an fsync',
     file: 'daemon/disk/prepare-node.ts',

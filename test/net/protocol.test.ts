@@ -50,6 +50,7 @@ const ROWS = [
   row('heads', wire.heads, { folder: FOLDER, heads: [{ key: 'cd'.repeat(32) as DriveKey, length: 5, fork: 0, treeHash: x('ee', 32) }] }, `${x('ab', 32)}01${x('cd', 32)}0500${x('ee', 32)}`),
   row('report', wire.report, { folder: FOLDER, report: REPORT }, `${x('ab', 32)}${REPORT_HEX}`),
   row('report of a move', wire.report, { folder: FOLDER, report: { ...REPORT, moved: { from: 'a/ä' as PathKey, to: 'b' as PathKey } } }, `${x('ab', 32)}${REPORT_HEX.replace('0303', '0307')}04612fc3a40162`),
+  row('report of what is gone', wire.report, { folder: FOLDER, report: { ...REPORT, gone: ['a/ä' as PathKey, 'b' as PathKey] } }, `${x('ab', 32)}${REPORT_HEX.replace('0303', '0313')}0204612fc3a40162`),
   row('report with what is foretold', wire.report, { folder: FOLDER, report: { ...REPORT, foretold: [{ cid: ID as ContentId, size: 300 }] } }, `${x('ab', 32)}${REPORT_HEX.replace('0303', '030b')}01${x('07', 32)}fd2c01`),
   row('settle', wire.settle, { id: 9, folder: FOLDER }, `09${x('ab', 32)}`),
   row('settled', wire.settled, { id: 9, report: REPORT }, `0901${REPORT_HEX}`),

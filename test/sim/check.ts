@@ -94,6 +94,7 @@ export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
     const isCut = base !== path && Buffer.byteLength(nameOf(path)) > CUT_FROM_BYTES
     if (!ledger.paths.has(path) && !bases.has(base) && !isCut) strays.push(`stray on ${device.name}: ${path}`)
   }
+  if (device.disk.aside.size > 0) strays.push(`${device.name} has directories that are set aside still`)
   if (device.disk.limbo.size > 0) strays.push(`${device.name} has displaced files that are in no history`)
   if (device.disk.staging.size > 0) strays.push(`${device.name} still stages ${device.disk.staging.size} contents`)
   return strays

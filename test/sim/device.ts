@@ -16,6 +16,7 @@ import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
+import { leavesOf, writeAside } from './aside.ts'
 import { contentOf } from './ledger.ts'
 import { Leavings } from './leavings.ts'
 import { DeviceState } from './state.ts'
@@ -385,7 +386,13 @@ export class SimDevice implements Node {
     const nodes = [...this.disk.tree.walk()].map(([, node]) => node)
     for (const node of this.disk.history.values()) nodes.push(node)
     for (const { node } of this.disk.limbo) nodes.push(node)
+    for (const { node } of this.disk.aside.values()) nodes.push(...leavesOf(node))
     return new Set(nodes.flatMap((node) => contentOf(node) ?? []))
+  }
+
+  /** @returns false if nothing is set aside. */
+  writeAside(nth: number, text: string): boolean {
+    return writeAside(this.disk, this.#world.ledger, this.name, nth, text) && (this.#leavings.diskWritten(), true)
   }
 
   /** For a new allowance of steps. */
@@ -429,6 +436,7 @@ export class SimDevice implements Node {
       sliceDeletions: 2,
       pullAhead: 2,
       movedAtOnce: 2,
+      ...(this.#world.weather.tellsGone === true ? { goneMin: 2 } : {}),
       rescanMs: RESCAN_MS,
       paused: this.#paused,
       ...(this.#world.weather.foretells === true ? { foretoldBytes: 1 } : {}),
@@ -442,7 +450,8 @@ export class SimDevice implements Node {
   }
 
   /** What a user put into a directory meanwhile moves along with it. */
-  #directoryMoved(from: string, to: string): void {
+  #directoryMoved(from: string, to: string | null): void {
+    if (to === null) return this.#world.trace(`${this.name} sets ${from} aside`)
     this.#world.trace(`${this.name} moves ${from} to ${to}`)
     for (const [path] of this.disk.tree.walk(to)) this.#world.ledger.named(path)
   }

@@ -68,3 +68,31 @@ for (const on of [0, 1]) {
     t.ok(moved > MOVE_KILLS / 4, `in ${moved} of them it moved before it was stated`)
   })
 }
+
+/** As with moves. */
+const GONE_KILLS = 150
+/** A directory goes; somebody writes into it where it is set aside, and another makes it again while one of them is down. */
+const GOES: readonly Step[] = [
+  { wait: 0, do: 'remove', on: 0, path: 'd' },
+  { wait: 0, do: 'write-aside', on: 1, nth: 1, text: 'through a descriptor', during: 50 },
+  { wait: 400, do: 'write', on: 0, path: 'd/b', text: 'b of A, made again' },
+  { wait: 400, do: 'start', on: 0 },
+  { wait: 0, do: 'start', on: 1 },
+  { wait: 0, do: 'rest' }
+]
+const FULLER: readonly Step[] = ['d/c', 'd/e/f', 'x/y'].map((path) => ({ wait: 0, do: 'write', on: 0, path, text: `first ${path}` }))
+
+for (const on of [0, 1]) {
+  test(`R48: a kill at each of ${GONE_KILLS} steps of ${on === 0 ? 'A' : 'B'} while a directory goes`, async (t) => {
+    t.timeout(0)
+    const wrong: string[] = []
+    let aside = 0
+    for (let steps = 1; steps <= GONE_KILLS; steps++) {
+      const { failures, trace } = await runScript({ seed: 1, devices: 2, calm: false, weather: { ...CLEAR, tellsGone: true }, before: [], steps: [...FULLER, ...HISTORY, { wait: 0, do: 'kill', on, steps }, ...GOES] })
+      if (failures[0] !== undefined) wrong.push(`killed at step ${steps}: ${failures[0]}`)
+      if (trace.some((line) => / sets \S+ aside/.test(line))) aside++
+    }
+    t.alike(wrong.slice(0, 3), [])
+    t.ok(aside > GONE_KILLS / 4, `in ${aside} of them it was set aside`)
+  })
+}

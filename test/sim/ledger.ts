@@ -17,6 +17,12 @@ export class Ledger {
     if (content !== null && !this.#written.has(content)) this.#written.set(content, where)
   }
 
+  /** The same where no path says which it is. */
+  wroteAgain(where: string, node: FakeNode): void {
+    const content = contentOf(node)
+    if (content !== null && !this.#written.has(content)) this.#written.set(content, where)
+  }
+
   /** A user replaced or deleted this node: it may go everywhere. */
   gave(node: FakeNode | null): void {
     if (node === null) return

@@ -172,6 +172,8 @@ class Simulation {
         return device?.killAfter(action.steps)
       case 'scan':
         return device?.folder?.localChanged('all')
+      case 'write-aside':
+        return device?.during(during ?? 1, () => device.writeAside(action.nth, action.text) || this.#skip())
       default:
         if (during === undefined) return this.#user(device as SimDevice, action)
         return (device as SimDevice).during(during, () => this.#user(device as SimDevice, action))

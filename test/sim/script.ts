@@ -9,6 +9,8 @@ export type Action =
   | { readonly do: 'write' | 'replace' | 'append'; readonly on: number; readonly path: string; readonly text: string }
   | { readonly do: 'rename'; readonly on: number; readonly path: string; readonly to: string }
   | { readonly do: 'remove' | 'mkdir' | 'fifo'; readonly on: number; readonly path: string }
+  /** Somebody who has a file open writes to it while it is set aside (R48). */
+  | { readonly do: 'write-aside'; readonly on: number; readonly nth: number; readonly text: string }
   /** As `remove`, but the ledger does not hear of it: to test the judge. */
   | { readonly do: 'vanish'; readonly on: number; readonly path: string }
   | { readonly do: 'chmod'; readonly on: number; readonly path: string; readonly mode: number }
@@ -83,6 +85,8 @@ export interface Weather {
   readonly disorder?: number
   /** Every content is foretold, whatever its size. */
   readonly foretells?: boolean
+  /** Directories that are gone are told, however little was in them (R48). */
+  readonly tellsGone?: boolean
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
@@ -132,7 +136,8 @@ function weather(random: Random, calm: boolean): Weather {
     lies: calm ? 0 : random.pick([0, 0, 0.05]),
     skewMs: random.pick([0, 10, 3_600_000, 315_576_000_000]),
     disorder: calm ? 0 : random.pick([0, 0, 0.2]),
-    foretells: random.chance(0.5)
+    foretells: random.chance(0.5),
+    tellsGone: random.chance(0.7)
   }
 }
 
@@ -174,7 +179,7 @@ class Maker {
     if (this.#flavour === 'ignore' && this.#random.chance(0.15)) return [{ wait: this.#wait(), do: 'ignore', on: this.#device(), text: this.#random.pick(PATTERNS) }]
     if (this.#flavour === 'trouble' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#trouble(this.#random.weighted(TROUBLE)) }]
     if (this.#flavour === 'mass' && this.#random.chance(0.35)) return this.#mass()
-    if (this.#flavour === 'trees' && this.#random.chance(0.4)) return this.#treeMoves()
+    if (this.#flavour === 'trees' && this.#random.chance(0.45)) return this.#random.chance(0.6) ? this.#treeMoves() : this.#treeGoes()
     if (this.#flavour === 'travel' && this.#random.chance(0.25)) return [{ wait: this.#wait(), ...this.#travel(this.#random.weighted(TRAVEL)) }]
     if (this.#flavour === 'time' && this.#random.chance(0.03)) return this.#away()
     if (this.#flavour === 'time' && this.#random.chance(0.25)) return [{ wait: this.#wait(), do: 'clock', on: this.#device(), by: this.#random.pick(CLOCK_STEPS) }]
@@ -210,6 +215,32 @@ class Maker {
     steps.push({ wait: random.below(3), do: 'rename', on, path, to })
     if (random.chance(0.25)) steps.push({ wait: random.below(120), do: 'rename', on, path: to, to: path })
     if (random.chance(0.2)) steps.push({ wait: random.below(60), do: random.chance(0.5) ? 'stop' : 'cut', on, to: this.#other(on) } as Step)
+    return steps
+  }
+
+  /** A directory goes with all that is in it, mostly from rest, and often something else happens meanwhile, anywhere (R48). */
+  #treeGoes(): Step[] {
+    const random = this.#random
+    const on = this.#device()
+    const path = random.pick(this.#trees)
+    const steps: Step[] = random.chance(0.85) ? [{ wait: this.#wait(), do: 'start', on }, { wait: 0, do: 'rest' }] : []
+    if (random.chance(0.2)) steps.push({ wait: 0, do: 'kill', on: this.#device(), steps: random.between(10, 150) })
+    if (random.chance(0.1)) steps.push({ wait: random.below(60), do: 'power', on: this.#other(on) })
+    for (let acts = random.below(4); acts > 0; acts--) {
+      const other = random.chance(0.7) ? this.#other(on) : on
+      const during = random.between(1, 80)
+      const name = `${path}/${random.pick(['a', 'e/f', 'h', 'new'])}`
+      const kind = random.weighted({ write: 3, 'write-aside': 3, remove: 1, mkdir: 1, rename: 1 })
+      if (kind === 'write') steps.push({ wait: 0, do: kind, on: other, path: name, text: this.#text(), during })
+      else if (kind === 'write-aside') steps.push({ wait: 0, do: kind, on: other, nth: random.below(8), text: this.#text(), during })
+      else if (kind === 'rename') steps.push({ wait: 0, do: kind, on: other, path: random.chance(0.5) ? path : random.pick(this.#trees), to: random.pick([...this.#trees, 'z']), during })
+      else steps.push({ wait: 0, do: kind, on: other, path: random.chance(0.3) ? path : name, during })
+    }
+    for (const each of random.chance(0.3) ? [path, random.pick(this.#trees), random.pick(this.#trees)] : [path]) steps.push({ wait: random.below(3), do: 'remove', on, path: each })
+    if (random.chance(0.25)) steps.push({ wait: random.below(120), do: 'write', on, path: `${path}/a`, text: this.#text() })
+    if (random.chance(0.15)) steps.push({ wait: random.below(60), do: 'stop', on: this.#device() })
+    else if (random.chance(0.1)) for (const how of ['pause', 'resume'] as const) steps.push({ wait: random.below(60), do: how, on: 0 })
+    else if (random.chance(0.2)) steps.push({ wait: random.below(60), do: 'cut', on, to: this.#other(on) })
     return steps
   }
 

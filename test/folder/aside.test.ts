@@ -1,0 +1,231 @@
+/** R48: directories leave the tree on the word of another device, before their ends are stated: what that may do, and what becomes of it. */
+import test from 'brittle'
+import type { FolderReport } from '../../daemon/ports.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+/** For a hint to be followed, and far less than it takes until it is given up. */
+const SOON_MS = 200
+const OPTIONS = { goneMin: 2 } as const
+const BEFORE = 'd d/a d/b d/e d/e/c g g/h top'
+
+/** Two devices with two directories. */
+async function twoDevices(options: Parameters<typeof FolderWorld.open>[0] = OPTIONS) {
+  const world = await FolderWorld.open(options, options)
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  for (const path of ['d', 'd/e', 'g']) a.user.mkdir(path)
+  for (const name of ['d/a', 'd/b', 'd/e/c', 'g/h', 'top']) a.user.write(name, `content of ${name}`)
+  await world.rest()
+  const hear = (report: Partial<FolderReport>): void => {
+    if (a.report !== null) b.reported(a.device, { ...a.report, ...report })
+  }
+  return { world, a, b, hear }
+}
+
+function gone(...paths: readonly string[]): Partial<FolderReport> {
+  return { gone: paths as PathKey[], dirty: true }
+}
+
+/** Each directory that the device hears to be gone. */
+function toldTo(device: FolderDevice): string[] {
+  const told: string[] = []
+  const reported = device.reported.bind(device)
+  device.reported = (from, report) => {
+    for (const path of report.gone ?? []) told.push(path)
+    reported(from, report)
+  }
+  return told
+}
+
+function names(device: FolderDevice): string {
+  return [...device.disk.tree.walk()].map(([path]) => path).join(' ')
+}
+
+function kept(device: FolderDevice): string[] {
+  return [...device.disk.history.values()].flatMap((node) => (node.kind === 'file' ? [node.data.toString()] : [])).sort()
+}
+
+test('R48: the directories are gone before a path of them is stated; what is never stated comes back, and nothing is stated here', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  const { length } = b.drive
+  hear(gone('d', 'g'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'top')
+  t.is(b.report?.dirty, true, 'disk and drive differ for now')
+  hear({})
+  await world.rest()
+  t.alike([names(a), names(b)], [BEFORE, BEFORE])
+  t.is(b.drive.length, length)
+  t.is(b.report?.dirty, false)
+  t.alike(kept(b), [])
+})
+
+test('R48: the device that said so falls silent, or has to ask its user first: they come back', async (t) => {
+  for (const how of ['silence', 'decision'] as const) {
+    const { world, a, b, hear } = await twoDevices()
+    const { length } = b.drive
+    hear(gone('d'))
+    await world.rest(SOON_MS)
+    t.is(names(b), 'g g/h top')
+    if (how === 'silence') a.kill()
+    else hear({ ...gone('d'), state: 'decision' as const })
+    await world.rest(how === 'silence' ? undefined : SOON_MS)
+    t.is(names(b), BEFORE, how)
+    t.is(b.drive.length, length)
+  }
+})
+
+test('R48: a deletion is told, carried out at once, and ends in history path by path, with a row for each', async (t) => {
+  const { world, a, b } = await twoDevices()
+  const told = toldTo(b)
+  a.user.remove('d')
+  await world.rest()
+  t.alike(told, ['d'])
+  t.alike([names(a), names(b)], ['g g/h top', 'g g/h top'])
+  t.alike(kept(b), ['content of d/a', 'content of d/b', 'content of d/e/c'])
+  t.is(b.disk.aside.size, 0)
+  const rows = [...b.index.history.values()].map(({ path, reason }) => `${path} ${reason}`).sort()
+  t.alike(rows, ['d/a deleted', 'd/b deleted', 'd/e/c deleted'])
+})
+
+test('R48: a kill once they are set aside: the start puts them back, and takes nothing for the doing of the user', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  const { length } = b.drive
+  hear(gone('d', 'g'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'top')
+  b.kill()
+  b.start()
+  await world.rest()
+  t.alike([names(a), names(b)], [BEFORE, BEFORE])
+  t.is(b.drive.length, length)
+})
+
+test('R48: a version that a user restores meanwhile stands afterwards, and so does the rest', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  a.user.write('d/b', 'the second')
+  await world.rest()
+  const end = new AbortController().signal
+  const { versions } = await world.whenDone(b.folder.user.history('d/b' as PathKey, end))
+  hear(gone('d'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'g g/h top')
+  const old = versions.find(({ leaf }) => leaf.kind === 'file' && leaf.size === 'content of d/b'.length)
+  if (old === undefined) return t.fail('no old version')
+  await world.whenDone(b.folder.user.restore(old, null, end))
+  t.is(b.user.read('d/b').toString(), 'content of d/b')
+  await world.rest()
+  t.alike([names(a), names(b)], [BEFORE, BEFORE])
+  t.is(a.user.read('d/b').toString(), 'content of d/b')
+})
+
+test('R48: an orderly end and a pause put them back', async (t) => {
+  for (const how of ['close', 'pause'] as const) {
+    const { world, b, hear } = await twoDevices()
+    hear(gone('d', 'g'))
+    await world.rest(SOON_MS)
+    t.is(names(b), 'top')
+    await world.whenDone(b.folder[how]())
+    t.is(names(b), BEFORE, how)
+  }
+})
+
+test('R48: what the other device does not hold, or no index knows of, keeps its directory in the tree', async (t) => {
+  const { world, a, b } = await twoDevices()
+  const report = a.report
+  a.kill()
+  await world.rest()
+  b.user.write('d/e/c', 'an edit that A has not seen')
+  await world.rest()
+  // No event told of it.
+  b.disk.tree.attach('g/new', b.disk.tree.newFile(Buffer.from('new'), 0o644))
+  b.linked(a.device)
+  if (report !== null) b.reported(a.device, { ...report, ...gone('d', 'g') })
+  await world.rest(SOON_MS)
+  t.is(names(b), 'd d/a d/b d/e d/e/c g g/h g/new top')
+})
+
+test('R48: no hint takes what is no directory, is not there, or is all there is', async (t) => {
+  const { world, b, hear } = await twoDevices({ ...OPTIONS, guard: { minimum: 3 } })
+  hear(gone('top', 'd/a', 'missing'))
+  await world.rest(SOON_MS)
+  t.is(names(b), BEFORE)
+  hear(gone('d', 'g'))
+  await world.rest(SOON_MS)
+  t.is(names(b), BEFORE, 'four of five files: the guard would ask (R27)')
+})
+
+test('R48: nor one after the other what the guard would not let go at once (R27)', async (t) => {
+  const { world, a, b, hear } = await twoDevices({ ...OPTIONS, guard: { minimum: 3 } })
+  for (const name of ['g/i', 'g/j']) a.user.write(name, `content of ${name}`)
+  // What is new within the guard's window does not count.
+  await world.rest(70_000)
+  hear(gone('g'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'd d/a d/b d/e d/e/c top', 'three of seven files')
+  hear(gone('g', 'd'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'd d/a d/b d/e d/e/c top')
+})
+
+test('R48: what somebody writes to a file that is set aside comes back, and lives everywhere', async (t) => {
+  for (const ms of [0, 1, 2, 3, 5, 8, 12, 20]) {
+    const { world, a, b } = await twoDevices()
+    const node = b.disk.tree.node('d/e/c')
+    a.user.remove('d')
+    for (let waited = 0; b.disk.aside.size === 0 && waited < 500; waited++) await world.rest(1)
+    await world.rest(ms)
+    const isThere = [...b.disk.aside.values()].length > 0
+    if (node?.kind === 'file') {
+      node.data = Buffer.from('written through a descriptor')
+      node.mtimeNs = node.ctimeNs = b.disk.tree.stamp()
+    }
+    await world.rest()
+    if (isThere && b.disk.tree.node('d') !== null) t.alike([names(a), names(b)], ['d d/e d/e/c g g/h top', 'd d/e d/e/c g g/h top'], `after ${ms} ms`)
+    const everywhere = [a, b].flatMap((device) => [...device.disk.history.values(), ...[...device.disk.tree.walk()].map(([, each]) => each)])
+    t.ok(everywhere.some((each) => each.kind === 'file' && each.data.toString() === 'written through a descriptor'), `after ${ms} ms`)
+    t.is(b.disk.aside.size, 0)
+  }
+})
+
+test('R48: what the user makes at the old place meanwhile is found, whether the directory ends or comes back', async (t) => {
+  for (const ends of [true, false]) {
+    const { world, a, b, hear } = await twoDevices()
+    hear(gone('d'))
+    await world.rest(SOON_MS)
+    b.user.mkdir('d')
+    b.user.write('d/a', 'of the user of B')
+    if (ends) a.user.remove('d')
+    else hear({})
+    await world.rest()
+    t.is(names(a), names(b))
+    for (const device of [a, b]) t.is(device.user.read('d/a').toString(), 'of the user of B')
+    t.is(b.disk.aside.size, 0)
+    if (!ends) t.ok(kept(b).includes('content of d/a'), 'what had its name is in history')
+    if (!ends) t.ok([...b.index.history.values()].some(({ path }) => (path as string) === 'd/a'), 'with a row')
+  }
+})
+
+test('R48: deleted and made again at once, whenever it is: one tree', async (t) => {
+  for (const ms of [0, 1, 5, 10, 20, 40, 80]) {
+    const { world, a, b } = await twoDevices()
+    a.user.remove('d')
+    await world.rest(ms)
+    a.user.mkdir('d')
+    a.user.write('d/a', 'made again')
+    await world.rest()
+    t.alike([names(a), names(b)], ['d d/a g g/h top', 'd d/a g g/h top'], `after ${ms} ms`)
+    t.is(b.user.read('d/a').toString(), 'made again')
+  }
+})
+
+test('R48: what the guard holds is not told (R27, R28)', async (t) => {
+  const { world, a, b } = await twoDevices({ ...OPTIONS, guard: { minimum: 3 } })
+  const told = toldTo(b)
+  a.user.remove('d')
+  a.user.remove('g')
+  await world.rest()
+  t.alike(told, [])
+  t.is(a.report?.state, 'decision')
+  t.is(names(b), BEFORE)
+})

@@ -1,0 +1,68 @@
+/** Planted bugs of directories that are set aside (R48). */
+import { by, type Mutation } from './mutation.ts'
+
+export const SETTING_ASIDE: readonly Mutation[] = [
+  {
+    bug: 'a directory is set aside on the word of another device without a look at what is in it',
+    file: 'daemon/disk/set-aside.ts',
+    find: 'if (!(await isAsKnown(roots, known, path)))',
+    replace: 'if (false)',
+    caughtBy: [by('contract/disk', 'real disk: R48: a directory that holds anything else than what is known stays where it is')]
+  },
+  {
+    bug: 'a start leaves aside what a crash left there',
+    file: 'daemon/disk/recover.ts',
+    find: 'await putBack(parts)',
+    replace: '{ paths: [] }',
+    caughtBy: [by('contract/disk', 'real disk: R48: a start puts back what a crash left aside before anything is read')]
+  },
+  {
+    bug: 'what goes back replaces what the user made under its name',
+    file: 'daemon/disk/put-back.ts',
+    find: "return moved.kind === 'placed';",
+    replace: 'return true;',
+    caughtBy: [by('contract/disk', 'real disk: R48: what the user made under the old names meanwhile stays, and what has no name any more is in history')]
+  },
+  {
+    bug: 'a directory is set aside in which somebody holds what the other device does not',
+    file: 'daemon/folder/aside-trees.ts',
+    find: 'found.add(top)',
+    replace: 'found.size',
+    caughtBy: [by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]
+  },
+  {
+    bug: 'the guard is not asked before a directory is set aside',
+    file: 'daemon/folder/aside.ts',
+    find: 'guard.wouldHold([...files, ...aside.files.values()], index.totals.files, clock.now())',
+    replace: 'false',
+    caughtBy: [by('folder/aside', 'R48: no hint takes what is no directory, is not there, or is all there is')]
+  },
+  {
+    bug: 'the guard is asked about each hint as if nothing were set aside yet',
+    file: 'daemon/folder/aside.ts',
+    find: '[...files, ...aside.files.values()]',
+    replace: 'files',
+    caughtBy: [by('folder/aside', 'R48: nor one after the other what the guard would not let go at once (R27)')]
+  },
+  {
+    bug: 'what is set aside and never stated stays there',
+    file: 'daemon/folder/aside.ts',
+    find: 'if (!aside.isDone)',
+    replace: 'if (false)',
+    caughtBy: [by('folder/aside', 'R48: the directories are gone before a path of them is stated; what is never stated comes back, and nothing is stated here')]
+  },
+  {
+    bug: 'a scan takes what is set aside for what the user deleted',
+    file: 'daemon/folder/local.ts',
+    find: 'aside.at(path) !== null || ',
+    replace: '',
+    caughtBy: [by('folder/aside', 'R48: the directories are gone before a path of them is stated; what is never stated comes back, and nothing is stated here')]
+  },
+  {
+    bug: 'what waits for the user is told to be gone',
+    file: 'daemon/folder/gone.ts',
+    find: 'directories.delete(path)',
+    replace: 'directories.has(path)',
+    caughtBy: [by('folder/gone', 'a directory of which something waits, or stands elsewhere now, is not told, nor are those above it')]
+  }
+]
