@@ -16,8 +16,8 @@ import { applyRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
-import { endHints, endsAtOnce, forgetTold, isHintDue, isHinted, tendHints, toldHints } from './folder/hints.ts'
-import { endAsideOr, followGone } from './folder/aside.ts'
+import { endHints, forgetTold, isHintDue, isHinted, tendHints, toldHints } from './folder/hints.ts'
+import { endAsideOr } from './folder/aside.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
@@ -26,6 +26,7 @@ import { isPrunable, pruneDrives } from './folder/prune.ts'
 import { forgetOverdue, hearForetold } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
+import { takeMore, takeSlice, type Flood } from './folder/more.ts'
 import { Reporter } from './folder/reporter.ts'
 import { Retries } from './folder/retries.ts'
 import { Rules } from './folder/rules.ts'
@@ -40,8 +41,6 @@ import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport } from './ports.ts'
 import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
 
-/** Paths reconciled in one go: large enough to batch the publishing, small enough to keep the cycle responsive. */
-const SLICE_PATHS = 1000
 /** The root is looked at again after this when it is not ours. */
 const RECHECK_MS = 5_000
 /** A device that could not settle is asked again after this. */
@@ -67,6 +66,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #calendar = new Calendar()
   readonly #notices: Notices
   readonly #reporter: Reporter
+  readonly #flood: Flood
   #context: FolderContext | null = null
   #standing: Standing | null = null
   #running: Promise<void> | null = null
@@ -92,6 +92,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#notices = new Notices(options.clock, this.#abort.signal)
     this.#unread = new Unread(this.#notices, (paths) => this.#mark(() => this.#work.markScan(paths)))
     this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
+    this.#flood = { sliceDeletions: options.sliceDeletions, notices: this.#notices, signal: () => this.#reading.signal, stopped: () => this.#stopped || !this.#acts.empty }
   }
 
   get id() {
@@ -316,27 +317,16 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
     if (!this.#stopped) await pruneDrives(context)
     await holdDeletions(context)
-    const dirty = this.#work.takeDirty(SLICE_PATHS, endsAtOnce(context, this.#options.sliceDeletions), this.#ends)
+    const dirty = takeSlice(context, this.#flood)
     if (dirty !== null) await this.#reconcile(context, dirty)
     if (isHinted(context) && this.#work.dirtyCount === 0) await tendHints(context)
     this.#options.onState?.()
   }
 
-  readonly #ends = (path: PathKey): boolean => this.#tally.expectsEnd(path)
-
-  /** Deletions that came in while others were carried out; null if anything else is to be done now. */
-  async #moreEnds(context: FolderContext): Promise<ReadonlySet<PathKey> | null> {
-    if (this.#stopped || !this.#acts.empty) return null
-    await followGone(context)
-    if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
-    await holdDeletions(context)
-    return this.#stopped ? null : this.#work.takeEnds(endsAtOnce(context, this.#options.sliceDeletions), this.#ends)
-  }
-
   /** No scan and no pull would find again what a failure leaves undone. */
   async #reconcile(context: FolderContext, dirty: ReadonlySet<PathKey>): Promise<void> {
     try {
-      await reconcileAndApply(context, dirty, async () => await this.#moreEnds(context))
+      await reconcileAndApply(context, dirty, async () => await takeMore(context, this.#flood))
     } catch (error) {
       this.#work.markDirty(dirty)
       throw error

@@ -14,25 +14,27 @@ import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 import { isIgnoreFile } from './rules.ts'
-import { isPlainEnd, stateEnds } from './unstated.ts'
+import { isPlainBirth, isPlainEnd, stateEnds } from './unstated.ts'
 import { LoadedView } from './view.ts'
 
 /** The closure of one slice grows with each answer; more rounds than a path can have components is a bug. */
 const MAX_LOAD_ROUNDS = 10_000
 
-/** Takes further paths of which others state the end, if there are any and nothing else comes first. */
-export type MoreEnds = () => Promise<ReadonlySet<PathKey> | null>
+/** Takes further paths to be done before anything is stated, if there are any and nothing else comes first. */
+export type More = () => Promise<ReadonlySet<PathKey> | null>
 
-export async function reconcileAndApply(context: FolderContext, marked: ReadonlySet<PathKey>, more: MoreEnds): Promise<void> {
+export async function reconcileAndApply(context: FolderContext, marked: ReadonlySet<PathKey>, more: More): Promise<void> {
   const { ports, unstated, work } = context
   const taken = new Set<PathKey>()
   try {
     await reconcileSlice(context, marked)
     while (unstated.mayWait(ports.clock.now())) {
-      const ends = await more()
-      if (ends === null) break
-      for (const path of ends) taken.add(path)
-      await reconcileSlice(context, ends)
+      const paths = await more()
+      if (paths === null) break
+      for (const path of paths) taken.add(path)
+      // What happens next to such a path may be anything.
+      if (unstated.hasAny(paths)) await stateEnds(context)
+      await reconcileSlice(context, paths)
     }
   } catch (error) {
     work.markDirty(taken)
@@ -144,6 +146,8 @@ class Execution {
   #left: readonly Step[]
   readonly #outcomes = new Map<PathKey, Outcome>()
   #unpublished: Change[] = []
+  /** All of that may be stated later. */
+  #mayWait = true
   readonly #justDone = new Map<PathKey, Entry>()
   /** Paths that end, whose file another path of the plan gets → that path. */
   readonly #givers = new Map<PathKey, PathKey>()
@@ -180,7 +184,7 @@ class Execution {
     }
     // An end that the move before it has brought about is stated in any case.
     for (const step of this.#left) if (this.#given.has(step.resolution.path)) this.#adopt(step, null)
-    this.#keepEnds()
+    await this.#stateLater()
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
   }
@@ -390,7 +394,8 @@ class Execution {
 
   async #knownList(entry: Entry): Promise<ContentList | null> {
     if (entry.kind !== 'file') return null
-    return (await this.#context.ports.index.content(entry.cid))?.list ?? this.#context.fetcher.listOf(entry.cid)
+    const { fetcher, ports, unstated } = this.#context
+    return (await ports.index.content(entry.cid))?.list ?? unstated.listOf(entry.cid) ?? fetcher.listOf(entry.cid)
   }
 
   /** Our statement is the target already: nothing to do, and whatever waited for it may go on. */
@@ -493,17 +498,32 @@ class Execution {
   #done(step: Step, change: Change): void {
     this.#outcomes.set(change.path, 'done')
     this.#unpublished.push(change)
+    this.#mayWait &&= isPlainEnd(change) || this.#isAgreed(step, change)
     this.#justDone.set(change.path, change.row.entry)
     if (isIgnoreFile(change.path)) this.#context.work.markRules()
     if ((step.action.kind === 'write' || step.action.kind === 'move') && change.row.entry.kind === 'file') this.#context.fetcher.consumed(change.row.entry.cid)
     this.#context.fetcher.keep(change.path, null)
   }
 
-  /** Of nothing but deletions the statements wait a moment for further ones. */
-  #keepEnds(): void {
-    const { moving, ports, unstated } = this.#context
-    if (moving.current !== null || !this.#unpublished.every(isPlainEnd)) return
+  /** It came to be just as another device states it, and nothing else follows from it or waits for it. */
+  #isAgreed({ resolution }: Step, change: Change): boolean {
+    const { blocked, copyBases, followers, guard } = this.#context
+    const { path, target, copies, copyOf, toHistory } = resolution
+    if (!isPlainBirth(change) || copies.length > 0 || copyOf !== null || toHistory.length > 0 || copyBases.size > 0) return false
+    if (isIgnoreFile(path) || blocked.has(path) || followers.has(path) || guard.isRecalled(path)) return false
+    return this.#view.remotes(path).some(({ entry }) => sameEntry(entry, target))
+  }
+
+  /** Of nothing but deletions, or what is new, the statements wait a moment for what else comes in. */
+  async #stateLater(): Promise<void> {
+    const { aside, moving, ports, tally, unstated } = this.#context
+    if (moving.current !== null || !this.#mayWait || this.#unpublished.length === 0) return
+    // R48: what was set aside is held against rows.
+    if (aside.active && this.#unpublished.some(({ row }) => row.entry.kind !== 'tombstone')) return
+    // What is stated of a path follows what was stated before.
+    if (unstated.hasAny(this.#unpublished.map(({ path }) => path))) await stateEnds(this.#context)
     unstated.keep(this.#unpublished, ports.clock.now())
+    for (const { path } of this.#unpublished) tally.settle(path)
     this.#unpublished = []
   }
 
@@ -511,6 +531,7 @@ class Execution {
     if (this.#unpublished.length === 0) return
     const changes = this.#unpublished
     this.#unpublished = []
+    this.#mayWait = true
     // In the order done: the end of a directory after what was in it.
     await stateEnds(this.#context)
     const unreadable = await commit(this.#context, changes)

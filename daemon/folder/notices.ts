@@ -35,6 +35,22 @@ export class Notices {
     cancel()
   }
 
+  /** Resolves after this time, or when the folder ends. */
+  async pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(ms, () => {
+        this.#end.removeEventListener('abort', done)
+        resolve()
+      })
+      const done = (): void => {
+        cancel()
+        resolve()
+      }
+      this.#end.addEventListener('abort', done, { once: true })
+      if (this.#end.aborted) done()
+    })
+  }
+
   notify(): void {
     for (const waiter of [...this.#waiters]) waiter()
   }

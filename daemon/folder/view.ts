@@ -57,7 +57,7 @@ export class LoadedView implements TreeView {
     const { index } = this.#context.ports
     for (const directory of directories) {
       const [own, remote] = await Promise.all([index.children(directory), index.remoteChildren(directory)])
-      this.#children.set(directory, new Set([...own.keys(), ...remote]))
+      this.#children.set(directory, new Set([...own.keys(), ...remote, ...this.#context.unstated.children(directory)]))
     }
   }
 }

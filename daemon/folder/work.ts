@@ -36,6 +36,18 @@ export class Work {
     return this.#all || this.#paths.has(path)
   }
 
+  /** Something is due that goes before all that is to be carried out. */
+  get urgent(): boolean {
+    return this.#rules || this.#moves || this.#dirty.has(IGNORE_FILE)
+  }
+
+  /** As `localDoubt`, for more than these. */
+  isInDoubtBeyond(known: (path: PathKey) => boolean): boolean {
+    if (this.#all) return true
+    for (const path of this.#paths) if (!known(path)) return true
+    return false
+  }
+
   get pullDue(): boolean {
     return this.#pull
   }

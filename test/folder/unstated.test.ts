@@ -1,7 +1,8 @@
-/** Deletions of others: all that is there to be done is done before any of it is stated, and whatever comes in between loses nothing. */
+/** Deletions and new files of others: all that is there to be done is done before any of it is stated, and whatever comes in between loses nothing. */
 import test from 'brittle'
 import { pullAll } from '../../daemon/folder/pull.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
+import type { RecentChunks } from '../../daemon/folder/recent-chunks.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 const FILES = 60
@@ -148,4 +149,100 @@ test('R27: what is deleted here already and not stated yet is no deletion that c
   await made.rest(100_000)
   t.is(b.files().length, FILES - 1)
   t.ok(inSync([a, b]))
+})
+
+/** New files come to `b`, and once there are so many something happens. */
+async function newFiles(devices: number, count: number, act: (a: FolderDevice, b: FolderDevice, c: FolderDevice) => void) {
+  const made = await FolderWorld.open(...Array.from({ length: devices }, () => ({})))
+  const [a, b, c] = made.devices as [FolderDevice, FolderDevice, FolderDevice]
+  const stated: number[] = []
+  b.drive.onAppend = () => {
+    stated.push(b.files().length)
+    made.network.grew(b.device)
+  }
+  const { onChange } = b.disk
+  let done = false
+  b.disk.onChange = (paths) => {
+    onChange(paths)
+    if (done || b.files().length < count) return
+    done = true
+    act(a, b, c)
+  }
+  a.user.mkdir('d')
+  for (let i = 0; i < FILES; i++) a.user.write(`d/${i}`, `file ${i}`)
+  return { made, a, b, c, stated }
+}
+
+const NAMES = Array.from({ length: FILES }, (_, i) => `d/${i}`).toSorted()
+
+test('new files and their directory are there before any of them is stated', async (t) => {
+  const { made, a, b, stated } = await newFiles(2, FILES, () => undefined)
+  await made.rest()
+  t.is(stated[0], FILES)
+  t.alike(b.files().toSorted(), NAMES)
+  t.ok(inSync([a, b]))
+})
+
+test('R49: what the user makes of a new file before it is stated is its next version', async (t) => {
+  for (const forgotten of [false, true]) {
+    let recent = null as RecentChunks | null
+    const { made, a, b } = await newFiles(2, FILES, () => {
+      if (forgotten) recent?.clear()
+      b.user.write('d/3', 'edited')
+      b.user.remove('d/4')
+      b.user.rename('d/5', 'e')
+    })
+    await made.whenDone(b.folder.act(async (context) => void (recent = context.recent)))
+    await made.rest(100_000)
+    const expected = [...NAMES.filter((name) => name !== 'd/4' && name !== 'd/5'), 'e']
+    t.alike([a.files().toSorted(), b.files().toSorted()], [expected, expected], 'no conflict')
+    t.alike([a.user.read('d/3').toString(), a.user.read('e').toString()], ['edited', 'file 5'])
+    t.ok(inSync([a, b]))
+  }
+})
+
+test('a kill between new files and their statements', async (t) => {
+  for (const count of [1, FILES / 2, FILES]) {
+    const { made, a, b } = await newFiles(2, count, () => b.kill())
+    await made.rest()
+    t.absent(b.running)
+    b.start()
+    await made.rest(100_000)
+    t.alike([a.files().toSorted(), b.files().toSorted()], [NAMES, NAMES])
+    t.alike([a.disk.history.size, b.disk.history.size], [0, 0], 'nothing was replaced')
+    t.ok(inSync([a, b]))
+  }
+})
+
+test('what its author does to a new file before it is stated here', async (t) => {
+  const { made, a, b } = await newFiles(2, FILES, () => {
+    a.user.write('d/3', 'edited')
+    a.user.remove('d/4')
+    a.user.rename('d/5', 'e')
+  })
+  await made.rest(100_000)
+  const expected = [...NAMES.filter((name) => name !== 'd/4' && name !== 'd/5'), 'e']
+  t.alike([a.files().toSorted(), b.files().toSorted()], [expected, expected])
+  t.is(b.user.read('d/3').toString(), 'edited')
+  t.ok(inSync([a, b]))
+})
+
+test('a directory that ends before its new files are stated', async (t) => {
+  for (const count of [1, FILES]) {
+    const { made, a, b } = await newFiles(2, count, () => a.user.remove('d'))
+    await made.rest(100_000)
+    t.alike([a.files(), b.files(), b.disk.tree.node('d')], [[], [], null])
+    t.ok(inSync([a, b]))
+  }
+})
+
+test('what another device made and took along is had from who has not stated it yet', async (t) => {
+  const { made, a, b, c } = await newFiles(3, FILES, () => a.kill())
+  await made.rest(100_000)
+  t.absent(a.running)
+  t.alike([b, c].map((device) => device.files().toSorted()), [NAMES, NAMES])
+  t.ok(inSync([b, c]))
+  a.start()
+  await made.rest(100_000)
+  t.ok(inSync([a, b, c]))
 })

@@ -7,6 +7,7 @@ import { DRIVE_MUTATIONS } from './drive-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
 import { SETTING_ASIDE } from './setting-aside.ts'
+import { STATEMENT_MUTATIONS } from './statement-mutations.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   // ------------------------------------------------------------------------------------------- disk
@@ -509,7 +510,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'what is deleted in one moment is never stated',
     file: 'daemon/folder/unstated.ts',
-    find: 'await commit(context, changes);',
+    find: 'await keepRows(context, changes, new Set(await commit(context, changes)))',
     replace: '',
     caughtBy: [by('folder/unstated', 'a kill between the deletions and their statements: what is in history is listed, by its path and as what it was')]
   },
@@ -535,5 +536,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
   },
   ...DRIVE_MUTATIONS,
-  ...FETCH_MUTATIONS
+  ...FETCH_MUTATIONS,
+  ...STATEMENT_MUTATIONS
 ]

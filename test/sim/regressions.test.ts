@@ -342,3 +342,21 @@ well(
   ],
   { seed: 12089, weather: { ...CLEAR, slowCalls: 0.2, skewMs: 3_600_000, disorder: 0 } }
 )
+
+well(
+  'a file that is not stated yet loses its name to a directory',
+  3,
+  [
+    { wait: 0, do: 'write', on: 1, path: 'x/y/z', text: 't3' },
+    { wait: 0, do: 'clock', on: 0, by: -3_600_000 }
+  ],
+  {
+    seed: 280,
+    weather: { ...CLEAR, disorder: 0 },
+    before: [
+      { wait: 1, do: 'rename', on: 2, path: 'x/y', to: 'x/y/z' },
+      { wait: 1, do: 'write', on: 0, path: 'd/b.txt', text: 't1' },
+      { wait: 1, do: 'write', on: 1, path: 'd', text: 't2' }
+    ]
+  }
+)
