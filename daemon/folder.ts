@@ -17,7 +17,7 @@ import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { endHints, forgetTold, isHintDue, isHinted, tendHints, toldHints } from './folder/hints.ts'
-import { endAsideOr } from './folder/aside.ts'
+import { endAside, endAsideOr } from './folder/aside.ts'
 import { reconcileAndApply } from './folder/merge.ts'
 import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
@@ -455,9 +455,12 @@ export class Folder extends Resource implements FolderInbox {
   /** See folder/check.ts. Rejects with FOLDER_HALTED where nothing may be changed now. */
   async check(repair: boolean, signal: AbortSignal): Promise<CheckReport> {
     const { context, end } = this.#checkable(signal)
+    const whole = async (): Promise<void> => await this.act(endAside)
+    await whole()
     // What a scan notices is no finding.
     await this.scan(false, end)
     const rest = async (): Promise<void> => {
+      await whole()
       await this.settled(end)
       await this.#notices.nextWithin(CONFIRM_MS)
       await this.settled(end)

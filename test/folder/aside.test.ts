@@ -229,3 +229,13 @@ test('R48: what the guard holds is not told (R27, R28)', async (t) => {
   t.is(a.report?.state, 'decision')
   t.is(names(b), BEFORE)
 })
+
+test('R48: the checker looks at a tree that is as the rows say, and so at none of which a part is set aside', async (t) => {
+  const { world, b, hear } = await twoDevices()
+  hear(gone('d'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'g g/h top')
+  const { findings } = await world.whenDone(b.folder.check(false, new AbortController().signal))
+  t.alike(findings, [])
+  t.is(names(b), BEFORE)
+})
