@@ -71,5 +71,12 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     find: 'await this.act(endAside)',
     replace: 'undefined',
     caughtBy: [by('folder/aside', 'R48: the checker looks at a tree that is as the rows say, and so at none of which a part is set aside')]
+  },
+  {
+    bug: 'what somebody wrote into a directory that is set aside is an old version where its name is taken',
+    file: 'daemon/folder/aside.ts',
+    find: 'await showEdited(context, path, name)',
+    replace: 'undefined',
+    caughtBy: [by('sim/regressions', 'what is written into a directory that is set aside, and whose name the user gives to a file, stands under a name of its own')]
   }
 ]

@@ -3,7 +3,7 @@ import { stripConflict } from '../../daemon/sync/conflict.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import { createIgnore, type IgnoreRules } from '../../daemon/sync/ignore.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
-import { IGNORE_FILE } from '../../daemon/sync/path.ts'
+import { IGNORE_FILE, isBelow } from '../../daemon/sync/path.ts'
 import { cut, microseconds } from '../fakes/disk-scan.ts'
 import type { DiskStore } from '../fakes/disk-store.ts'
 import { joinPath, nameOf, parentOf, type FakeNode, type FakeTree } from '../fakes/tree.ts'
@@ -85,14 +85,15 @@ function entryContentOf(node: FakeNode): string {
   return node.kind === 'file' ? cut(node.data).cid : node.kind === 'symlink' ? node.target : node.kind
 }
 
-/** Every path was named by a user, or is a conflict copy beside such a path. */
+/** Every path was named by a user, or is a conflict copy beside such a path, or above it where its directory is gone. */
 export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   const bases = new Set([...ledger.paths].map((path) => stripConflict(path as PathKey)))
   const strays: string[] = []
   for (const [path] of device.disk.tree.walk()) {
     const base = stripConflict(path as PathKey)
     const isCut = base !== path && Buffer.byteLength(nameOf(path)) > CUT_FROM_BYTES
-    if (!ledger.paths.has(path) && !bases.has(base) && !isCut) strays.push(`stray on ${device.name}: ${path}`)
+    const isAbove = base !== path && [...bases].some((named) => nameOf(named) === nameOf(base) && isBelow(named, parentOf(base) as PathKey))
+    if (!ledger.paths.has(path) && !bases.has(base) && !isCut && !isAbove) strays.push(`stray on ${device.name}: ${path}`)
   }
   if (device.disk.aside.size > 0) strays.push(`${device.name} has directories that are set aside still`)
   if (device.disk.limbo.size > 0) strays.push(`${device.name} has displaced files that are in no history`)

@@ -360,3 +360,23 @@ well(
     ]
   }
 )
+
+well(
+  'what is written into a directory that is set aside, and whose name the user gives to a file, stands under a name of its own',
+  2,
+  [
+    { wait: 0, do: 'rest' },
+    { wait: 0, do: 'write-aside', on: 1, nth: 1, text: 't12.......................................', during: 18 },
+    { wait: 0, do: 'remove', on: 0, path: 'd/e' },
+    { wait: 106, do: 'write', on: 0, path: 'd/e/a', text: 't13' },
+    { wait: 0, do: 'replace', on: 1, path: 'd/e', text: 't15' }
+  ],
+  {
+    seed: 3804,
+    weather: { lostHints: 0.5, slowCalls: 0.2, maxDelayMs: 0, nacks: 0, lies: 0, skewMs: 3_600_000, disorder: 0, foretells: false, tellsGone: true },
+    before: [
+      { wait: 1, do: 'write', on: 0, path: 'd/e/g', text: 't4' },
+      { wait: 1, do: 'write', on: 0, path: 'p/q/a', text: 't9...................................' }
+    ]
+  }
+)
