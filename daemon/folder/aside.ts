@@ -175,18 +175,6 @@ export async function endAsideOr(context: FolderContext): Promise<void> {
 
 async function giveBack(context: FolderContext): Promise<void> {
   const { kept } = await context.ports.disk.putBack()
-  if (kept.length === 0) return
   // The user gave their names to something else meanwhile.
-  for (const { path, name } of kept) await showEdited(context, path, name)
-  await listUnlisted(context, 'recent')
-}
-
-/** Somebody had it open and wrote to it: that is no old version, and stands under a name of its own (R35). */
-async function showEdited({ ports: { disk, index, log }, work }: FolderContext, path: PathKey, name: string): Promise<void> {
-  const entry = (await index.row(path))?.entry
-  if (entry?.kind !== 'file') return
-  const outcome = await disk.recheck(name, path, entry)
-  if (outcome.kind !== 'stray') return
-  log.warn({ path, at: outcome.at }, 'somebody wrote to a file that another device had deleted, and its name is taken; what was written stands under another')
-  work.markScan(outcome.at === null ? [path] : [path, outcome.at])
+  if (kept.length > 0) await listUnlisted(context, 'recent')
 }

@@ -2,7 +2,8 @@
  * What stands in history without a row: a crash came between the move and its statement, or the index is new, or older. It gets the row
  * that it would have had, from what was written down before it moved, and, as long as the index knows the path as it was, with the
  * version that it had. Where nothing was written down (it is not from a sync, or the disk was full) it stays as it is: retention ends
- * it like the rest, and the checker tells of it.
+ * it like the rest, and the checker tells of it. What somebody who had it open wrote to it meanwhile is no old version, and stands under
+ * a name of its own (R35).
  */
 import type { KeptNote, Row } from '../ports.ts'
 import { RESCAN_MS } from '../../base/limits.ts'
@@ -27,7 +28,9 @@ export async function listUnlisted(context: FolderContext, which: 'recent' | 'al
   const names = await context.ports.disk.recentHistory(which === 'all' ? Number.MAX_SAFE_INTEGER : RESCAN_MS)
   let listed = 0
   for (let start = 0; start < names.length && !context.signal.aborted; start += NAMES_AT_ONCE) {
-    listed += await listSome(context, await unlistedOf(context, names.slice(start, start + NAMES_AT_ONCE)))
+    const unlisted = await unlistedOf(context, names.slice(start, start + NAMES_AT_ONCE))
+    // An index that is lost or older does not say what was written since.
+    listed += await listSome(context, which === 'all' ? unlisted : await withoutEdited(context, unlisted))
   }
   if (listed > 0) context.ports.log.info({ files: listed }, 'old versions that were in history and not listed are listed now')
   return listed
@@ -56,6 +59,27 @@ export async function listSome(context: FolderContext, names: readonly string[])
   }
   await batch.flush()
   return listed
+}
+
+/** Shows what was written to after the index had seen it. */
+async function withoutEdited(context: FolderContext, names: readonly string[]): Promise<readonly string[]> {
+  const notes = names.length === 0 ? [] : await context.ports.disk.historyNotes(names)
+  const rest: string[] = []
+  for (const [i, name] of names.entries()) {
+    const note = notes[i] ?? null
+    if (note === null || !(await isShown(context, name, note))) rest.push(name)
+  }
+  return rest
+}
+
+async function isShown({ ports: { disk, index, log }, work }: FolderContext, name: string, { path, seen }: KeptNote): Promise<boolean> {
+  const row = await index.row(path)
+  if (row?.entry.kind !== 'file' || row.seen === null || row.seen.ino !== seen.ino) return false
+  const outcome = await disk.recheck(name, path, row.entry)
+  if (outcome.kind !== 'stray') return false
+  log.warn({ path, at: outcome.at }, 'somebody wrote to a file after a sync had taken it away; what was written stands under a name of its own')
+  work.markScan(outcome.at === null ? [path] : [path, outcome.at])
+  return true
 }
 
 async function versionOf(context: FolderContext, name: string, note: KeptNote): Promise<Found | null> {

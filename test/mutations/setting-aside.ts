@@ -74,9 +74,9 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   },
   {
     bug: 'what somebody wrote into a directory that is set aside is an old version where its name is taken',
-    file: 'daemon/folder/aside.ts',
-    find: 'await showEdited(context, path, name)',
-    replace: 'undefined',
+    file: 'daemon/folder/unlisted.ts',
+    find: '!(await isShown(context, name, note))',
+    replace: 'true',
     caughtBy: [by('sim/regressions', 'what is written into a directory that is set aside, and whose name the user gives to a file, stands under a name of its own')]
   }
 ]
