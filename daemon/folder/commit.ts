@@ -64,10 +64,12 @@ async function publishBatch(context: FolderContext, changes: readonly Change[], 
   const unreadable: PathKey[] = []
   for (const [i, change] of changes.entries()) {
     const result = published[i] as Published
+    // What an apply displaced is in history, whatever becomes of what it put there.
+    if (change.kept !== null) recordHistory(context, batch, change, change.kept, displaced[i] ?? null, clock.now())
     if (result.kind === 'unreadable') unreadable.push(change.path)
     else {
       done.push(change)
-      record(context, batch, change, result.blob, displaced[i] ?? null, clock.now())
+      record(batch, change, result.blob)
     }
   }
   await compareWithDevices(context, batch, done)
@@ -126,10 +128,9 @@ export function readerOf(context: FolderContext): ReadChunk {
   }
 }
 
-function record(context: FolderContext, batch: IndexBatch, change: Change, blob: BlobRange | null, displaced: ContentList | null, now: number): void {
+function record(batch: IndexBatch, change: Change, blob: BlobRange | null): void {
   batch.putRow(change.path, change.row)
   const old = cidOf(change.before)
-  if (change.kept !== null) recordHistory(context, batch, change, change.kept, displaced, now)
   if (change.list !== null) batch.putContent(change.list, { area: 'tree', path: change.path }, blob)
   if (old !== null && old !== change.list?.cid) batch.delPlace(old, { area: 'tree', path: change.path })
 }

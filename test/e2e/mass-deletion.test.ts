@@ -1,5 +1,5 @@
 /** R27 to R29 with real daemons: a mass deletion waits at its source, or where it arrives; approve and reject end it. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
 import type { Result } from '../../rpc/schema.ts'
 import { createDevices, pair, type Device } from './harness.ts'
@@ -30,6 +30,11 @@ async function guardedPair(t: Assert, guarded: readonly string[]): Promise<[Devi
   return [a, b]
 }
 
+/** In one moment: of a removal that is looked at while it goes on, the first part is no mass deletion yet, and goes. */
+async function dropDirectory(device: Device): Promise<void> {
+  await rename(device.path('d'), device.beside(`d-${performance.now()}`))
+}
+
 async function count(device: Device): Promise<number> {
   return await readdir(device.path('d')).then((names) => names.length, () => 0)
 }
@@ -47,7 +52,7 @@ async function waitDecision(device: Device): Promise<FolderStatus> {
 
 test('R28: held at the source, found again after a restart, approved', { timeout: TIMEOUT_MS }, async (t) => {
   const [a, b] = await guardedPair(t, ['a', 'b'])
-  await rm(a.path('d'), { recursive: true })
+  await dropDirectory(a)
   const { reason } = await waitDecision(a)
   t.is(reason?.code, 'mass-deletion')
   t.ok(reason?.message.includes('p2psync approve docs'), reason?.message)
@@ -70,7 +75,7 @@ test('R28: held at the source, found again after a restart, approved', { timeout
 
 test('R28: rejected at the source, the files come back', { timeout: TIMEOUT_MS }, async (t) => {
   const [a, b] = await guardedPair(t, ['a'])
-  await rm(a.path('d'), { recursive: true })
+  await dropDirectory(a)
   await waitDecision(a)
   t.is((await a.cli('reject', 'docs')).code, 0)
   const tree = await waitEqual([a.path(), b.path()], 30_000, async () => (await count(a)) === FILES)
@@ -82,7 +87,7 @@ test('R28: rejected at the source, the files come back', { timeout: TIMEOUT_MS }
 
 test('R29: held where it arrives, rejected there, lives everywhere; then approved there', { timeout: TIMEOUT_MS }, async (t) => {
   const [a, b] = await guardedPair(t, ['b'])
-  await rm(a.path('d'), { recursive: true })
+  await dropDirectory(a)
   const { reason } = await waitDecision(b)
   t.is(reason?.code, 'mass-deletion')
   t.is(await count(b), FILES)
@@ -93,7 +98,7 @@ test('R29: held where it arrives, rejected there, lives everywhere; then approve
   await waitEqual([a.path(), b.path()], 30_000, async () => (await count(a)) === FILES)
   t.is((await b.cli('sync', '--timeout', '200s')).code, 0)
 
-  await rm(a.path('d'), { recursive: true })
+  await dropDirectory(a)
   await waitDecision(b)
   t.is((await b.cli('approve', 'docs')).code, 0)
   await waitEqual([a.path(), b.path()], 30_000, async () => (await count(b)) === 0)

@@ -22,5 +22,12 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'list.chunks.length <= 1',
     replace: 'true',
     caughtBy: [by('folder/pull', 'new files come to a device that has nothing at their paths')]
+  },
+  {
+    bug: 'what an apply displaced is listed only where what it put there could be stated',
+    file: 'daemon/folder/commit.ts',
+    find: 'if (change.kept !== null)',
+    replace: "if (change.kept !== null && result.kind !== 'unreadable')",
+    caughtBy: [by('sim/regressions', 'what an apply displaced is listed though what it put there cannot be read, and so is not stated')]
   }
 ]

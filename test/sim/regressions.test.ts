@@ -380,3 +380,18 @@ well(
     ]
   }
 )
+
+well(
+  'what an apply displaced is listed though what it put there cannot be read, and so is not stated',
+  2,
+  [
+    { wait: 0, do: 'cut', on: 1, to: 0 },
+    { wait: 3274, do: 'write', on: 1, path: 'd/e', text: 't3' },
+    { wait: 0, do: 'mend', on: 1, to: 0 },
+    { wait: 0, do: 'replace', on: 0, path: 'x/y', text: 't6' },
+    { wait: 2006, do: 'deny', on: 0, path: 'x/y' },
+    { wait: 0, do: 'write', on: 1, path: 'x/y', text: 't8...........................' },
+    { wait: 270, do: 'deny', on: 1, path: 'g' }
+  ],
+  { seed: 18353, weather: { ...CLEAR, disorder: 0, foretells: false, tellsGone: true } }
+)
