@@ -1,6 +1,6 @@
 /** What every `Disk` must do, by the words of daemon/ports.ts. Runs on the fake and on the real one. */
 import test, { type Assert } from 'brittle'
-import { type Check, MemoryTree, absorb, apply, content, create, haltCode, key, scan, seen, someTree, stage, wholeContent } from './disk-helpers.ts'
+import { type Check, MemoryTree, absorb, apply, content, create, haltCode, inMicroseconds, key, scan, seen, someTree, stage, wholeContent } from './disk-helpers.ts'
 import { applyingFiles, applyingOthers, refusing } from './disk-applying.ts'
 import type { DiskBench } from './disk-bench.ts'
 import { settingAside } from './disk-aside.ts'
@@ -188,7 +188,7 @@ function staging(check: Check): void {
     const op = create('a', list)
     t.is((await apply(bench, op))[0]?.kind, 'done')
     const stat = await bench.user.stat('a')
-    t.alike([(stat?.mode ?? 0) & 0o777, stat?.mtimeNs], [op.mode, op.mtime])
+    t.alike([(stat?.mode ?? 0) & 0o777, inMicroseconds(stat)], [op.mode, op.mtime])
   })
 
   check('staged contents that nobody wants are dropped', async (t, bench) => {
