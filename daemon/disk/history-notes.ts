@@ -22,7 +22,8 @@ import { close, fdatasync, fstat, isGone, lstatOrNull, open, readFully, READ_FLA
 
 const VERSION = 1
 const NOTES = /^\d{4}-\d\d-\d\dT\d\d\.paths$/
-const APPEND_FLAGS = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW
+/** O_APPEND: operations of one batch may ask at once, and none may write over another's lines. */
+const APPEND_FLAGS = fs.constants.O_WRONLY | fs.constants.O_APPEND | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW
 const READ_BYTES = 256 * 1024
 /** No line of ours is longer: a path, with each of its characters escaped. */
 const MAX_LINE_BYTES = 64 * 1024

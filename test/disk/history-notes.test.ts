@@ -2,8 +2,12 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import { applyOne, directoryOp, openFolder, removeOp, scan, type Folder } from './tree.ts'
+import { applyOne, directoryOp, FOLDER, openFolder, removeOp, scan, type Folder } from './tree.ts'
+import { silentLog } from '../../base/log.ts'
+import { HistoryNotes } from '../../daemon/disk/history-notes.ts'
+import { Roots } from '../../daemon/disk/roots.ts'
 import type { KeptNote } from '../../daemon/ports.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
 
 const NOW = new Date('2026-03-01T11:22:33.444Z')
 const HOUR = '2026-03-01T11'
@@ -115,4 +119,15 @@ test('what a crash left in staging has the path of the inode that was noted last
   await folder.disk.recover()
   const [[, note] = []] = [...(await notes(folder))]
   t.alike([note?.path, note?.reason, note?.at], ['deep/doc', 'deleted', NOW.getTime()])
+})
+
+test('notes that are asked for at once are all written down', async (t) => {
+  const { root } = await opened(t)
+  const roots = new Roots({ root, folder: FOLDER, owner: null })
+  t.teardown(async () => await roots.close())
+  const history = new HistoryNotes(roots, silentLog)
+  const paths = Array.from({ length: 40 }, (_each, i) => `path ${i}` as PathKey)
+  await Promise.all(paths.map(async (path) => await history.reserve([{ path, reason: 'recovered', ino: null }], NOW)))
+  const lines = fs.readFileSync(join(root, '.p2psync/history', `${HOUR}.paths`), 'utf8').split('\n').filter((line) => line !== '')
+  t.alike(lines.map((line) => (JSON.parse(line) as unknown[])[5]).sort(), [...paths].sort())
 })

@@ -535,6 +535,13 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'false',
     caughtBy: [by('disk/recover', 'a copy of ours that was cut short is no history')]
   },
+  {
+    bug: 'notes of history that are made at once are written over each other',
+    file: 'daemon/disk/history-notes.ts',
+    find: 'fs.constants.O_APPEND | ',
+    replace: '',
+    caughtBy: [by('disk/history-notes', 'notes that are asked for at once are all written down')]
+  },
   ...DRIVE_MUTATIONS,
   ...FETCH_MUTATIONS,
   ...STATEMENT_MUTATIONS
