@@ -20,6 +20,8 @@ import { at, self, type Roots } from './roots.ts'
 import { toSeen } from './seen.ts'
 import { close, fdatasync, fstat, isGone, lstatOrNull, open, readFully, READ_FLAGS, readNames, writeFully } from './sys.ts'
 
+/** The path of bytes of which nothing else is known. */
+export const RECOVERED = 'recovered' as PathKey
 const VERSION = 1
 const NOTES = /^\d{4}-\d\d-\d\dT\d\d\.paths$/
 /** O_APPEND: operations of one batch may ask at once, and none may write over another's lines. */

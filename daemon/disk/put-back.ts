@@ -9,7 +9,7 @@ import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import { moveToHistory, namesIn } from './history.ts'
-import type { HistoryNotes } from './history-notes.ts'
+import { RECOVERED, type HistoryNotes } from './history-notes.ts'
 import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { at, self, WalkError, type Roots } from './roots.ts'
 import { dropBatch, syncReadable } from './set-aside.ts'
@@ -30,7 +30,6 @@ interface Result {
 
 /** A note names at most a few hundred paths. */
 const MAX_NOTE_BYTES = 4 * 1024 * 1024
-const RECOVERED = 'recovered' as PathKey
 
 /** Throws what keeps something from going back: it stands where it was, and the next try goes on. */
 export async function putBack(parts: PutBackParts): Promise<PutBack> {

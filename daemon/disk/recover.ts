@@ -10,7 +10,7 @@ import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
-import type { HistoryNotes } from './history-notes.ts'
+import { RECOVERED, type HistoryNotes } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
@@ -31,8 +31,6 @@ export interface RecoverParts {
 
 const NOTE = '.json'
 const MAX_NOTE_BYTES = 16 * 1024
-/** Of bytes of which nothing else is known. */
-export const RECOVERED = 'recovered' as PathKey
 
 /** @returns tree paths that were put right. Throws if the root is not ours or cannot be read. */
 export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> {

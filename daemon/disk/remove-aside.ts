@@ -2,20 +2,19 @@
  * The operation `remove` of something that was set aside (R48). No name of it is in the tree, so that what is not as expected has none to
  * go back to: it stays, and goes back with the rest.
  */
-import type { ApplyOp, ApplyResult, AsidePlace } from '../ports.ts'
+import type { ApplyResult, AsidePlace } from '../ports.ts'
 import { nameOf, parentOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { Prepared } from './atomic.ts'
 import { changed, type Batch } from './batch.ts'
-import { moveToHistory } from './history.ts'
+import type { HistorySlot } from './history.ts'
 import { ASIDE_DIR } from './layout.ts'
 import { isNotEmpty } from './place.ts'
+import { removeLeaf, type Removing } from './remove-leaf.ts'
 import { at, type Directory } from './roots.ts'
 import { kindOfMode } from './seen.ts'
 import { dropBatch } from './set-aside.ts'
-import { isGone, lstat, lstatOrNull, rmdir } from './sys.ts'
-
-type Removing = Extract<ApplyOp, { readonly kind: 'remove' }>
+import { isGone, lstatOrNull, rmdir, type Stat } from './sys.ts'
 
 export async function removeAside(batch: Batch, op: Removing, aside: AsidePlace): Promise<ApplyResult> {
   const place = `${ASIDE_DIR}/${aside.name}${op.path.slice(aside.path.length)}` as PathKey
@@ -23,7 +22,7 @@ export async function removeAside(batch: Batch, op: Removing, aside: AsidePlace)
     const name = nameOf(place)
     const before = await lstatOrNull(at(parent, name))
     if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)
-    if (kindOfMode(op.expect.mode) !== 'directory') return await removeLeaf(batch, op, parent, name)
+    if (kindOfMode(op.expect.mode) !== 'directory') return await removeLeaf(batch, op, parent, name, async (slot, stat) => await returned(batch, op, slot, stat, parent, name))
     return await removeDirectory(batch, op, aside, parent, name)
   })
 }
@@ -46,28 +45,9 @@ async function removeDirectory(batch: Batch, op: Removing, aside: AsidePlace, pa
   return { kind: 'done', seen: null, kept: null }
 }
 
-async function removeLeaf(batch: Batch, op: Removing, parent: Directory, name: string): Promise<ApplyResult> {
-  const { displaced, roots, hooks, mover } = batch.parts
-  const slot = batch.slot(op)
-  await hooks.beforeMove?.(op.path)
-  try {
-    await moveToHistory(roots, parent, name, slot)
-  } catch (error) {
-    if (isGone(error)) return changed(op.path)
-    throw error
-  }
-  batch.touched.add(parent.path)
-  batch.touched.add(slot.directory)
-  await hooks.afterMove?.(op.path)
-  return await roots.useOwn(slot.directory, async (bucket) => {
-    const stat = await lstat(at(bucket, slot.file))
-    if (batch.isExpected(stat, op.expect, op.path)) {
-      if (stat.nlink > 1n) await displaced.ownInode(slot, op.path)
-      return { kind: 'done', seen: null, kept: slot.name }
-    }
-    // Somebody has it open, and wrote to it in the last instant.
-    const out: Prepared = { kind: 'file', area: slot.directory, name: slot.file, stat, cid: null }
-    await mover.placeOpen(out, parent, name, op.path)
-    return changed(op.path)
-  })
+/** Somebody has it open, and wrote to it in the last instant. Where its name was taken too, it gets one of its own in the tree. */
+async function returned(batch: Batch, op: Removing, slot: HistorySlot, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
+  const out: Prepared = { kind: 'file', area: slot.directory, name: slot.file, stat, cid: null }
+  const moved = await batch.parts.mover.placeOpen(out, parent, name, op.path)
+  return moved.kind === 'placed' ? changed(op.path) : await batch.stray(slot.directory, slot.file, op.path)
 }

@@ -1,23 +1,22 @@
 /** The operation `remove`. */
-import type { ApplyOp, ApplyResult } from '../ports.ts'
+import type { ApplyResult } from '../ports.ts'
 import type { Prepared } from './atomic.ts'
 import { changed, type Batch } from './batch.ts'
-import { moveToHistory, type HistorySlot } from './history.ts'
+import type { HistorySlot } from './history.ts'
 import { SWAP_DIR } from './layout.ts'
 import { isNotEmpty } from './place.ts'
 import { removeAside } from './remove-aside.ts'
+import { removeLeaf, type Removing } from './remove-leaf.ts'
 import { at, type Directory } from './roots.ts'
 import { kindOfMode } from './seen.ts'
-import { isGone, lstat, lstatOrNull, rmdir, unlink, type Stat } from './sys.ts'
-
-type Removing = Extract<ApplyOp, { readonly kind: 'remove' }>
+import { isGone, lstatOrNull, rmdir, type Stat } from './sys.ts'
 
 export async function remove(batch: Batch, op: Removing): Promise<ApplyResult> {
   if (op.aside !== undefined) return await removeAside(batch, op, op.aside)
   return await batch.inParent(op.path, async (parent, name) => {
     const before = await lstatOrNull(at(parent, name))
     if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)
-    return kindOfMode(op.expect.mode) === 'directory' ? await removeDirectory(batch, op, parent, name) : await removeLeaf(batch, op, parent, name)
+    return kindOfMode(op.expect.mode) === 'directory' ? await removeDirectory(batch, op, parent, name) : await removeLeaf(batch, op, parent, name, async (slot, stat) => await putBack(batch, op, slot, stat, parent, name))
   })
 }
 
@@ -34,32 +33,6 @@ async function removeDirectory(batch: Batch, op: Removing, parent: Directory, na
   batch.modes.gone(op.path)
   batch.parts.roots.forget(op.path)
   return { kind: 'done', seen: null, kept: null }
-}
-
-/** Straight into history: a crash right after the rename leaves the bytes where they belong. */
-async function removeLeaf(batch: Batch, op: Removing, parent: Directory, name: string): Promise<ApplyResult> {
-  const { displaced, roots, hooks } = batch.parts
-  const slot = batch.slot(op)
-  await hooks.beforeMove?.(op.path)
-  try {
-    await moveToHistory(roots, parent, name, slot)
-  } catch (error) {
-    if (isGone(error)) return changed(op.path)
-    throw error
-  }
-  batch.touched.add(parent.path)
-  batch.touched.add(slot.directory)
-  await hooks.afterMove?.(op.path)
-  return await roots.useOwn(slot.directory, async (bucket) => {
-    const stat = await lstat(at(bucket, slot.file))
-    if (!batch.isExpected(stat, op.expect, op.path)) return await putBack(batch, op, slot, stat, parent, name)
-    if (op.displace.to !== 'linked' || !(await displaced.isHeldAt(op.displace.at, stat))) {
-      if (stat.nlink > 1n) await displaced.ownInode(slot, op.path)
-      return { kind: 'done', seen: null, kept: slot.name }
-    }
-    await unlink(at(bucket, slot.file))
-    return { kind: 'done', seen: null, kept: null }
-  })
 }
 
 /** The user had put something else there in the last instant. */

@@ -1,9 +1,12 @@
 /** What the tests of drives share: a store in a temporary folder, small contents, entries with one dot. */
 import { join } from 'node:path'
 import type { Assert } from 'brittle'
+import Corestore from 'corestore'
+import Hyperdrive from 'hyperdrive'
 import type { Workers } from '../../base/workers.ts'
 import { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadSource } from '../../daemon/drive/virtual-blobs.ts'
+import type { Own } from '../../daemon/drive/own.ts'
 import { Store } from '../../daemon/drive/store.ts'
 import type { Publication, ReadChunk } from '../../daemon/ports.ts'
 import { chunkId, contentList, sizeClassOf, type ContentList } from '../../daemon/sync/content.ts'
@@ -90,4 +93,22 @@ export function gone(name: string): Publication {
 
 function versions(n: number): { vv: Record<string, number>; dots: [WriterId, number][] } {
   return { vv: { [WRITER]: n }, dots: [[WRITER, n]] }
+}
+
+/** An unmodified Hyperdrive in a store of its own, given the two keys and a replication stream. */
+export async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {
+  const store = new Corestore(join(await t.tmp(), 'reader'))
+  const reader = new Hyperdrive(store, drive.key, { encryptionKey: FOLDER_KEY })
+  await reader.ready()
+  const ours = await drives.offer(drive.key)
+  if (ours === null) throw new Error('the drive is open')
+  const theirs = store.replicate(true)
+  theirs.on('error', () => undefined)
+  ours.pipe(theirs).pipe(ours)
+  t.teardown(async () => {
+    theirs.destroy()
+    await store.close()
+  })
+  await reader.update({ wait: true })
+  return reader
 }

@@ -1,10 +1,9 @@
 /** Our own drive: what a stock reader sees of it, what publish does with bytes, replay. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import test, { type Assert } from 'brittle'
-import Corestore from 'corestore'
+import test from 'brittle'
 import type Hypercore from 'hypercore'
-import Hyperdrive from 'hyperdrive'
+import type Hyperdrive from 'hyperdrive'
 import type { References } from '../../daemon/drive/blob-job.ts'
 import { appendBlobs } from '../../daemon/drive/blob-writer.ts'
 import type { Own, Replayed } from '../../daemon/drive/own.ts'
@@ -12,30 +11,12 @@ import { writerIdOf } from '../../daemon/drive/own.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { ReadChunk } from '../../daemon/ports.ts'
 import type { DriveKey, PathKey } from '../../daemon/sync/ids.ts'
-import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, source, symlink, tombstone } from './fixtures.ts'
+import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, source, stockReader, symlink, tombstone } from './fixtures.ts'
 
 async function own(drives: Drives, generation = 1): Promise<Own> {
   const opened = await drives.openOwn({ folder: FOLDER, device: DEVICE, folderKey: FOLDER_KEY, generation })
   drives.setSource(opened.key, source)
   return opened
-}
-
-/** An unmodified Hyperdrive in a store of its own, given the two keys and a replication stream. */
-async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {
-  const store = new Corestore(join(await t.tmp(), 'reader'))
-  const reader = new Hyperdrive(store, drive.key, { encryptionKey: FOLDER_KEY })
-  await reader.ready()
-  const ours = await drives.offer(drive.key)
-  if (ours === null) throw new Error('the drive is open')
-  const theirs = store.replicate(true)
-  theirs.on('error', () => undefined)
-  ours.pipe(theirs).pipe(ours)
-  t.teardown(async () => {
-    theirs.destroy()
-    await store.close()
-  })
-  await reader.update({ wait: true })
-  return reader
 }
 
 async function listing(reader: Hyperdrive): Promise<string[]> {

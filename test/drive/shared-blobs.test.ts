@@ -2,14 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import Corestore from 'corestore'
-import Hyperdrive from 'hyperdrive'
-import type { Drives } from '../../daemon/drive/drives.ts'
 import type { Own } from '../../daemon/drive/own.ts'
 import type { Store } from '../../daemon/drive/store.ts'
 import type { Publication } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
-import { Contents, file, FOLDER, FOLDER_KEY, openDrives, SELF, source } from './fixtures.ts'
+import { Contents, file, FOLDER, FOLDER_KEY, openDrives, SELF, source, stockReader } from './fixtures.ts'
 
 const options = { folder: FOLDER, device: SELF, folderKey: FOLDER_KEY }
 const TEXTS = ['one', 'two', 'x'.repeat(300_000)]
@@ -38,23 +35,6 @@ async function successor(t: Assert, path?: string) {
   t.not(next.key, old.key)
   t.is(next.blobsKey, old.blobsKey)
   return { store, drives, contents, old: former, next, lists }
-}
-
-async function stockReader(t: Assert, drives: Drives, drive: Own): Promise<Hyperdrive> {
-  const store = new Corestore(join(await t.tmp(), 'reader'))
-  const reader = new Hyperdrive(store, drive.key, { encryptionKey: FOLDER_KEY })
-  await reader.ready()
-  const ours = await drives.offer(drive.key)
-  if (ours === null) throw new Error('the drive is open')
-  const theirs = store.replicate(true)
-  theirs.on('error', () => undefined)
-  ours.pipe(theirs).pipe(ours)
-  t.teardown(async () => {
-    theirs.destroy()
-    await store.close()
-  })
-  await reader.update({ wait: true })
-  return reader
 }
 
 async function verified(drive: Own, lists: readonly ContentList[]): Promise<(string | null)[]> {

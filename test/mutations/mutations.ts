@@ -112,7 +112,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'what is removed is not looked at once it is out of the tree',
-    file: 'daemon/disk/remove.ts',
+    file: 'daemon/disk/remove-leaf.ts',
     find: 'if (!batch.isExpected(stat, op.expect, op.path))',
     replace: 'if (false)',
     caughtBy: [by('disk/apply', 'R33: links and exchange: a save in the instant before a file is removed stays')]
