@@ -28,6 +28,13 @@ interface Result {
   readonly kept: { path: PathKey; name: string }[]
 }
 
+/** `path`: where it belongs; null: nobody knows. */
+interface Place {
+  readonly area: string
+  readonly name: string
+  readonly path: PathKey | null
+}
+
 /** A note names at most a few hundred paths. */
 const MAX_NOTE_BYTES = 4 * 1024 * 1024
 
@@ -36,21 +43,25 @@ export async function putBack(parts: PutBackParts): Promise<PutBack> {
   const { roots } = parts
   roots.refresh()
   const result: Result = { paths: [], kept: [] }
-  for (const batch of await namesIn(roots, ASIDE_DIR)) {
-    const area = `${ASIDE_DIR}/${batch}`
-    const places = await readNote(roots, area)
-    for (const name of await namesIn(roots, area)) {
-      if (name === ASIDE_NOTE) continue
-      const path = places?.[Number(name)] ?? null
-      if (path === null) await keepAll(parts, area, name, RECOVERED, result)
-      else {
-        result.paths.push(path)
-        await putBackDirectory(parts, area, name, path, result)
-      }
+  const batches = await namesIn(roots, ASIDE_DIR)
+  const places: Place[] = []
+  for (const batch of batches) for (const place of await placesOf(roots, `${ASIDE_DIR}/${batch}`)) places.push(place)
+  // What stood in another that was set aside after it goes back into that one.
+  for (const { area, name, path } of places.sort((x, y) => (x.path ?? '').length - (y.path ?? '').length)) {
+    if (path === null) await keepAll(parts, area, name, RECOVERED, result)
+    else {
+      result.paths.push(path)
+      await putBackDirectory(parts, area, name, path, result)
     }
-    await dropBatch(roots, batch)
   }
+  for (const batch of batches) await dropBatch(roots, batch)
   return result
+}
+
+async function placesOf(roots: Roots, area: string): Promise<Place[]> {
+  const paths = await readNote(roots, area)
+  const names = await namesIn(roots, area)
+  return names.filter((name) => name !== ASIDE_NOTE).map((name) => ({ area, name, path: paths?.[Number(name)] ?? null }))
 }
 
 async function putBackDirectory(parts: PutBackParts, area: string, name: string, path: PathKey, result: Result): Promise<void> {

@@ -6,6 +6,7 @@ import { ancestorsOf, joinPath } from '../sync/path.ts'
 import { isWithin } from '../sync/relocation.ts'
 import type { FileChange } from '../sync/safety.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
+import { topmost } from './gone.ts'
 import { isPlain, isSettled } from './settled-tree.ts'
 
 /** Their rows are read together. */
@@ -25,7 +26,7 @@ export interface AsideTrees {
 export async function treesToSetAside(context: FolderContext, device: DeviceId, gone: readonly PathKey[]): Promise<AsideTrees> {
   const reading = new Reading(context)
   const suspects = await contested(context, device, gone)
-  const candidates = gone.filter((path) => !suspects.has(path) && isFree(context, path))
+  const candidates = topmost(gone.filter((path) => !suspects.has(path) && isFree(context, path)))
   const directories: { path: PathKey; ino: string }[] = []
   const files: FileChange[] = []
   for (let start = 0; start < candidates.length; start += TREES_AT_ONCE) {
@@ -39,7 +40,7 @@ export async function treesToSetAside(context: FolderContext, device: DeviceId, 
 }
 
 function isFree({ aside, rules, blocked, problems }: FolderContext, path: PathKey): boolean {
-  if (rules.ignored(path, true) || aside.at(path) !== null || aside.isAbove(path)) return false
+  if (rules.ignored(path, true) || aside.at(path) !== null) return false
   for (const other of [...blocked.keys(), ...problems.keys()]) if (isWithin(other as PathKey, path)) return false
   return true
 }
@@ -107,10 +108,17 @@ class Reading implements KnownTree {
   async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
     const kept = this.#kept.get(directory)
     if (kept !== undefined) return kept
-    const rows = await this.#context.ports.index.children(directory)
+    const rows = this.#inTree(directory, await this.#context.ports.index.children(directory))
     this.#keptRows += rows.size
     if (this.#keptRows <= MAX_KEPT_ROWS) this.#kept.set(directory, rows)
     return rows
+  }
+
+  /** Directories that are set aside already stand with nothing of it. */
+  #inTree(directory: PathKey, rows: ReadonlyMap<string, Row>): ReadonlyMap<string, Row> {
+    const { aside } = this.#context
+    if (!aside.isAbove(directory)) return rows
+    return new Map([...rows].filter(([name]) => aside.at(joinPath(directory, name)) === null))
   }
 
   async content(...cid: Parameters<KnownTree['content']>): ReturnType<KnownTree['content']> {

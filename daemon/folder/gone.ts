@@ -1,9 +1,10 @@
-/** Directories that a scan missed with all that was in them: the others are told before each path is stated (R48). */
+/** Directories that a scan missed with all that was in them: the others are told before each path is stated (R48), and while more go (R51). */
 import { GONE_GATHER_MS, MAX_GONE, MAX_GONE_GATHERED_MS } from '../../base/limits.ts'
 import type { Finding, Row } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { ancestorsOf } from '../sync/path.ts'
+import { ancestorsOf, parentOf, ROOT } from '../sync/path.ts'
 import type { FolderContext } from './context.ts'
+import { Shrinking } from './shrinking.ts'
 
 /** After so many in which nothing more is gone, nothing more is waited for. */
 const QUIET_ROUNDS = 2
@@ -21,34 +22,86 @@ export interface Gone {
   others: Moved[]
   /** Directories that files moved away from, stated already. */
   readonly left: Set<PathKey>
+  /** How many were missed in each directory that is not missed itself. */
+  readonly inside: Map<PathKey, number>
+  /** Directories missed with something in them, and not told yet. */
+  readonly whole: Set<PathKey>
+  /** How many paths these are. */
+  wholePaths: number
 }
 
 export function nothingGone(): Gone {
-  return { absent: new Map(), moved: [], others: [], left: new Set() }
+  return { absent: new Map(), moved: [], others: [], left: new Set(), inside: new Map(), whole: new Set(), wholePaths: 0 }
 }
 
-export function missed({ absent }: Gone, finding: StateFinding): void {
+export function missed(gone: Gone, finding: StateFinding): void {
+  const { absent, inside, whole } = gone
+  const { kind, path } = finding
   // One that is told anew comes after what was in it.
-  absent.delete(finding.path)
-  absent.set(finding.path, finding)
+  absent.delete(path)
+  absent.set(path, finding)
+  if (kind !== 'absent' || path === ROOT) return
+  const parent = parentOf(path)
+  inside.set(parent, (inside.get(parent) ?? 0) + 1)
+  const count = inside.get(path)
+  if (count === undefined) return
+  inside.delete(path)
+  whole.add(path)
+  gone.wholePaths += count + 1
 }
 
-/** `missing`: paths with their rows; `others`: what is gone as well, but waits or stands elsewhere now. */
-export function tellGone(context: FolderContext, missing: readonly (readonly [PathKey, Row | null])[], others: Iterable<PathKey>): void {
-  const { aside, guard } = context
-  if (missing.length < context.goneMin || guard.deciding) return
-  const tops = wholeDirectories(missing, others)
+/**
+ * At the end of a scan. `missing`: paths with their rows; `others`: what is gone as well, but waits or stands elsewhere now; `before`: what
+ * was told of what was judged before. What else was told early is told no more.
+ */
+export function tellGone(context: FolderContext, missing: readonly (readonly [PathKey, Row | null])[], others: Iterable<PathKey>, before: readonly PathKey[]): void {
+  const { aside, goneMin, guard } = context
+  const tops = missing.length < goneMin || guard.deciding ? new Map<PathKey, number>() : wholeDirectories(missing, others)
   let paths = 0
   for (const count of tops.values()) paths += count
-  if (paths < context.goneMin) return
-  aside.told = [...aside.told, ...tops.keys()].slice(0, MAX_GONE)
+  tell(context, [...before, ...(paths < goneMin && aside.told.length === before.length ? [] : tops.keys())])
+}
+
+/**
+ * R51: while more of it goes, and nothing of it is judged yet: directories that are gone whole by now, if the guard would let go of all that
+ * is gone so far. `end`: no more of it is known to go.
+ */
+async function tellEarly(context: FolderContext, gone: Gone, files: number, end: boolean): Promise<void> {
+  const { aside, goneMin, guard, moving, ports } = context
+  const { absent, moved, others, left, whole } = gone
+  if (whole.size === 0 || (gone.wholePaths < goneMin && !(end && aside.told.length > 0)) || aside.told.length >= MAX_GONE) return
+  // What moves is told as that, and what may have moved, or may have to wait, not before it is judged.
+  if (moved.length + others.length + left.size > 0 || moving.told !== null || guard.deciding || guard.missing > 0) return
+  if (guard.mightHold(absent.size, files, ports.clock.now())) return
+  const paths = [...whole]
+  whole.clear()
+  gone.wholePaths = 0
+  const rows = await ports.index.rows(paths)
+  const directories = paths.filter((path, i) => isDirectory(rows[i] ?? null))
+  tell(context, topmost([...aside.told, ...directories].filter((path) => absent.get(path)?.kind === 'absent')))
+}
+
+function tell(context: FolderContext, directories: readonly PathKey[]): void {
+  const { aside } = context
+  const told = directories.slice(0, MAX_GONE)
+  if (told.length === aside.told.length && told.every((path, i) => path === aside.told[i])) return
+  aside.told = told
   context.tell()
+}
+
+export function topmost(paths: readonly PathKey[]): PathKey[] {
+  const all = new Set(paths)
+  return [...all].filter((path) => !ancestorsOf(path).some((above) => all.has(above)))
+}
+
+function isDirectory(row: Row | null): boolean {
+  return row?.entry.kind === 'directory' && row.ignored !== true && row.shadow !== true
 }
 
 /** The topmost, with how many paths each of them had. */
 export function wholeDirectories(missing: readonly (readonly [PathKey, Row | null])[], others: Iterable<PathKey>): ReadonlyMap<PathKey, number> {
   const directories = new Set<PathKey>()
-  for (const [path, row] of missing) if (row?.entry.kind === 'directory' && row.ignored !== true && row.shadow !== true) directories.add(path)
+  for (const [path, row] of missing) if (isDirectory(row)) directories.add(path)
   for (const other of others) for (const path of [other, ...ancestorsOf(other)]) directories.delete(path)
   const tops = new Map<PathKey, number>()
   for (const [path] of missing) {
@@ -61,25 +114,35 @@ export function wholeDirectories(missing: readonly (readonly [PathKey, Row | nul
 /**
  * A deletion of many files goes on while it is looked at. What else it took by now is gathered first, so that whole directories can be
  * told as such: for as long as there is more of it. `look`: a scan of these paths, from which what is still as it was found comes again.
- * @returns false if that was broken off.
+ * `files`: before all of it. @returns false if that was broken off.
  */
-export async function gatherGone(context: FolderContext, gone: Gone, look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
+export async function gatherGone(context: FolderContext, gone: Gone, files: number, look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
   const { clock } = context.ports
   const end = clock.now() + MAX_GONE_GATHERED_MS
+  const shrinking = new Shrinking()
   let quiet = 0
   while (gone.absent.size >= context.goneMin && quiet < QUIET_ROUNDS && clock.now() < end) {
+    await tellEarly(context, gone, files, quiet > 0)
     await new Promise<void>((resolve) => void clock.after(GONE_GATHER_MS, resolve))
     const before = gone.absent.size
-    const hinted = context.work.takeHints()
-    quiet++
-    if (hinted === null) continue
-    const isLookedAt = within(hinted)
-    for (const path of [...gone.absent.keys()]) if (isLookedAt(path)) gone.absent.delete(path)
-    gone.moved = gone.moved.filter(({ path }) => !isLookedAt(path))
-    gone.others = gone.others.filter(({ path }) => !isLookedAt(path))
-    if (!(await look(hinted))) return false
-    if (gone.absent.size > before) quiet = 0
+    const due = shrinking.due(context.work.takeHints() ?? [], (directory) => gone.absent.get(directory)?.kind === 'absent')
+    if (due.length > 0 && !(await lookAnew(context, gone, due, look))) return false
+    quiet = gone.absent.size > before || !shrinking.empty ? 0 : quiet + 1
   }
+  context.work.markScan(shrinking.left)
+  return true
+}
+
+/** Nothing that was known of these paths, and of what is below them, is certain any more. */
+async function lookAnew(context: FolderContext, gone: Gone, paths: readonly PathKey[], look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
+  const isLookedAt = within(paths)
+  const doubted = [...gone.absent.keys()].filter(isLookedAt)
+  for (const path of doubted) gone.absent.delete(path)
+  gone.moved = gone.moved.filter(({ path }) => !isLookedAt(path))
+  gone.others = gone.others.filter(({ path }) => !isLookedAt(path))
+  if (!(await look(paths))) return false
+  // A look at a directory that is there tells nothing of what is further below.
+  context.work.markScan(doubted.filter((path) => !gone.absent.has(path)))
   return true
 }
 
@@ -91,7 +154,14 @@ export function lookedAgain(waiting: readonly StateFinding[], hinted: readonly P
   return left
 }
 
+/** At or below one of them. Asked for many paths of few directories. */
 function within(paths: readonly PathKey[]): (path: PathKey) => boolean {
   const tops = new Set(paths)
-  return (path) => tops.has(path) || ancestorsOf(path).some((above) => tops.has(above))
+  const known = new Map<PathKey, boolean>([[ROOT, tops.has(ROOT)]])
+  const isWithin = (directory: PathKey): boolean => {
+    let is = known.get(directory)
+    if (is === undefined) known.set(directory, (is = tops.has(directory) || isWithin(parentOf(directory))))
+    return is
+  }
+  return (path) => tops.has(path) || (path !== ROOT && isWithin(parentOf(path)))
 }

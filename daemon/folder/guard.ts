@@ -109,6 +109,11 @@ export class Guard {
     return { waiting, released: [...before.keys()].filter((path) => !held.has(path) && !missed.has(path)) }
   }
 
+  /** Whether any of so many might have to wait, whatever they are, if a scan missed them. Nothing of it is remembered. */
+  mightHold(deletions: number, files: number, now: number): boolean {
+    return this.#windows.here.mightHold({ now, files, deletions })
+  }
+
   #deletion({ path, entry, flagged }: Gone): FileChange {
     const approved = this.#approved.here.has(path)
     return { path, content: contentKey(entry), approved, held: !approved && (flagged || this.#here.has(path)) }

@@ -42,7 +42,7 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
     return !signal.aborted
   }
   const gone = nothingGone()
-  if (!(await look(work.paths, gone)) || !(await gatherGone(context, gone, async (paths) => await look(paths, gone)))) return { unstable }
+  if (!(await look(work.paths, gone)) || !(await gatherGone(context, gone, files, async (paths) => await look(paths, gone)))) return { unstable }
   for (const path of await publishGone(context, gone, files, work.paths === 'all', look)) unstable.push(path)
   return { unstable }
 }
@@ -176,7 +176,7 @@ function replacesDirectory(state: StateFinding, before: Row | null): boolean {
 /** The end of a scan: what of it may go is published, the rest waits for the user (R28). What goes meanwhile is told as soon as it is found. */
 async function publishGone(context: FolderContext, found: Gone, files: number, all: boolean, look: Look): Promise<readonly PathKey[]> {
   const again: PathKey[] = []
-  let going = await judgeGone(context, found, files, all)
+  let going = await judgeGone(context, found, files, all, [])
   while (going.length > 0 && !context.signal.aborted) {
     again.push(...(await publishInSlices(context, going.slice(0, BATCH_ENTRIES))))
     going = going.slice(BATCH_ENTRIES)
@@ -185,13 +185,13 @@ async function publishGone(context: FolderContext, found: Gone, files: number, a
     const more = nothingGone()
     if (!(await look(hinted, more))) return again
     const left = lookedAgain(going, hinted, more)
-    going = [...left, ...(await judgeGone(context, more, context.ports.index.totals.files - left.length, false))]
+    going = [...left, ...(await judgeGone(context, more, context.ports.index.totals.files - left.length, false, context.aside.told))]
   }
   return again
 }
 
-/** @returns what of it may go, each file that moved with its end. */
-async function judgeGone(context: FolderContext, found: Gone, files: number, all: boolean): Promise<readonly StateFinding[]> {
+/** `told`: what was told of what may go already. @returns what of it may go, each file that moved with its end. */
+async function judgeGone(context: FolderContext, found: Gone, files: number, all: boolean, told: readonly PathKey[]): Promise<readonly StateFinding[]> {
   const { guard, ports } = context
   const { absent, moved } = await sortOut(context, found)
   const rows = await ports.index.rows(absent.map((state) => state.path))
@@ -205,7 +205,7 @@ async function judgeGone(context: FolderContext, found: Gone, files: number, all
   await flag(context, judged.filter(({ path, flagged }) => waiting.has(path) && !flagged).map(({ path }) => path), 'here')
   await lookAnew(context, released)
   const missing = absent.flatMap((state, i): [PathKey, Row | null][] => (state.kind === 'absent' ? [[state.path, rows[i] ?? null]] : []))
-  tellGone(context, missing, [...waiting, ...found.left, ...moved.flatMap((state) => state.moved?.from ?? [])])
+  tellGone(context, missing, [...waiting, ...found.left, ...moved.flatMap((state) => state.moved?.from ?? [])], told)
   return inPairs(moved, absent.filter(({ path }) => !waiting.has(path)))
 }
 

@@ -85,9 +85,21 @@ export class DeletionWindow {
     return this.#held(deletions.filter(({ approved }) => approved !== true), files + this.#deleted.size - this.#appeared.counted).length > 0
   }
 
-  #held(counting: readonly FileChange[], startingFiles: number): readonly FileChange[] {
+  /** As `wouldHold`, of so many of which nothing else is known: none of them counts as a rename. */
+  mightHold({ now, files, deletions }: { readonly now: number; readonly files: number; readonly deletions: number }): boolean {
+    const { windowMs } = this.#limits
+    this.#deleted.forget(now - windowMs, now)
+    this.#appeared.forget(now - windowMs, now)
+    return this.#isMass(this.#deleted.counted + deletions, files + this.#deleted.size - this.#appeared.counted)
+  }
+
+  #isMass(lost: number, startingFiles: number): boolean {
     const { minimum, fraction } = this.#limits
-    const isMass = (lost: number): boolean => lost >= minimum && lost > startingFiles * fraction
+    return lost >= minimum && lost > startingFiles * fraction
+  }
+
+  #held(counting: readonly FileChange[], startingFiles: number): readonly FileChange[] {
+    const isMass = (lost: number): boolean => this.#isMass(lost, startingFiles)
     const flagged = counting.some(({ held }) => held === true)
     // Renames only make it fewer: the usual deletion is told without looking for them.
     if (!flagged && !isMass(this.#deleted.counted + counting.length)) return []

@@ -1,5 +1,5 @@
 /** The part of the disk's contract that setting directories aside must keep (R48). */
-import type { ApplyOp, AsidePlace } from '../../daemon/ports.ts'
+import type { ApplyOp, AsidePlace, KnownTree } from '../../daemon/ports.ts'
 import { type Bench, type Check, HISTORY, absorb, apply, key, scan, seen, summary, tombstone } from './disk-helpers.ts'
 
 async function tree(bench: Bench): Promise<void> {
@@ -86,6 +86,22 @@ export function settingAside(check: Check): void {
     await bench.user.rmdir('p')
     await bench.disk.putBack()
     t.alike([await bench.user.read('p/d/e/b'), await bench.user.read('p/g/c')], ['bytes of p/d/e/b', 'bytes of p/g/c'])
+  })
+
+  check('R48: one that stood in another which was set aside after it goes back into that one', async (t, bench) => {
+    await tree(bench)
+    await bench.user.chmod('p/d', 0o700)
+    await absorb(bench)
+    const before = await seen(bench, 'p/d')
+    const directories = await Promise.all(['p/d/e', 'p/d'].map(async (path) => ({ path: key(path), ino: (await seen(bench, path)).ino })))
+    const { known } = bench
+    const without: KnownTree = { row: async (path) => await known.row(path), content: async (cid) => await known.content(cid), children: async (path) => new Map([...(await known.children(path))].filter(([name]) => name !== 'e')) }
+    for (const directory of directories) t.is((await bench.disk.setAside([directory], directory.path === key('p/d') ? without : known)).length, 1)
+    t.is(await bench.user.stat('p/d'), null)
+    await bench.disk.putBack()
+    t.is(await bench.user.read('p/d/e/b'), 'bytes of p/d/e/b')
+    t.alike([(await seen(bench, 'p/d')).ino, (await seen(bench, 'p/d')).mode], [before.ino, before.mode])
+    t.alike(await scan(bench), [], 'no news')
   })
 
   check('R48: a start puts back what a crash left aside before anything is read', async (t, bench) => {

@@ -146,7 +146,7 @@ export class FakeDisk implements Disk {
     const { tree, aside } = this.#store
     const paths: PathKey[] = []
     const kept: { path: PathKey; name: string }[] = []
-    for (const [name, { node, path }] of [...aside]) {
+    for (const [name, { node, path }] of [...aside].sort(([, x], [, y]) => x.path.length - y.path.length)) {
       if (this.#store.halted !== null || this.#store.failing.has(path)) throw new FakeFsError('EACCES', path)
       paths.push(path as PathKey)
       const place = async (from: DirectoryNode, at: string): Promise<void> => {

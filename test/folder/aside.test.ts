@@ -230,6 +230,112 @@ test('R48: what the guard holds is not told (R27, R28)', async (t) => {
   t.is(names(b), BEFORE)
 })
 
+test('R51: directories leave while the deletion goes on, before anything of it is judged, and what is above one leaves as well', async (t) => {
+  const { world, a, b } = await twoDevices()
+  a.user.mkdir('l')
+  for (let i = 0; i < 40; i++) a.user.write(`l/${i}`, 'x')
+  a.user.write('d/e/f', 'f')
+  await world.rest()
+  const { length } = a.drive
+  a.user.remove('d/e')
+  for (let i = 0; i < 20; i++) {
+    a.user.unlink(`l/${i}`)
+    await world.rest(10)
+  }
+  t.is(b.disk.tree.node('d/e'), null, 'gone')
+  a.user.remove('d')
+  for (let i = 20; i < 40; i++) {
+    a.user.unlink(`l/${i}`)
+    await world.rest(10)
+  }
+  t.is(b.disk.tree.node('d'), null, 'and what was above it')
+  t.is(a.drive.length, length, 'nothing is stated')
+  await world.rest()
+  t.alike([names(a), names(b)], ['g g/h l top', 'g g/h l top'])
+  t.is(b.disk.aside.size, 0)
+  t.ok(kept(b).includes('content of d/e/c') && kept(b).includes('content of d/a'))
+})
+
+test('R51: what left while the deletion went on comes back when all of it has to wait for the user (R27, R28)', async (t) => {
+  const { world, a, b } = await twoDevices({ ...OPTIONS, guard: { minimum: 3 } })
+  a.user.mkdir('l')
+  for (let i = 0; i < 20; i++) a.user.write(`l/${i}`, 'x')
+  // What is new within the guard's window does not count.
+  await world.rest(70_000)
+  const before = names(b)
+  const told = toldTo(b)
+  a.user.remove('d')
+  for (let i = 0; i < 20; i++) {
+    a.user.unlink(`l/${i}`)
+    await world.rest(10)
+    if (i === 6) t.is(b.disk.tree.node('d'), null, 'ten of 25 files: gone')
+  }
+  a.user.remove('l')
+  await world.rest()
+  t.alike(told.filter((path) => path !== 'd'), [], 'not what is more than half')
+  t.is(a.report?.state, 'decision')
+  t.is(names(b), before)
+  t.is(b.disk.aside.size, 0)
+})
+
+test('R51: a directory that is there again before it is judged is told no more', async (t) => {
+  const { world, a, b } = await twoDevices()
+  a.user.mkdir('l')
+  for (let i = 0; i < 20; i++) a.user.write(`l/${i}`, 'x')
+  await world.rest()
+  a.user.remove('d')
+  for (let i = 0; i < 20; i++) {
+    a.user.unlink(`l/${i}`)
+    await world.rest(10)
+    if (i === 8) {
+      t.alike(a.report?.gone, ['d' as PathKey])
+      t.is(b.disk.tree.node('d'), null)
+      a.user.mkdir('d')
+      a.user.write('d/a', 'content of d/a')
+      a.user.write('d/b', 'other')
+    }
+    if (i === 12) a.user.remove('g')
+  }
+  t.alike([...(a.report?.gone ?? [])].sort(), ['d/e', 'g'])
+  await world.rest()
+  t.alike([names(a), names(b)], ['d d/a d/b l top', 'd d/a d/b l top'])
+  t.alike([b.user.read('d/a').toString(), b.user.read('d/b').toString()], ['content of d/a', 'other'])
+})
+
+test('what is gone below a directory that is looked at once more for a reason of its own is stated all the same', async (t) => {
+  const { world, a, b } = await twoDevices()
+  a.user.remove('g')
+  await world.rest(4)
+  a.user.unlink('d/e/c')
+  for (let i = 0; i < 10; i++) {
+    await world.rest(4)
+    a.user.chmod('d', i % 2 === 0 ? 0o700 : 0o755)
+  }
+  await world.rest()
+  t.alike([names(a), names(b)], ['d d/a d/b d/e top', 'd d/a d/b d/e top'])
+})
+
+test('R48: a directory leaves after one that stood in it, and both come back as they were', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  a.user.chmod('d', 0o700)
+  await world.rest()
+  const before = b.user.lstat('d')
+  hear(gone('d/e'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'd d/a d/b g g/h top')
+  hear(gone('d', 'd/e'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'g g/h top')
+  hear({})
+  await world.rest()
+  t.alike([names(a), names(b)], [BEFORE, BEFORE])
+  t.alike([b.user.lstat('d')?.ino, b.user.lstat('d')?.mode], [before?.ino, before?.mode])
+  hear(gone('g', 'd/e', 'd'))
+  await world.rest(SOON_MS)
+  t.is(names(b), 'top', 'both at once: the upper one')
+  t.is(b.disk.aside.size, 2)
+})
+
 test('R48: the checker looks at a tree that is as the rows say, and so at none of which a part is set aside', async (t) => {
   const { world, b, hear } = await twoDevices()
   hear(gone('d'))

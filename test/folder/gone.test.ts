@@ -1,6 +1,6 @@
 /** Which directories are told to be gone (R48), of what a scan missed. */
 import test from 'brittle'
-import { lookedAgain, missed, nothingGone, wholeDirectories } from '../../daemon/folder/gone.ts'
+import { lookedAgain, missed, nothingGone, topmost, wholeDirectories } from '../../daemon/folder/gone.ts'
 import type { Row } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { key, VERSION, WRITER } from '../contract/disk-helpers.ts'
@@ -41,4 +41,18 @@ test('a directory that is missed again comes after what was in it', (t) => {
   const all = nothingGone()
   for (const path of ['d/a', 'd', 'd/b', 'd']) missed(all, { kind: 'absent', path: key(path) })
   t.alike([...all.absent.keys()], ['d/a', 'd/b', 'd'])
+})
+
+test('R51: what is missed with something in it may be told, however often it is missed', (t) => {
+  const all = nothingGone()
+  for (const path of ['d/a', 'd/e/b', 'd/e', 'x']) missed(all, { kind: 'absent', path: key(path) })
+  t.alike([[...all.whole], all.wholePaths], [['d/e'], 2])
+  missed(all, { kind: 'absent', path: key('d') })
+  t.alike([[...all.whole], all.wholePaths], [['d/e', 'd'], 5])
+  missed(all, { kind: 'absent', path: key('d') })
+  t.is(all.wholePaths, 5)
+})
+
+test('of directories in each other the topmost counts', (t) => {
+  t.alike(topmost(['d/e', 'x/y', 'd', 'd/e/f', 'x/y'].map(key)), ['x/y', 'd'])
 })

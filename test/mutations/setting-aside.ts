@@ -66,6 +66,41 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/gone', 'a directory of which something waits, or stands elsewhere now, is not told, nor are those above it')]
   },
   {
+    bug: 'the guard is not asked before directories are told while more goes',
+    file: 'daemon/folder/gone.ts',
+    find: 'guard.mightHold(absent.size, files, ports.clock.now())',
+    replace: 'false',
+    caughtBy: [by('folder/aside', 'R51: what left while the deletion went on comes back when all of it has to wait for the user (R27, R28)')]
+  },
+  {
+    bug: 'what was told of a directory stands though it is there again',
+    file: 'daemon/folder/gone.ts',
+    find: ".filter((path) => absent.get(path)?.kind === 'absent')",
+    replace: '',
+    caughtBy: [by('folder/aside', 'R51: a directory that is there again before it is judged is told no more')]
+  },
+  {
+    bug: 'what is gone below a directory is forgotten when that is looked at once more',
+    file: 'daemon/folder/gone.ts',
+    find: 'context.work.markScan(doubted.filter',
+    replace: 'void (doubted.filter',
+    caughtBy: [by('folder/aside', 'what is gone below a directory that is looked at once more for a reason of its own is stated all the same')]
+  },
+  {
+    bug: 'names that wait for the end of their directory are forgotten',
+    file: 'daemon/folder/shrinking.ts',
+    find: 'for (const path of waiting.paths)',
+    replace: 'for (const path of [])',
+    caughtBy: [by('folder/shrinking', 'many names of one directory wait while there are more of them, and then are looked at')]
+  },
+  {
+    bug: 'a directory goes back before the one that it stood in',
+    file: 'daemon/disk/put-back.ts',
+    find: "(x.path ?? '').length - (y.path ?? '').length",
+    replace: "(y.path ?? '').length - (x.path ?? '').length",
+    caughtBy: [by('contract/disk', 'real disk: R48: one that stood in another which was set aside after it goes back into that one')]
+  },
+  {
     bug: 'the checker does not put back what is set aside before it looks',
     file: 'daemon/folder.ts',
     find: 'await this.act(endAside)',

@@ -31,6 +31,15 @@ test('R27: deletions in small steps add up within the window; the rest is held',
   t.is(steps, 10)
 })
 
+test('R27: that some of so many might wait is told before anything else is known of them, and changes nothing', (t) => {
+  const window = new DeletionWindow()
+  const might = (now: number, files: number, deletions: number): boolean => window.mightHold({ now, files, deletions })
+  t.alike([might(0, 2000, 1000), might(0, 2000, 1001), might(0, 900, 900)], [false, true, false])
+  held(window, 0, 2000, files(0, 900))
+  t.alike([might(1, 1100, 100), might(1, 1100, 101), might(60_001, 1100, 101)], [false, true, false])
+  t.is(held(window, 60_002, 1100, files(900, 1001)), 0)
+})
+
 test('R27: the window slides', (t) => {
   for (const [now, expected] of [
     [59_999, 200],
