@@ -199,10 +199,7 @@ export class Daemon extends Resource implements App {
       detach: (drive, stream) => this.drives.unreplicate(drive, stream),
       onForkEvidence: async (evidence) => await this.#forkSeen(evidence),
       runs: this.drives.runs,
-      fresh: {
-        of: (drive) => this.#hostOf((host) => host.driveKey === drive)?.freshChunks ?? [],
-        take: (drive, chunks) => this.#hostOf((host) => host.reads(drive))?.takeFresh(chunks)
-      }
+      takeFresh: (device, drive, files) => this.#hostOf((host) => host.reads(drive))?.takeAhead(device, files)
     }
   }
 

@@ -23,7 +23,7 @@ import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneDrives } from './folder/prune.ts'
-import { forgetOverdue, hearForetold } from './folder/foretold.ts'
+import { forgetOverdue, hearForetold, takeAhead } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { takeMore, takeSlice, type Flood } from './folder/more.ts'
@@ -38,7 +38,7 @@ import { Tally } from './folder/tally.ts'
 import { Unread } from './folder/unread.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
-import type { FolderActivity, FolderInbox, FolderReport } from './ports.ts'
+import type { FolderActivity, FolderInbox, FolderReport, FreshFile } from './ports.ts'
 import type { ChunkId, DeviceId, PathKey } from './sync/ids.ts'
 
 /** The root is looked at again after this when it is not ours. */
@@ -109,15 +109,9 @@ export class Folder extends Resource implements FolderInbox {
     return servable(this.#options.index, this.#context)
   }
 
-  /** Bytes of tiny files that are being published, in order of the statements. */
-  get freshChunks(): readonly Buffer[] {
-    return this.#context?.fresh ?? []
-  }
-
-  /** Chunks that another device sent before they were asked for. */
-  takeFresh(chunks: readonly Buffer[]): void {
-    // Parts of a message, which must not be kept as a whole.
-    if (!this.#stopped) for (const chunk of chunks) this.#context?.recent.take(Buffer.from(chunk))
+  /** What another device is about to state. */
+  takeAhead(device: DeviceId, files: readonly FreshFile[]): void {
+    if (!this.#stopped && this.#context !== null) takeAhead(this.#context, device, files)
   }
 
   // ------------------------------------------------------------------------------------------- lifecycle

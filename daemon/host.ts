@@ -19,7 +19,7 @@ import { openIndex } from './index/open.ts'
 import type { GroupDrive, GroupFolder } from './net/group.ts'
 import { FolderPeersAdapter } from './net/peers.ts'
 import type { Network } from './net/swarm.ts'
-import type { Disk, FolderIndex, HistoryQuery, KeptVersion, Log, OwnDrive, RemoteDrive } from './ports.ts'
+import type { Disk, FolderIndex, FreshFile, HistoryQuery, KeptVersion, Log, OwnDrive, RemoteDrive } from './ports.ts'
 import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
 import type { TimeTravel } from './folder/recover.ts'
@@ -259,12 +259,8 @@ export class FolderHost extends Resource {
   }
 
   /** See Folder. */
-  get freshChunks(): readonly Buffer[] {
-    return this.#folder?.freshChunks ?? []
-  }
-
-  takeFresh(chunks: readonly Buffer[]): void {
-    this.#folder?.takeFresh(chunks)
+  takeAhead(device: DeviceId, files: readonly FreshFile[]): void {
+    this.#folder?.takeAhead(device, files)
   }
 
   /** Bytes for another member of the group; null while paused or halted (R29). */

@@ -42,6 +42,14 @@ export interface BlockRun {
   readonly signer: Buffer | null
 }
 
+/** A tiny file that is about to be stated: its bytes, and what else the file will have. A hint, and no statement: it has no path. */
+export interface FreshFile {
+  readonly bytes: Buffer
+  readonly mode: number
+  /** Nanoseconds, decimal. */
+  readonly mtime: string
+}
+
 /** Logs of drives, sent and taken in many blocks at once. */
 export interface DriveRuns {
   /** Null: the drive is not open. */

@@ -2,7 +2,7 @@
  * Everything a folder's cycle (folder.ts) sees of the world, as interfaces. disk/, index/, drive/ and net/ implement them; the
  * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
  */
-import type { DriveHead } from './log-ports.ts'
+import type { DriveHead, FreshFile } from './log-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
@@ -548,6 +548,8 @@ export interface FolderPeers {
   connected(): readonly FolderPeer[]
   /** Tells all connected members. Cheap; the latest wins. */
   report(report: FolderReport): void
+  /** Sends the others what our drive is about to state: few and small (base/limits.ts). It may not arrive. */
+  ahead(drive: DriveKey, files: readonly FreshFile[]): void
   /**
    * Asks one device for objects. `onObject` is called once per id as answers come, with null for a nack; bytes are NOT verified.
    * Resolves when all are answered; rejects when the connection ends or the signal aborts.
@@ -584,6 +586,6 @@ export interface Log {
   debug(fields: Readonly<Record<string, unknown>>, message: string): void
 }
 
-export type { BlockRun, DriveHead, DriveRuns, LogState, RunRequest } from './log-ports.ts'
+export type { BlockRun, DriveHead, DriveRuns, FreshFile, LogState, RunRequest } from './log-ports.ts'
 export type { Chunk, ChunkId, ContentId, ContentList, FolderId, HistoryQuery, KeptFile, KeptLink, KeptVersion }
 export type { AsidePlace, PutBack }

@@ -3,7 +3,7 @@
  * drive first, then the index with the drive's length; a drive that is longer than the checkpoint is replayed at the next start.
  */
 import { BATCH_ENTRIES, FRESH_CHUNK_BYTES, FRESH_CHUNKS } from '../../base/limits.ts'
-import type { BlobRange, HistoryRow, IndexBatch, OpenContent, Publication, Published, ReadChunk, Row } from '../ports.ts'
+import type { BlobRange, FreshFile, HistoryRow, IndexBatch, OpenContent, Publication, Published, ReadChunk, Row } from '../ports.ts'
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
@@ -54,11 +54,10 @@ async function publishBatch(context: FolderContext, changes: readonly Change[], 
   // All at once: a row at a time, each would be a read of its own.
   const displaced = await Promise.all(changes.map((change) => displacedList(context, change)))
   const bases = await Promise.all(changes.map((change, i) => baseOf(context, change, blobs[i] ?? null)))
-  context.fresh = freshChunks(context, changes, blobs)
+  const fresh = freshFiles(context, changes, blobs)
+  if (fresh.length > 0) context.ports.peers.ahead(own.key, fresh)
   const publications = changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null))
-  const published = await own.publish(publications, readerOf(context), openerOf(context, changes)).finally(() => {
-    context.fresh = []
-  })
+  const published = await own.publish(publications, readerOf(context), openerOf(context, changes))
   const batch = index.batch()
   const done: Change[] = []
   const unreadable: PathKey[] = []
@@ -85,12 +84,12 @@ function publication(change: Change, blob: BlobRange | null, base: Publication['
 }
 
 /** What the other devices will ask for next, if it is little: contents of one chunk that are new here, and not from one of them. */
-function freshChunks(context: FolderContext, changes: readonly Change[], blobs: readonly (BlobRange | null)[]): readonly Buffer[] {
+function freshFiles(context: FolderContext, changes: readonly Change[], blobs: readonly (BlobRange | null)[]): readonly FreshFile[] {
   if (changes.length > FRESH_CHUNKS) return []
-  return changes.flatMap(({ from, list }, i) => {
+  return changes.flatMap(({ entry, from, list }, i) => {
     const chunk = from === 'local' && (blobs[i] ?? null) === null && list?.chunks.length === 1 ? list.chunks[0] : undefined
-    const data = chunk === undefined || chunk.length > FRESH_CHUNK_BYTES ? null : context.recent.get(chunk.id)
-    return data === null ? [] : [data]
+    const bytes = chunk === undefined || chunk.length > FRESH_CHUNK_BYTES ? null : context.recent.get(chunk.id)
+    return bytes === null || entry?.kind !== 'file' ? [] : [{ bytes, mode: entry.mode, mtime: entry.mtime }]
   })
 }
 

@@ -56,8 +56,6 @@ export interface FolderContext {
   /** So many paths must be gone at once for their directories to be told. */
   readonly goneMin: number
   readonly recent: RecentChunks
-  /** Bytes of tiny new files that are being published, for the devices that hear of them. */
-  fresh: readonly Buffer[]
   /** Contents staged for a user's request: not to be tidied away. */
   readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */

@@ -78,7 +78,6 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
     movedAtOnce: ports.movedAtOnce ?? MOVED_AT_ONCE,
     goneMin: ports.goneMin ?? GONE_MIN_PATHS,
     recent,
-    fresh: [],
     asked: new Set(),
     problems,
     blocked,

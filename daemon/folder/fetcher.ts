@@ -121,6 +121,7 @@ export class Fetcher {
   /** An apply used it up, or nobody wants it any more. */
   consumed(cid: ContentId): void {
     this.#lists.delete(cid)
+    this.#foretold.delete(cid)
   }
 
   stagedContents(): ReadonlySet<ContentId> {

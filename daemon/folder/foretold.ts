@@ -3,7 +3,8 @@
  * statement to need them. A word that nothing follows is forgotten, with what it brought.
  */
 import { FRESH_CHUNKS, MAX_FORETOLD } from '../../base/limits.ts'
-import type { FolderPeer, RemoteBatch, RemoteDrive } from '../ports.ts'
+import type { FolderPeer, FreshFile, RemoteBatch, RemoteDrive } from '../ports.ts'
+import { contentList } from '../sync/content.ts'
 import type { ContentId, DeviceId } from '../sync/ids.ts'
 import type { FolderContext } from './context.ts'
 
@@ -16,6 +17,20 @@ export function stageFresh({ recent, fetcher, rules }: FolderContext, device: De
   for (const { path, entry } of changes) {
     if (entry?.kind !== 'file' || entry.chunk === undefined || recent.get(entry.chunk)?.length !== entry.size) continue
     if (!rules.ignored(path, false)) fetcher.foretell({ cid: entry.cid, size: entry.size, chunk: entry.chunk, likely: { mode: entry.mode, mtime: entry.mtime } }, device)
+  }
+}
+
+/**
+ * What a device is about to state is staged with all that its files are to have, and brought to the disk, so that nothing but the names is
+ * missing when the statements are here. A device that is ahead without end is not listened to.
+ */
+export function takeAhead({ recent, fetcher }: FolderContext, device: DeviceId, files: readonly FreshFile[]): void {
+  let waiting = [...fetcher.foretold.values()].filter((teller) => teller === device).length
+  for (const { bytes, mode, mtime } of files) {
+    if (bytes.length === 0 || waiting++ >= MAX_UNNAMED) continue
+    // Parts of a message, which must not be kept as a whole.
+    const chunk = recent.take(Buffer.from(bytes))
+    fetcher.foretell({ cid: contentList(0, [{ id: chunk, length: bytes.length }]).cid, size: bytes.length, chunk, likely: { mode, mtime } }, device)
   }
 }
 
@@ -52,9 +67,9 @@ export function forgetOverdue(context: FolderContext): void {
   for (const cid of overdue(context)) context.fetcher.forgetForetold(cid)
 }
 
-/** What it has stated is not here yet. */
+/** What it has stated is not here yet, or it is about to state something. */
 function isAwaited({ ports }: FolderContext, peers: readonly FolderPeer[], device: DeviceId): boolean {
   const report = peers.find((peer) => peer.device === device)?.report ?? null
   const drive: RemoteDrive | undefined = ports.remotes.list().find(({ key }) => key === report?.drive)
-  return report !== null && drive !== undefined && (ports.index.remoteCheckpoint(drive.key)?.length ?? 0) < report.length
+  return report !== null && drive !== undefined && (report.dirty || (ports.index.remoteCheckpoint(drive.key)?.length ?? 0) < report.length)
 }

@@ -26,8 +26,10 @@ export class RecentChunks {
   }
 
   /** Bytes of which nothing is known but their hash, which names them. */
-  take(data: Buffer): void {
-    this.put(chunkId(data), data)
+  take(data: Buffer): ChunkId {
+    const id = chunkId(data)
+    this.put(id, data)
+    return id
   }
 
   get empty(): boolean {

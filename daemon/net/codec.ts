@@ -61,6 +61,19 @@ export function text(maxBytes: number): Encoding<string> {
   }
 }
 
+const time = text(24)
+const MAX_INT64 = 2n ** 63n - 1n
+
+/** A point in time in nanoseconds since the epoch, decimal: as the times of files are written everywhere. */
+export const nanoseconds: Encoding<string> = {
+  ...time,
+  decode: (state) => {
+    const value = time.decode(state)
+    if (!/^-?\d{1,20}$/.test(value) || BigInt(value) > MAX_INT64 || BigInt(value) < -MAX_INT64) throw new Error('a time is no number')
+    return value
+  },
+}
+
 export function list<T>(item: Encoding<T>, maxItems: number): Encoding<readonly T[]> {
   return {
     preencode: (state, items) => {

@@ -15,7 +15,7 @@ import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
 import { RunLane } from './run-lane.ts'
-import type { Offer, Push } from './run-protocol.ts'
+import type { Ahead, Offer, Push } from './run-protocol.ts'
 import type { Runs } from './runs.ts'
 
 /** What a connection needs of the daemon. */
@@ -182,6 +182,11 @@ export class PeerLink {
     if (!this.#closed) this.#runs?.push(push)
   }
 
+  /** Bytes before the statements that name them. */
+  sendAhead(ahead: Ahead): void {
+    if (!this.#closed) this.#runs?.ahead(ahead)
+  }
+
   /** Blocks of a drive's log, not proved yet; null if the device has none. Rejects if it does not answer. */
   async askRun(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {
     if (this.#closed || this.#runs === null) throw new Error('the device is not connected')
@@ -281,6 +286,7 @@ export class PeerLink {
       onClose: () => runs.closed(this),
       onOffer: (offer) => runs.onOffer(this, offer),
       onPush: (push) => runs.onPush(this, push),
+      onAhead: (ahead) => runs.onAhead(this, ahead),
       onGiven: (drive, end) => runs.onGiven(this, drive, end),
       onFault: (error) => this.#fault(error),
     })

@@ -1,6 +1,6 @@
 /** The `FolderPeers` port of one folder over the network. */
-import type { FolderPeer, FolderPeers, FolderReport, HistoryQuery, KeptVersion } from '../ports.ts'
-import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
+import type { FolderPeer, FolderPeers, FolderReport, FreshFile, HistoryQuery, KeptVersion } from '../ports.ts'
+import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
 import type { OnObject } from './chunk-client.ts'
 import type { PeerLink } from './link.ts'
 import type { Network, SettleHandler } from './swarm.ts'
@@ -46,6 +46,10 @@ export class FolderPeersAdapter implements FolderPeers {
 
   report(report: FolderReport): void {
     if (!this.#closed) this.#network.report(this.#folder, report)
+  }
+
+  ahead(drive: DriveKey, files: readonly FreshFile[]): void {
+    if (!this.#closed) this.#network.ahead(drive, files)
   }
 
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {

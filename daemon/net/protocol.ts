@@ -4,7 +4,7 @@
  *     channel p2psync/control/1     0 hello · 1 have · 2 records · 3 heads · 4 report · 5 settle · 6 settled · 7 goodbye
  *                                   8 history · 9 versions
  *     channel p2psync/chunk/1       0 want · 1 data · 2 nack · 3 cancel
- *     channel p2psync/runs/1        0 offer · 1 ask · 2 blocks · 3 end · 4 none   (run-protocol.ts)
+ *     channel p2psync/runs/2        0 offer · 1 ask · 2 blocks · 3 end · 4 none · 5 push · 6 ahead   (run-protocol.ts)
  *     channel p2psync/join/1        0 handover   (a newcomer opens it, a member answers)
  *
  * Integers are compact-encoding uints, ids are 32 raw bytes, texts are UTF-8 with their length first. A change that an older
@@ -17,7 +17,7 @@ import { MAX_FORETOLD, MAX_GONE, MAX_PATH_BYTES, MAX_TARGET_BYTES, MAX_WANT_OBJE
 import type { DriveHead, FolderActivity, FolderReport, Foretold, HistoryQuery, KeptFile, KeptVersion } from '../ports.ts'
 import { parsePath } from '../sync/path.ts'
 import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
-import { bytes, encoding, idEncoding, known, limited, list, text } from './codec.ts'
+import { bytes, encoding, idEncoding, known, limited, list, nanoseconds, text } from './codec.ts'
 import { SIGNATURE_BYTES } from './crypto.ts'
 import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAGE, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 import type { RecordHash, SignedRecord } from './records.ts'
@@ -285,15 +285,13 @@ const HAS_WRITER = 4
 const chunkId = idEncoding<ChunkId>(32, 'base64url')
 const writerId = idEncoding<WriterId>(8, 'hex')
 const pathText = text(MAX_PATH_BYTES)
-/** Nanoseconds, decimal. */
-const mtimeText = text(24)
 
 const keptVersion: Encoding<KeptVersion> = encoding(
   (out, { path, content, writer, at, reason }) => {
     const chunk = content.kind === 'file' ? content.chunk : undefined
     out.put(c.uint, (content.kind === 'symlink' ? IS_LINK : 0) | (chunk === undefined ? 0 : HAS_CHUNK) | (writer === null ? 0 : HAS_WRITER))
     out.put(pathText, path)
-    out.put(mtimeText, content.mtime)
+    out.put(nanoseconds, content.mtime)
     if (content.kind === 'symlink') out.put(text(MAX_TARGET_BYTES), content.target)
     else {
       out.put(c.uint, content.mode)
@@ -308,8 +306,7 @@ const keptVersion: Encoding<KeptVersion> = encoding(
   (state) => {
     const flags = c.uint.decode(state)
     const path = validPath(pathText.decode(state))
-    const mtime = mtimeText.decode(state)
-    if (!/^-?\d{1,20}$/.test(mtime)) throw new Error('a time is no number')
+    const mtime = nanoseconds.decode(state)
     const content = (flags & IS_LINK) !== 0 ? { kind: 'symlink' as const, mtime, target: text(MAX_TARGET_BYTES).decode(state) } : keptFile(state, flags, mtime)
     const writer = (flags & HAS_WRITER) === 0 ? null : writerId.decode(state)
     return { path, content, writer, at: c.uint.decode(state), reason: known(REASONS[c.uint.decode(state)]) }

@@ -10,7 +10,7 @@ import { Channel } from './channel.ts'
 import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_TOTAL_MS } from './limits.ts'
 import { RUNS_PROTOCOL } from './run-protocol.ts'
 import * as wire from './run-protocol.ts'
-import type { Ask, Blocks, End, Offer, Push } from './run-protocol.ts'
+import type { Ahead, Ask, Blocks, End, Offer, Push } from './run-protocol.ts'
 
 export interface RunLaneOptions {
   readonly stream: unknown
@@ -23,6 +23,7 @@ export interface RunLaneOptions {
   onClose(): void
   onOffer(offer: Offer): void
   onPush(push: Push): void
+  onAhead(ahead: Ahead): void
   /** The peer was sent the drive's blocks up to `end`. */
   onGiven(drive: DriveKey, end: number): void
   onFault(error: unknown): void
@@ -76,6 +77,10 @@ export class RunLane {
     if (this.#options.allowed(push.drive)) this.#send.push(push)
   }
 
+  ahead(ahead: Ahead): void {
+    if (this.#options.allowed(ahead.drive)) this.#send.ahead(ahead)
+  }
+
   /** Null: the peer has none. Rejects if it does not answer, or the connection ends. */
   async ask(drive: DriveKey, request: RunRequest): Promise<BlockRun | null> {
     if (!this.isOpen) throw new Error('the device is not connected')
@@ -102,6 +107,7 @@ export class RunLane {
       end: channel.message(wire.end, (message) => this.#onEnd(message)),
       none: channel.message(wire.none, ({ id }) => this.#take(id)?.done(null)),
       push: channel.message(wire.push, (message) => this.#options.onPush(message)),
+      ahead: channel.message(wire.ahead, (message) => this.#options.onAhead(message)),
     }
   }
 

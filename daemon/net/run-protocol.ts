@@ -1,19 +1,19 @@
 /**
- * Messages of `p2psync/runs/1`: logs of drives in many blocks at once. docs/protocol.md is written from this file too.
+ * Messages of `p2psync/runs/2`: logs of drives in many blocks at once. docs/protocol.md is written from this file too.
  *
- *     0 offer · 1 ask · 2 blocks · 3 end · 4 none · 5 push
+ *     0 offer · 1 ask · 2 blocks · 3 end · 4 none · 5 push · 6 ahead
  *
  * An older device does not know the channel; between the two, db cores grow by Hypercore's own replication.
  */
 import c from 'compact-encoding'
 import type { Encoding } from 'compact-encoding'
 import { FRESH_CHUNK_BYTES, FRESH_CHUNKS, MAX_RUN_BLOCK_BYTES, MAX_RUN_BLOCKS } from '../../base/limits.ts'
-import type { RunRequest } from '../ports.ts'
+import type { FreshFile, RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
-import { bytes, encoding, idEncoding, list } from './codec.ts'
+import { bytes, encoding, idEncoding, limited, list, nanoseconds } from './codec.ts'
 import { MAX_SIGNATURE_BYTES, MAX_SIGNER_BYTES, PUSH_BLOCKS } from './limits.ts'
 
-export const RUNS_PROTOCOL = 'p2psync/runs/1'
+export const RUNS_PROTOCOL = 'p2psync/runs/2'
 
 /** I hold this drive's db core whole, up to this length. */
 export interface Offer {
@@ -53,13 +53,26 @@ export interface Push {
   readonly start: number
   readonly blocks: readonly Buffer[]
   readonly signature: Buffer
-  /** Bytes of chunks that these blocks name. */
-  readonly chunks: readonly Buffer[]
+}
+
+/** Its author is about to state these in this drive. */
+export interface Ahead {
+  readonly drive: DriveKey
+  readonly files: readonly FreshFile[]
 }
 
 const driveKey = idEncoding<DriveKey>(32, 'hex')
 const pushedBlocks = list(bytes(MAX_RUN_BLOCK_BYTES), PUSH_BLOCKS)
-const pushedChunks = list(bytes(FRESH_CHUNK_BYTES), FRESH_CHUNKS)
+const freshFile: Encoding<FreshFile> = encoding(
+  (out, file) => {
+    out.put(c.uint, file.mode)
+    out.put(nanoseconds, file.mtime)
+    out.put(bytes(FRESH_CHUNK_BYTES), file.bytes)
+  },
+  (state) => ({ mode: limited(c.uint.decode(state), 0o777), mtime: nanoseconds.decode(state), bytes: bytes(FRESH_CHUNK_BYTES).decode(state) }),
+)
+
+const freshFiles = list(freshFile, FRESH_CHUNKS)
 
 export const offer: Encoding<Offer> = encoding(
   (out, message) => {
@@ -122,7 +135,6 @@ export const push: Encoding<Push> = encoding(
     out.put(c.uint, message.start)
     out.put(pushedBlocks, message.blocks)
     out.put(bytes(MAX_SIGNATURE_BYTES), message.signature)
-    out.put(pushedChunks, message.chunks)
   },
   (state) => ({
     drive: driveKey.decode(state),
@@ -130,6 +142,13 @@ export const push: Encoding<Push> = encoding(
     start: c.uint.decode(state),
     blocks: pushedBlocks.decode(state),
     signature: Buffer.from(bytes(MAX_SIGNATURE_BYTES).decode(state)),
-    chunks: pushedChunks.decode(state),
   }),
+)
+
+export const ahead: Encoding<Ahead> = encoding(
+  (out, message) => {
+    out.put(driveKey, message.drive)
+    out.put(freshFiles, message.files)
+  },
+  (state) => ({ drive: driveKey.decode(state), files: freshFiles.decode(state) }),
 )

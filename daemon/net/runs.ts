@@ -5,20 +5,15 @@
  * drive/ reads and proves.
  */
 import { messageOf } from '../../base/errors.ts'
-import type { BlockRun, DriveRuns, LogState, Log } from '../ports.ts'
-import type { DriveKey } from '../sync/ids.ts'
+import type { BlockRun, DriveRuns, FreshFile, LogState, Log } from '../ports.ts'
+import type { DeviceId, DriveKey } from '../sync/ids.ts'
 import { MAX_LATE_RUNS, MAX_OFFERS, MAX_RUNS, PUSH_BLOCKS, PUSH_BYTES } from './limits.ts'
 import type { PeerLink } from './link.ts'
 import { LateError } from './run-lane.ts'
-import type { Offer, Push } from './run-protocol.ts'
+import type { Ahead, Offer, Push } from './run-protocol.ts'
 
-/** Bytes of tiny files that are sent before they are asked for. */
-export interface FreshChunks {
-  /** Those which our drive is about to state. Few and small (base/limits.ts). */
-  of(drive: DriveKey): readonly Buffer[]
-  /** Not verified: they are what their hash says. */
-  take(drive: DriveKey, chunks: readonly Buffer[]): void
-}
+/** What a device is about to state in this drive. Not verified: the bytes are what their hash says. */
+export type TakeFresh = (device: DeviceId, drive: DriveKey, files: readonly FreshFile[]) => void
 
 /** Of one connection. */
 interface Standing {
@@ -42,7 +37,7 @@ interface Refusal {
 
 export class Runs {
   readonly drives: DriveRuns
-  readonly #fresh: FreshChunks | null
+  readonly #takeFresh: TakeFresh | null
   readonly #links: ReadonlySet<PeerLink>
   readonly #log: Log
   readonly #standings = new Map<PeerLink, Standing>()
@@ -52,9 +47,9 @@ export class Runs {
   #running = 0
 
   /** @param links all that live, whether they know of runs or not. */
-  constructor(drives: DriveRuns, fresh: FreshChunks | null, links: ReadonlySet<PeerLink>, log: Log) {
+  constructor(drives: DriveRuns, takeFresh: TakeFresh | null, links: ReadonlySet<PeerLink>, log: Log) {
     this.drives = drives
-    this.#fresh = fresh
+    this.#takeFresh = takeFresh
     this.#links = links
     this.#log = log
     drives.watch((drive) => this.follow(drive))
@@ -78,7 +73,7 @@ export class Runs {
 
   /** Taken in if it goes on where the log here ends; otherwise it is an offer like any other. */
   onPush(link: PeerLink, push: Push): void {
-    const { drive, fork, start, blocks, chunks } = push
+    const { drive, fork, start, blocks } = push
     if (!this.#noteOffer(link, { drive, fork, length: start + blocks.length })) return
     const state = this.drives.state(drive)
     const fits = state !== null && state.signer && state.length === start && state.fork === fork && blocks.length > 0
@@ -91,7 +86,17 @@ export class Runs {
       this.#busy.delete(drive)
       this.follow(drive)
     })
-    this.#fresh?.take(drive, chunks)
+  }
+
+  /** Bytes that our drive is about to state go to those who are pushed the statements right after (and nothing but bytes: R16). */
+  ahead(drive: DriveKey, files: readonly FreshFile[]): void {
+    const state = this.drives.state(drive)
+    if (state === null || !state.author) return
+    for (const link of this.#attachedTo(drive)) if (this.#isNear(link, drive, state.length)) link.sendAhead({ drive, files })
+  }
+
+  onAhead(link: PeerLink, { drive, files }: Ahead): void {
+    if (link.attached.has(drive)) this.#takeFresh?.(link.device, drive, files)
   }
 
   onGiven(link: PeerLink, drive: DriveKey, end: number): void {
@@ -148,26 +153,35 @@ export class Runs {
   #tell(link: PeerLink, drive: DriveKey, { length, fork, whole, author }: LogState): void {
     const standing = this.#standings.get(link)
     if (standing === undefined || !whole || length === 0) return
-    const { told, offers, given } = standing
-    const offered = offers.get(drive)?.length ?? 0
+    const { told, given } = standing
+    const offered = this.#offered(link, drive)
     if ((told.get(drive) ?? 0) >= length || offered >= length) return
     told.set(drive, length)
-    const had = Math.max(given.get(drive) ?? 0, offered)
-    if (author && had > 0 && length - had <= PUSH_BLOCKS) {
+    if (author && this.#isNear(link, drive, length)) {
+      const had = this.#had(link, drive)
       given.set(drive, length)
       void this.#push(link, drive, fork, had, length)
     } else link.offerRun({ drive, fork, length })
   }
 
+  /** Up to where the device has our log, or will have. */
+  #had(link: PeerLink, drive: DriveKey): number {
+    return Math.max(this.#standings.get(link)?.given.get(drive) ?? 0, this.#offered(link, drive))
+  }
+
+  #isNear(link: PeerLink, drive: DriveKey, length: number): boolean {
+    const had = this.#had(link, drive)
+    return had > 0 && length - had <= PUSH_BLOCKS
+  }
+
   /** Never rejects. Two that overtake each other end as offers. */
   async #push(link: PeerLink, drive: DriveKey, fork: number, start: number, length: number): Promise<void> {
-    const chunks = this.#fresh?.of(drive) ?? []
     const run = await this.drives.read(drive, { fork, start, signer: false }).catch((error: unknown) => {
       this.#log.debug({ drive: drive.slice(0, 12), reason: messageOf(error) }, 'cannot read what a drive grew by')
       return null
     })
     if (run !== null && start + run.blocks.length >= length && isSmall(run)) {
-      link.pushRun({ drive, fork, start, blocks: run.blocks, signature: run.signature, chunks })
+      link.pushRun({ drive, fork, start, blocks: run.blocks, signature: run.signature })
     } else link.offerRun({ drive, fork, length })
   }
 

@@ -10,9 +10,9 @@ import type { NodeAddress } from 'hyperdht'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
 import { Resource } from '../../base/resource.ts'
-import type { Clock, DriveRuns, FolderReport, HistoryQuery, KeptVersion, Log } from '../ports.ts'
+import type { Clock, DriveRuns, FolderReport, FreshFile, HistoryQuery, KeptVersion, Log } from '../ports.ts'
 import { parseDeviceId } from '../sync/ids.ts'
-import type { DeviceId, FolderId, ObjectId } from '../sync/ids.ts'
+import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
 import { AddressBook } from './address-book.ts'
 import { Bulk } from './bulk.ts'
 import { Dialer } from './dialer.ts'
@@ -27,7 +27,7 @@ import type { Bootstrap } from './node.ts'
 import { Replication } from './replication.ts'
 import type { ReplicationHandlers } from './replication.ts'
 import { Runs } from './runs.ts'
-import type { FreshChunks } from './runs.ts'
+import type { TakeFresh } from './runs.ts'
 
 export interface NetworkOptions {
   readonly group: Group
@@ -52,7 +52,7 @@ export interface NetworkHandlers extends ReplicationHandlers {
   /** The logs of drives; absent: they do not travel in runs. */
   readonly runs?: DriveRuns
   /** The bytes of tiny files; absent: they are always asked for. */
-  readonly fresh?: FreshChunks
+  readonly takeFresh?: TakeFresh
 }
 
 /** Scans and settles a folder, then tells; rejects with a sentence if it cannot. */
@@ -125,7 +125,7 @@ export class Network extends Resource {
 
   setHandlers(handlers: NetworkHandlers): void {
     this.#handlers = handlers
-    this.#runs = handlers.runs === undefined ? null : new Runs(handlers.runs, handlers.fresh ?? null, this.#all, this.#log)
+    this.#runs = handlers.runs === undefined ? null : new Runs(handlers.runs, handlers.takeFresh ?? null, this.#all, this.#log)
     this.#replication = new Replication(this.group, handlers, this.#log, this.#runs)
   }
 
@@ -172,6 +172,11 @@ export class Network extends Resource {
     }
     this.#reports.set(folder, report)
     for (const link of this.links()) link.sendReport(folder, report)
+  }
+
+  /** Tells those who have the rest of this drive of ours what it is about to state. */
+  ahead(drive: DriveKey, files: readonly FreshFile[]): void {
+    this.#runs?.ahead(drive, files)
   }
 
   /** Who answers when a member asks this device to settle the folder; null: it is not here. */

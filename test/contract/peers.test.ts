@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Assert } from 'brittle'
 import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
-import type { FolderReport } from '../../daemon/ports.ts'
+import type { DriveRuns, FolderReport, FreshFile } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FakeClock } from '../fakes/clock.ts'
 import type { Replica } from '../fakes/drive.ts'
@@ -40,7 +40,7 @@ class Notices {
 async function fakeBench(t: Assert): Promise<PeersBench> {
   const clock = new FakeClock()
   const notices = new Notices()
-  const network = new FakeNetwork({ clock, random: new Random(1) })
+  const network = new FakeNetwork({ clock, random: new Random(1), aheadChance: 1 })
   const [a, b] = [fakeEnd(network, clock, 'a', notices), fakeEnd(network, clock, 'b', notices)]
   network.cut(a.device, b.device)
   network.add(a)
@@ -73,6 +73,7 @@ function fakeEnd(network: FakeNetwork, clock: FakeClock, name: string, notices: 
   const end = {
     device,
     peers,
+    came: [] as FreshFile[],
     replicas: new Map<DriveKey, Replica>(),
     running: true,
     get report() {
@@ -97,7 +98,8 @@ function fakeEnd(network: FakeNetwork, clock: FakeClock, name: string, notices: 
       peers.reported(other, report)
       notices.tell()
     },
-    replicated: () => undefined
+    replicated: () => undefined,
+    cameAhead: (_from: DeviceId, files: readonly FreshFile[]) => void end.came.push(...files)
   }
   return end
 }
@@ -117,6 +119,7 @@ async function realBench(t: Assert): Promise<PeersBench> {
 
 async function realEnd(t: Assert, name: string, notices: Notices): Promise<[Device, PeersEnd]> {
   const end = {
+    came: [] as FreshFile[],
     serve: async (_id: ObjectId): Promise<Buffer | null> => null,
     settle: async (_signal: AbortSignal): Promise<FolderReport> => Promise.reject(new Error('not expected'))
   }
@@ -125,7 +128,7 @@ async function realEnd(t: Assert, name: string, notices: Notices): Promise<[Devi
     notices.tell()
     return answer
   }
-  const device = await openDevice(t, { name, bootstrap: 'none', handlers: { serve } })
+  const device = await openDevice(t, { name, bootstrap: 'none', handlers: { serve, runs: anyDrive, takeFresh: (_from, _drive, files) => void end.came.push(...files) } })
   const peers = new FolderPeersAdapter({
     network: device.network,
     folder: FOLDER,
@@ -137,6 +140,15 @@ async function realEnd(t: Assert, name: string, notices: Notices): Promise<[Devi
     }
   })
   return [device, Object.assign(end, { device: device.group.self.id, peers })]
+}
+
+/** Whatever drive is asked for is ours, and long. */
+const anyDrive: DriveRuns = {
+  state: () => ({ length: 5, fork: 0, whole: true, signer: true, author: true }),
+  read: async () => null,
+  take: async () => 'moved',
+  hold: () => undefined,
+  watch: () => undefined
 }
 
 peersContract('fake', fakeBench)

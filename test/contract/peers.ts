@@ -1,6 +1,6 @@
 /** What `FolderPeers` must do between two devices, by the words of daemon/ports.ts. Runs on the fake and on the real one. */
 import test, { type Assert } from 'brittle'
-import type { FolderPeers, FolderReport } from '../../daemon/ports.ts'
+import type { FolderPeers, FolderReport, FreshFile } from '../../daemon/ports.ts'
 import { chunkId } from '../../daemon/sync/content.ts'
 import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
 
@@ -8,6 +8,8 @@ import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
 export interface PeersEnd {
   readonly device: DeviceId
   readonly peers: FolderPeers
+  /** What another device sent it ahead of statements. */
+  readonly came: readonly FreshFile[]
   /** What it answers with. */
   serve: (id: ObjectId) => Promise<Buffer | null>
   settle: (signal: AbortSignal) => Promise<FolderReport>
@@ -52,6 +54,14 @@ export function peersContract(name: string, makeBench: (t: Assert) => Promise<Pe
     await bench.disconnect()
     await bench.until(() => bench.a.peers.connected().length === 0 && bench.b.peers.connected().length === 0)
     t.pass()
+  })
+
+  check('nothing goes ahead of a drive that the others do not have', async (t, bench) => {
+    await connected(bench)
+    bench.a.peers.ahead('d'.repeat(64) as DriveKey, [{ bytes: Buffer.from('few'), mode: 0o644, mtime: '0' }])
+    bench.a.peers.report(report(1))
+    await bench.until(() => reportOf(bench.b, bench.a) !== null)
+    t.alike(bench.b.came, [])
   })
 
   check('each object is answered once, what is not there with null', async (t, bench) => {

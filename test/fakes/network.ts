@@ -2,7 +2,7 @@
  * The links between devices. Each message takes a seeded time; one direction of one link keeps its order, different links do not.
  * A partition drops what is under way. Drives travel along links too, from whoever has more of one to whoever has less.
  */
-import type { Clock, FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
+import type { Clock, FolderReport, FreshFile, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
 import type { DriveLog, Replica } from './drive.ts'
 import type { Random } from './random.ts'
@@ -22,6 +22,8 @@ export interface Node {
   unlinked(device: DeviceId): void
   reported(device: DeviceId, report: FolderReport): void
   replicated(drive: DriveKey): void
+  /** What another device is about to state. */
+  cameAhead?(from: DeviceId, files: readonly FreshFile[]): void
   /** The drives of the folder that this device knows of, for the others to learn. */
   records?(): readonly DriveRecord[]
   learn?(records: readonly DriveRecord[]): void
@@ -51,6 +53,8 @@ export interface NetworkOptions {
   readonly nackChance?: number
   /** Chance that an answer's bytes are wrong. */
   readonly lieChance?: number
+  /** Chance that what is sent ahead of a statement arrives; default: none, so that all is asked for. */
+  readonly aheadChance?: number
   /** Chance that a message does not keep the order of its link, and that it comes twice. */
   readonly disorder?: number
   readonly trace?: (line: string) => void
@@ -118,6 +122,16 @@ export class FakeNetwork {
 
   report(from: DeviceId, report: FolderReport): void {
     for (const to of this.peersOf(from)) this.#send(from, to, (node) => node.reported(from, report))
+  }
+
+  /** To those who have this drive of the device; some of it is lost, or comes with another mode than is stated then. */
+  ahead(from: DeviceId, drive: DriveKey, files: readonly FreshFile[]): void {
+    const { aheadChance = 0, lieChance = 0, random } = this.#options
+    for (const to of this.peersOf(from)) {
+      if (aheadChance === 0 || !random.chance(aheadChance) || this.#nodes.get(to)?.replicas.has(drive) !== true) continue
+      const told = files.map((file) => (lieChance > 0 && !this.#honest && random.chance(lieChance) ? { ...file, mode: file.mode ^ 0o020 } : file))
+      this.#send(from, to, (node) => node.cameAhead?.(from, told))
+    }
   }
 
   /** A device has made a drive, or heard of one. */

@@ -1,6 +1,6 @@
 /** One device's `FolderPeers` on a `FakeNetwork`. */
-import type { FolderPeer, FolderPeers, FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
-import type { DeviceId, ObjectId } from '../../daemon/sync/ids.ts'
+import type { FolderPeer, FolderPeers, FolderReport, FreshFile, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
+import type { DeviceId, DriveKey, ObjectId } from '../../daemon/sync/ids.ts'
 import type { Life } from './life.ts'
 import type { FakeNetwork } from './network.ts'
 
@@ -30,6 +30,10 @@ export class FakePeers implements FolderPeers {
     if (this.#life.dead) return
     this.#own = report
     this.#network.report(this.#device, report)
+  }
+
+  ahead(drive: DriveKey, files: readonly FreshFile[]): void {
+    if (!this.#life.dead) this.#network.ahead(this.#device, drive, files)
   }
 
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import type { FolderContext } from '../../daemon/folder/context.ts'
 import { stageFresh } from '../../daemon/folder/foretold.ts'
 import type { Hint } from '../../daemon/folder/fetcher.ts'
 import { RecentChunks } from '../../daemon/folder/recent-chunks.ts'
-import type { FolderReport, Foretold } from '../../daemon/ports.ts'
+import type { FolderReport, Foretold, FreshFile } from '../../daemon/ports.ts'
 import { chunkId, contentList, encodeHeader, encodePages, pageId } from '../../daemon/sync/content.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { DeviceId, ObjectId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
@@ -197,12 +197,74 @@ test('bytes that came ahead of a statement are staged while it is written down: 
 
 test('a paused device stages nothing that it was sent', async (t) => {
   const world = await FolderWorld.open({}, {})
-  const [, b] = world.devices as [FolderDevice, FolderDevice]
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
   await b.folder.pause()
-  b.folder.takeFresh([Buffer.from('few')])
+  b.folder.takeAhead(a.device, [fresh('few')])
   await world.rest(SOON_MS)
   t.is(staged(b), 0)
 })
+
+test('a tiny file is staged with all that it will have before it is stated, and is not asked for', async (t) => {
+  const world = await FolderWorld.open({ ahead: true }, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  let asked = 0
+  a.answer = async () => {
+    asked++
+    return null
+  }
+  let open = (): void => undefined
+  a.drive.sealing = new Promise((resolve) => (open = resolve))
+  a.user.write('f', 'few')
+  await world.rest(SOON_MS)
+  t.alike([staged(b), b.files(), b.replicas.get(a.drive.key)?.length], [1, [], 0], 'nothing is stated so far')
+  // It has other things to do meanwhile, and tidies up behind them.
+  b.user.write('g', '')
+  await world.rest(SOON_MS)
+  t.alike([staged(b), b.files()], [1, ['g']], 'kept as long as the other device is about to state something')
+  a.drive.sealing = null
+  open()
+  await world.rest()
+  t.alike([staged(b), b.files().sort(), asked], [0, ['f', 'g'], 0])
+})
+
+test('what came ahead of a statement that does not come is forgotten', async (t) => {
+  const world = await FolderWorld.open({ ahead: true }, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  a.drive.sealing = new Promise(() => undefined)
+  a.user.write('f', 'few')
+  await world.rest(SOON_MS)
+  t.is(staged(b), 1)
+  a.kill()
+  await world.rest()
+  t.alike([staged(b), b.files()], [0, []])
+})
+
+test('a device that is ahead without end is not listened to', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  hear(a, b, { length: 1_000_000 })
+  for (let i = 0; i < 100; i++) b.folder.takeAhead(a.device, Array.from({ length: FRESH_CHUNKS }, (_, j) => fresh(`content ${i} ${j}`)))
+  await world.rest(SOON_MS)
+  t.is(staged(b), MAX_FORETOLD + FRESH_CHUNKS)
+  hear(a, b, {})
+  await world.rest()
+  t.is(staged(b), 0)
+})
+
+test('what came ahead with another mode than is stated then gets the one that is stated', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  b.folder.takeAhead(a.device, [{ ...fresh('few'), mode: 0o777 }])
+  await world.rest(SOON_MS)
+  a.user.write('f', 'few')
+  await world.rest()
+  const [of, at] = [a, b].map((device) => new Map(device.disk.tree.walk()).get('f' as PathKey))
+  t.alike([at?.mode, at?.kind], [of?.mode, 'file'])
+})
+
+function fresh(text: string): FreshFile {
+  return { bytes: Buffer.from(text), mode: 0o644, mtime: '0' }
+}
 
 test('a disk without room for what is foretold is the problem of a path once one needs it, and heals', async (t) => {
   const { world, a, b, seal } = await sealing('to begin with')

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
 import type { FolderOptions } from '../../daemon/folder/options.ts'
 import { ownHistory } from '../../daemon/folder/history.ts'
-import type { FolderReport, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
+import type { FolderReport, FreshFile, HistoryQuery, KeptVersion } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FakeClock } from '../fakes/clock.ts'
@@ -24,14 +24,16 @@ const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as FolderI
 /** Longer than any message takes and any retry waits. */
 const REST_MS = 40_000
 
-type Options = Pick<FolderOptions, 'guard' | 'retention' | 'foretoldBytes' | 'goneMin' | 'movedAtOnce' | 'pullAhead' | 'sliceDeletions'>
+/** `ahead`: what is sent ahead of statements arrives. */
+type Options = { readonly ahead?: boolean } & Pick<FolderOptions, 'guard' | 'retention' | 'foretoldBytes' | 'goneMin' | 'movedAtOnce' | 'pullAhead' | 'sliceDeletions'>
 
 export class FolderWorld {
   readonly clock = new FakeClock()
-  readonly network = new FakeNetwork({ clock: this.clock, random: new Random('world'), maxDelayMs: 5 })
+  readonly network: FakeNetwork
   readonly devices: readonly FolderDevice[]
 
   constructor(options: readonly Options[]) {
+    this.network = new FakeNetwork({ clock: this.clock, random: new Random('world'), maxDelayMs: 5, aheadChance: options.some(({ ahead }) => ahead === true) ? 1 : 0 })
     this.devices = options.map((each, i) => new FolderDevice(this, String.fromCharCode(97 + i), each))
     for (const device of this.devices) device.meet(this.devices)
   }
@@ -172,5 +174,9 @@ export class FolderDevice implements Node {
 
   replicated(): void {
     this.#folder?.remoteChanged()
+  }
+
+  cameAhead(from: DeviceId, files: readonly FreshFile[]): void {
+    this.#folder?.takeAhead(from, files)
   }
 }

@@ -24,6 +24,34 @@ export const FETCH_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/foretold', 'a device that foretells ever other contents, and is never read to the end of what it claims, keeps little here')]
   },
   {
+    bug: 'what came ahead is tidied away before it can be stated',
+    file: 'daemon/folder/foretold.ts',
+    find: 'report.dirty || ',
+    replace: '',
+    caughtBy: [by('folder/foretold', 'a tiny file is staged with all that it will have before it is stated, and is not asked for')]
+  },
+  {
+    bug: 'a device may be ahead without end',
+    file: 'daemon/folder/foretold.ts',
+    find: ' || waiting++ >= MAX_UNNAMED',
+    replace: '',
+    caughtBy: [by('folder/foretold', 'a device that is ahead without end is not listened to')]
+  },
+  {
+    bug: 'bytes go ahead to a device that lags behind',
+    file: 'daemon/net/runs.ts',
+    find: 'if (this.#isNear(link, drive, state.length)) link.sendAhead(',
+    replace: 'link.sendAhead(',
+    caughtBy: [by('net/runs', 'runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
+  },
+  {
+    bug: 'bytes go ahead of a drive that is not ours',
+    file: 'daemon/net/runs.ts',
+    find: ' || !state.author) return',
+    replace: ') return',
+    caughtBy: [by('net/runs', 'runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
+  },
+  {
     bug: 'blocks are stated that may never be written',
     file: 'daemon/drive/own.ts',
     find: 'await written;\n            await batch.flush();',

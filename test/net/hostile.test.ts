@@ -245,7 +245,7 @@ test('runs: a member that sends junk, asks without end or offers without end get
     hold: () => t.fail('held'),
     watch: () => undefined
   }
-  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { runs: drives } })
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { runs: drives, takeFresh: () => t.fail('took what came ahead') } })
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
   await pair(a, b)
   const { keyPair } = b.group.self
@@ -254,9 +254,9 @@ test('runs: a member that sends junk, asks without end or offers without end get
   const speak = async (): Promise<{ stream: NoiseSecretStream; raw: Raw }> => {
     const stream = dial(node, a, keyPair)
     stream.on('error', () => undefined)
-    return { stream, raw: await rawChannel(stream, runs.RUNS_PROTOCOL, 6) }
+    return { stream, raw: await rawChannel(stream, runs.RUNS_PROTOCOL, 7) }
   }
-  for (let type = 0; type < 6; type++) {
+  for (let type = 0; type < 7; type++) {
     for (const bytes of [Buffer.alloc(0), Buffer.from([255]), randomBytes(40), Buffer.alloc(400, 255)]) {
       const { stream, raw } = await speak()
       raw.send(type, bytes)
@@ -279,7 +279,8 @@ test('runs: a member that sends junk, asks without end or offers without end get
   asking.raw.send(3, c.encode(runs.end, { id: 5, signature: Buffer.alloc(64), signer: null }))
   // Blocks that nobody signed, of a drive that is not the sender's, and beyond and before the end of a log.
   for (const start of [0, 1, 2, 2 ** 40]) {
-    asking.raw.send(5, c.encode(runs.push, { drive, fork: 0, start, blocks: [Buffer.alloc(10)], signature: Buffer.alloc(64), chunks: [Buffer.alloc(10)] }))
+    asking.raw.send(5, c.encode(runs.push, { drive, fork: 0, start, blocks: [Buffer.alloc(10)], signature: Buffer.alloc(64) }))
+    asking.raw.send(6, c.encode(runs.ahead, { drive, files: [{ bytes: Buffer.alloc(10), mode: 0o600, mtime: '0' }] }))
   }
   asking.stream.destroy()
   await closed(asking.stream)

@@ -75,9 +75,10 @@ const ROWS = [
   row(
     'run push',
     runs.push,
-    { drive: 'cd'.repeat(32) as DriveKey, fork: 0, start: 300, blocks: [Buffer.from('hi')], signature: Buffer.alloc(64, 1), chunks: [Buffer.from('ab')] },
-    `${x('cd', 32)}00fd2c010102686940${x('01', 64)}01026162`
+    { drive: 'cd'.repeat(32) as DriveKey, fork: 0, start: 300, blocks: [Buffer.from('hi')], signature: Buffer.alloc(64, 1) },
+    `${x('cd', 32)}00fd2c010102686940${x('01', 64)}`
   ),
+  row('run ahead', runs.ahead, { drive: 'cd'.repeat(32) as DriveKey, files: [{ mode: 0o644, mtime: '-5', bytes: Buffer.from('ab') }] }, `${x('cd', 32)}01fda401022d35026162`),
   row('run, none', runs.none, { id: 9 }, '09'),
   row('handover', wire.handoverPart, { more: false, group: Buffer.alloc(32, 3), records: [RECORD] }, `00${x('03', 32)}01${RECORD_HEX}`),
 ]

@@ -8,7 +8,7 @@ import type { Own } from '../../daemon/drive/own.ts'
 import type { Remote } from '../../daemon/drive/remote.ts'
 import { RUN_IDLE_MS } from '../../daemon/net/limits.ts'
 import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
-import type { BlockRun, Clock, DriveRuns, RunRequest } from '../../daemon/ports.ts'
+import type { BlockRun, Clock, DriveRuns, FreshFile, RunRequest } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
 import { Contents, directory, openDrives } from '../drive/fixtures.ts'
 import { announce, connected, groupHas, must, openDevice, pair, realClock, type Device } from './helpers.ts'
@@ -18,23 +18,23 @@ const FOLDER_KEY = randomBytes(32)
 interface Node {
   readonly device: Device
   readonly drives: Drives
-  /** Chunks that go out with a push, and those that came. */
-  readonly fresh: Buffer[]
-  readonly taken: Buffer[]
+  /** What came ahead of statements, and how long the log was here by then. */
+  readonly taken: { readonly from: string; readonly text: string; readonly length: number }[]
 }
 
 /** A device that offers what it has open, as the daemon does. `runs`: what it does instead of the truth; null: it is an older one. */
 async function open(t: Assert, name: string, seed: number, runs: ((real: DriveRuns) => DriveRuns) | null, clock?: Clock): Promise<Node> {
   const { drives } = await openDrives(t, seed)
-  const fresh: Buffer[] = []
-  const taken: Buffer[] = []
+  const taken: Node['taken'] = []
   const handlers: Partial<NetworkHandlers> = {
     attach: (drive, stream) => drives.replicate(drive, stream),
-    fresh: { of: () => fresh, take: (_drive, chunks) => void taken.push(...chunks.map((chunk) => Buffer.from(chunk))) },
+    takeFresh: (from, drive, files) => {
+      for (const { bytes } of files) taken.push({ from, text: String(bytes), length: drives.runs.state(drive)?.length ?? 0 })
+    },
     ...(runs === null ? {} : { runs: runs(drives.runs) })
   }
   const device = await openDevice(t, { name, bootstrap: 'none', handlers, ...(clock === undefined ? {} : { clock }) })
-  return { device, drives, fresh, taken }
+  return { device, drives, taken }
 }
 
 const truth = (real: DriveRuns): DriveRuns => real
@@ -110,6 +110,10 @@ test('runs: a device catches up by runs alone, and so it stays', async (t) => {
   t.is(stock(core), 0, 'not one block came by itself')
 })
 
+function fresh(text: string): FreshFile {
+  return { bytes: Buffer.from(text), mode: 0o644, mtime: '0' }
+}
+
 /** Runs that the device asks the other for, from now on. */
 function asks(of: Node, other: Node): { count: number } {
   const link = must(of.device.network.link(other.device.group.self.id))
@@ -126,18 +130,46 @@ test('runs: what a log grows by in a small change is pushed, with the bytes of t
   const { a, b, own, core } = await scene(t, truth)
   await caughtUp(core, own)
   const asked = asks(b, a)
-  a.fresh.push(Buffer.from('a tiny file'))
+  const lengths: number[] = []
   for (let round = 0; round < 5; round++) {
+    lengths.push(own.length)
+    a.device.network.ahead(own.key, [fresh(`file ${round}`)])
     await publish(own, 3)
     await caughtUp(core, own)
   }
   t.is(asked.count, 0)
-  t.alike(b.taken.map(String), Array.from({ length: 5 }, () => 'a tiny file'))
+  t.alike(b.taken, lengths.map((length, i) => ({ from: a.device.group.self.id, text: `file ${i}`, length })), 'before the statements, of the one who makes them')
   await publish(own, 100)
   await caughtUp(core, own)
   t.ok(asked.count > 0)
-  t.is(b.taken.length, 5)
   t.is(stock(core), 0)
+})
+
+test('runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only', async (t) => {
+  const { a, b, folder, own, core } = await scene(t, truth)
+  await caughtUp(core, own)
+  const other = await b.drives.openOwn({ folder, device: b.device.group.self.id, folderKey: FOLDER_KEY, generation: 0 })
+  b.device.network.ahead(own.key, [fresh('of a drive that is not ours')])
+  b.device.network.ahead(other.key, [fresh('of a drive that nobody has attached')])
+  const link = must(a.device.network.link(b.device.group.self.id))
+  const offer = link.offerRun.bind(link)
+  const offered = new Promise<void>((resolve) => {
+    link.offerRun = (run) => {
+      link.offerRun = offer
+      // Too many for a push: it has to be asked for, and until then the device lags behind.
+      a.device.network.ahead(own.key, [fresh('to one who lags behind')])
+      offer(run)
+      resolve()
+    }
+  })
+  await publish(own, 100)
+  await offered
+  await caughtUp(core, own)
+  t.alike([a.taken, b.taken], [[], []])
+  a.device.network.ahead(own.key, [fresh('now')])
+  await publish(own, 1)
+  await caughtUp(core, own)
+  t.alike(b.taken.map(({ text }) => text), ['now'])
 })
 
 test('runs: several small changes at once arrive, whichever push overtakes another', async (t) => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
 import type { Recovery } from '../../daemon/folder/recover.ts'
-import type { FolderReport, HistoryRow } from '../../daemon/ports.ts'
+import type { FolderReport, FreshFile, HistoryRow } from '../../daemon/ports.ts'
 import { serveObject } from '../../daemon/serve.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId, WriterId } from '../../daemon/sync/ids.ts'
 import { DiskStore, type DiskImage } from '../fakes/disk-store.ts'
@@ -595,4 +595,6 @@ export class SimDevice implements Node {
   replicated(_drive: DriveKey): void {
     this.#daemon?.folder.remoteChanged()
   }
+
+  readonly cameAhead = (from: DeviceId, files: readonly FreshFile[]): void => this.#daemon?.folder.takeAhead(from, files)
 }

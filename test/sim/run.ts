@@ -75,6 +75,7 @@ class Simulation {
       maxDelayMs: weather.maxDelayMs,
       nackChance: weather.nacks,
       lieChance: weather.lies,
+      aheadChance: weather.ahead ?? 0,
       disorder: weather.disorder ?? 0,
       trace
     })

@@ -87,6 +87,8 @@ export interface Weather {
   readonly foretells?: boolean
   /** Directories that are gone are told, however little was in them (R48). */
   readonly tellsGone?: boolean
+  /** Chance that bytes that are sent ahead of a statement arrive. */
+  readonly ahead?: number
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
@@ -137,7 +139,8 @@ function weather(random: Random, calm: boolean): Weather {
     skewMs: random.pick([0, 10, 3_600_000, 315_576_000_000]),
     disorder: calm ? 0 : random.pick([0, 0, 0.2]),
     foretells: random.chance(0.5),
-    tellsGone: random.chance(0.7)
+    tellsGone: random.chance(0.7),
+    ahead: random.pick([0, 0.5, 1])
   }
 }
 
