@@ -40,23 +40,26 @@ async function once({ pair }: Bench, name: string, text: string, prepare: (name:
   const started = performance.now()
   act()
   pair.hint([name])
-  await seen
-  return performance.now() - started
+  return (await seen) - started
 }
 
-/** Resolves at the event after which the file has these bytes; the watch is set before it returns. */
-function arrives(peer: Peer, name: string, text: string): Promise<void> {
+/**
+ * Resolves with the time of the event after which the file has these bytes (that they are read is no part of the way); the watch is set
+ * before it returns.
+ */
+function arrives(peer: Peer, name: string, text: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const watcher = watch(peer.path(), (_event, found) => {
+      const at = performance.now()
       if (found !== name) return
-      readFile(peer.path(name), 'utf8').then((now) => now === text && end(), () => undefined)
+      readFile(peer.path(name), 'utf8').then((now) => now === text && end(at), () => undefined)
     })
     const late = setTimeout(() => end(new Error(`${name} does not arrive`)), PATIENCE_MS)
-    const end = (error?: Error): void => {
+    const end = (outcome: number | Error): void => {
       clearTimeout(late)
       watcher.close()
-      if (error === undefined) resolve()
-      else reject(error)
+      if (typeof outcome === 'number') resolve(outcome)
+      else reject(outcome)
     }
   })
 }
