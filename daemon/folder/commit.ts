@@ -20,6 +20,8 @@ export interface Change {
   readonly row: Row
   /** For files. */
   readonly list: ContentList | null
+  /** Where its blocks stand, if they do; absent: that is looked up. Of the moment before: nothing else was published since. */
+  readonly blob?: BlobRange | null
   /** History name of what an apply displaced. */
   readonly kept: { readonly name: string; readonly reason: HistoryRow['reason'] } | null
   readonly from: PathChange['from']
@@ -35,7 +37,7 @@ export async function commit(context: FolderContext, changes: readonly Change[])
 }
 
 async function commitBatch(context: FolderContext, changes: readonly Change[]): Promise<PathKey[]> {
-  const blobs = await Promise.all(changes.map((change) => knownBlob(context, change)))
+  const blobs = await Promise.all(changes.map((change) => blobOf(context, change)))
   if (context.foretelling.begin(comingOf(context, changes, blobs))) context.tell()
   try {
     return await publishBatch(context, changes, blobs)
@@ -112,9 +114,13 @@ function openerOf(context: FolderContext, changes: readonly Change[]): OpenConte
   }
 }
 
-async function knownBlob(context: FolderContext, change: Change): Promise<BlobRange | null> {
-  if (change.list === null || change.entry === null) return null
-  return (await context.ports.index.content(change.list.cid))?.blob ?? null
+async function blobOf(context: FolderContext, { blob, entry, list }: Change): Promise<BlobRange | null> {
+  if (entry === null) return null
+  return blob === undefined ? await knownBlob(context, list) : blob
+}
+
+export async function knownBlob({ ports }: FolderContext, list: ContentList | null): Promise<BlobRange | null> {
+  return list === null ? null : ((await ports.index.content(list.cid))?.blob ?? null)
 }
 
 /** The bytes of a chunk: just read or received, or as they are in the tree at this moment; null if they are other bytes. */

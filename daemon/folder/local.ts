@@ -9,7 +9,7 @@ import type { ChunkId, PathKey } from '../sync/ids.ts'
 import { parentOf } from '../sync/path.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { compareVersions } from '../sync/version.ts'
-import { commit, type Change } from './commit.ts'
+import { commit, knownBlob, type Change } from './commit.ts'
 import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { gatherGone, lookedAgain, missed, nothingGone, tellGone, type Gone, type Moved, type StateFinding } from './gone.ts'
 import { FLAG, type Gone as Missed, type Side } from './guard.ts'
@@ -122,7 +122,8 @@ async function publishInSlices(context: FolderContext, states: readonly StateFin
 async function publishStates(context: FolderContext, states: readonly StateFinding[], gone: Gone['absent'] | null): Promise<readonly PathKey[]> {
   const { index } = context.ports
   const paths = states.map((state) => state.path)
-  const [rows, remotes] = await Promise.all([index.rows(paths), index.remoteRows(paths)])
+  // All at once: each wait is a trip to the database.
+  const [rows, remotes, blobs] = await Promise.all([index.rows(paths), index.remoteRows(paths), Promise.all(states.map((state) => knownBlob(context, listOf(state))))])
   const changes: Change[] = []
   const again: PathKey[] = []
   const dropped: { path: PathKey; row: Row }[] = []
@@ -140,10 +141,10 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
       again.push(state.path)
       continue
     }
-    if (decided.kind !== 'same') changes.push(changeOf(context, state, before, decided.entry, seen))
+    if (decided.kind !== 'same') changes.push({ ...changeOf(context, state, before, decided.entry, seen), blob: blobs[i] ?? null })
     else if (before?.ignored === true) dropped.push({ path: state.path, row: before })
     // A row that a crash or a new drive left without a stat: whether it is stated, and its content known, is not certain.
-    else if (before !== null && before.seen === null && seen !== null) changes.push(changeOf(context, state, before, before.entry, seen))
+    else if (before !== null && before.seen === null && seen !== null) changes.push({ ...changeOf(context, state, before, before.entry, seen), blob: blobs[i] ?? null })
     else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
     context.problems.delete(state.path)
   }
