@@ -204,7 +204,7 @@ test('a paused device stages nothing that it was sent', async (t) => {
   t.is(staged(b), 0)
 })
 
-test('a tiny file is staged with all that it will have before it is stated, and is not asked for', async (t) => {
+test('R52: a tiny file is staged with all that it will have before it is stated, and is not asked for', async (t) => {
   const world = await FolderWorld.open({ ahead: true }, {})
   const [a, b] = world.devices as [FolderDevice, FolderDevice]
   let asked = 0
@@ -227,7 +227,7 @@ test('a tiny file is staged with all that it will have before it is stated, and 
   t.alike([staged(b), b.files().sort(), asked], [0, ['f', 'g'], 0])
 })
 
-test('what came ahead of a statement that does not come is forgotten', async (t) => {
+test('R52: what came ahead of a statement that does not come is forgotten', async (t) => {
   const world = await FolderWorld.open({ ahead: true }, {})
   const [a, b] = world.devices as [FolderDevice, FolderDevice]
   a.drive.sealing = new Promise(() => undefined)

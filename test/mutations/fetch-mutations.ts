@@ -28,7 +28,7 @@ export const FETCH_MUTATIONS: readonly Mutation[] = [
     file: 'daemon/folder/foretold.ts',
     find: 'report.dirty || ',
     replace: '',
-    caughtBy: [by('folder/foretold', 'a tiny file is staged with all that it will have before it is stated, and is not asked for')]
+    caughtBy: [by('folder/foretold', 'R52: a tiny file is staged with all that it will have before it is stated, and is not asked for')]
   },
   {
     bug: 'a device may be ahead without end',
@@ -40,16 +40,16 @@ export const FETCH_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'bytes go ahead to a device that lags behind',
     file: 'daemon/net/runs.ts',
-    find: 'if (this.#isNear(link, drive, state.length)) link.sendAhead(',
-    replace: 'link.sendAhead(',
-    caughtBy: [by('net/runs', 'runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
+    find: 'this.#isNear(link, drive, state.length)',
+    replace: 'true',
+    caughtBy: [by('net/runs', 'runs: R52: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
   },
   {
     bug: 'bytes go ahead of a drive that is not ours',
     file: 'daemon/net/runs.ts',
-    find: ' || !state.author) return',
-    replace: ') return',
-    caughtBy: [by('net/runs', 'runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
+    find: ' || !state.author)',
+    replace: ')',
+    caughtBy: [by('net/runs', 'runs: R52: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
   },
   {
     bug: 'blocks are stated that may never be written',

@@ -145,7 +145,7 @@ test('runs: what a log grows by in a small change is pushed, with the bytes of t
   t.is(stock(core), 0)
 })
 
-test('runs: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only', async (t) => {
+test('runs: R52: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only', async (t) => {
   const { a, b, folder, own, core } = await scene(t, truth)
   await caughtUp(core, own)
   const other = await b.drives.openOwn({ folder, device: b.device.group.self.id, folderKey: FOLDER_KEY, generation: 0 })
