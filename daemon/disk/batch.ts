@@ -126,12 +126,12 @@ export class Batch {
     return kept
   }
 
-  /** Not as expected: the user's bytes. */
-  async stray(area: string, out: string, path: PathKey): Promise<ApplyResult> {
-    const home = await this.parts.displaced.rehome(area, out, path, this.modes.visit)
+  /** Not as expected: the user's bytes. `stands`: as of `rehome`; then no name of them is in the tree yet. */
+  async stray(area: string, out: string, path: PathKey, stands: Directory | null = null): Promise<ApplyResult> {
+    const home = await this.parts.displaced.rehome(area, out, path, this.modes.visit, stands)
     await this.parts.mover.forgetOut(out)
-    this.touched.add(parentOf(path))
-    return { kind: 'changed', paths: [path], stray: 'at' in home ? home.at : null }
+    this.touched.add(stands?.path ?? parentOf(path))
+    return { kind: 'changed', paths: [path], stray: stands === null && 'at' in home ? home.at : null }
   }
 
   // ------------------------------------------------------------------------------------------- what was prepared

@@ -9,7 +9,7 @@ import { conflictPath } from '../sync/conflict.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf } from '../sync/path.ts'
 import { SWAP_DIR } from './layout.ts'
-import type { Mover, Prepared } from './atomic.ts'
+import type { Moved, Mover, Prepared } from './atomic.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
 import type { HistoryNotes } from './history-notes.ts'
 import { prepareCopy } from './prepare-node.ts'
@@ -95,18 +95,22 @@ export class Displaced {
     }
   }
 
-  /** Bytes of the user that came out unexpectedly: beside `path`, under a conflict name that is free. */
-  async rehome(area: string, name: string, path: PathKey, visit: Visit): Promise<Rehomed> {
+  /**
+   * Bytes of the user that came out unexpectedly: beside `path`, under a conflict name that is free. `stands`: where the directory of `path`
+   * is, if it was set aside (R48).
+   */
+  async rehome(area: string, name: string, path: PathKey, visit: Visit, stands: Directory | null = null): Promise<Rehomed> {
     const { roots, log, mover } = this.#parts
     return await roots.useOwn(area, async (directory) => {
       const stat = await lstat(at(directory, name))
       const prepared: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area, name, stat, cid: null }
       try {
         for await (const target of this.#names(directory, name, stat, path)) {
-          const moved = await roots.use(parentOf(target), async (parent) => await mover.placeOpen(prepared, parent, nameOf(target), target), visit)
+          const place = async (parent: Directory): Promise<Moved> => await mover.placeOpen(prepared, parent, nameOf(target), target)
+          const moved = stands !== null && parentOf(target) === parentOf(path) ? await place(stands) : await roots.use(parentOf(target), place, visit)
           if (moved.kind !== 'placed') continue
           // Somebody put a file of his own there in the instant that an empty one held the name.
-          if (moved.out !== null) await this.rehome(SWAP_DIR, moved.out, target, visit)
+          if (moved.out !== null) await this.rehome(SWAP_DIR, moved.out, target, visit, stands)
           log.warn({ path, stray: target }, 'something changed at the moment of an exchange; what came out stands under a name of its own')
           return { at: target }
         }

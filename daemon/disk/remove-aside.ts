@@ -45,9 +45,9 @@ async function removeDirectory(batch: Batch, op: Removing, aside: AsidePlace, pa
   return { kind: 'done', seen: null, kept: null }
 }
 
-/** Somebody has it open, and wrote to it in the last instant. Where its name was taken too, it gets one of its own in the tree. */
+/** Somebody has it open, and wrote to it in the last instant. Where its name was taken too, it gets one of its own, and goes back with the rest. */
 async function returned(batch: Batch, op: Removing, slot: HistorySlot, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
   const out: Prepared = { kind: 'file', area: slot.directory, name: slot.file, stat, cid: null }
   const moved = await batch.parts.mover.placeOpen(out, parent, name, op.path)
-  return moved.kind === 'placed' ? changed(op.path) : await batch.stray(slot.directory, slot.file, op.path)
+  return moved.kind === 'placed' ? changed(op.path) : await batch.stray(slot.directory, slot.file, op.path, parent)
 }

@@ -42,10 +42,10 @@ export async function setAside(parts: SetAsideParts, directories: readonly Direc
   const { roots, folding } = parts
   roots.refresh()
   const places: AsidePlace[] = []
+  const batch = `${run}${(++count).toString(36)}`
   try {
     // R40: where names fold, each has to be looked at.
     if ((await folding.fold()) !== null) return []
-    const batch = `${run}${(++count).toString(36)}`
     await roots.useOwn(`${ASIDE_DIR}/${batch}`, async (area) => {
       await writeNote(area, directories.map(({ path }) => path))
       await eachAtMost([...directories.entries()], DIRECTORIES_AT_ONCE, async ([n, directory]) => {
@@ -53,11 +53,11 @@ export async function setAside(parts: SetAsideParts, directories: readonly Direc
       })
       if (!(await isSynced(roots, area, places))) await takeBack(roots, area, places)
     })
-    if (places.length === 0) await dropBatch(roots, batch)
   } catch (error) {
     // What moved is told in any case: a scan must not take it for gone.
     if (places.length === 0 && !isOrdinary(error)) throw error
   }
+  if (places.length === 0) await dropUnused(roots, batch)
   return places
 }
 
@@ -116,6 +116,15 @@ async function takeBack(roots: Roots, area: Directory, places: AsidePlace[]): Pr
     const { path, name } = place
     await roots.use(parentOf(path), async (parent) => await rename(`${at(area, nameOf(name as PathKey))}/`, `${at(parent, nameOf(path))}/`))
     places.splice(places.indexOf(place), 1)
+  }
+}
+
+/** What cannot be dropped either goes at the next start, or when something is put back. */
+async function dropUnused(roots: Roots, batch: string): Promise<void> {
+  try {
+    await dropBatch(roots, batch)
+  } catch (error) {
+    if (!isOrdinary(error)) throw error
   }
 }
 

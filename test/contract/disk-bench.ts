@@ -5,6 +5,7 @@ import { appendFile, chmod, lstat, mkdir, readFile, readlink, rename, rm, rmdir,
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Assert } from 'brittle'
+import type { ApplyHooks } from '../../daemon/disk/atomic.ts'
 import { createMarker, openDisk } from '../../daemon/disk/open.ts'
 import type { Disk, SeenStat } from '../../daemon/ports.ts'
 import type { FolderId } from '../../daemon/sync/ids.ts'
@@ -76,14 +77,14 @@ function fakeUser(store: DiskStore): BenchUser {
   }
 }
 
-export async function realDiskBench(t: Assert): Promise<DiskBench & { readonly root: string }> {
+export async function realDiskBench(t: Assert, hooks: ApplyHooks = {}): Promise<DiskBench & { readonly root: string }> {
   const base = await t.tmp()
   const root = join(base, 'root')
   const folder = randomBytes(32).toString('hex') as FolderId
   await mkdir(root)
   await mkdir(join(base, 'outside'))
   await createMarker(root, folder)
-  const open = async (): Promise<Disk> => await openDisk({ root, folder, log: new FakeLog(() => undefined) })
+  const open = async (): Promise<Disk> => await openDisk({ root, folder, log: new FakeLog(() => undefined), hooks })
   const bench = {
     disk: await open(),
     root,

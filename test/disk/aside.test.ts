@@ -2,13 +2,15 @@
 import { appendFileSync, chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
+import type { ApplyHooks } from '../../daemon/disk/atomic.ts'
 import type { AsidePlace } from '../../daemon/ports.ts'
+import { stripConflict } from '../../daemon/sync/conflict.ts'
 import { realDiskBench } from '../contract/disk-bench.ts'
 import { HISTORY, MemoryTree, absorb, apply, key, seen, type Bench } from '../contract/disk-helpers.ts'
 import type { Assert } from 'brittle'
 
-async function withTree(t: Assert): Promise<Bench & { readonly root: string }> {
-  const bench = Object.assign(await realDiskBench(t), { known: new MemoryTree() })
+async function withTree(t: Assert, hooks: ApplyHooks = {}): Promise<Bench & { readonly root: string }> {
+  const bench = Object.assign(await realDiskBench(t, hooks), { known: new MemoryTree() })
   for (const path of ['d', 'd/e']) await bench.user.mkdir(path)
   for (const path of ['d/a', 'd/e/b']) await bench.user.write(path, `bytes of ${path}`)
   await absorb(bench)
@@ -91,4 +93,47 @@ test('R48: what the look does not see because it comes right after it moves alon
   await bench.disk.putBack()
   t.is(readFileSync(join(bench.root, 'd/late'), 'utf8'), 'late')
   t.absent(existsSync(batch))
+})
+
+test('R48: a directory that cannot be looked through, or moved, stays, and no place that was made for it is left over', async (t) => {
+  for (const code of ['EIO', 'EXDEV', 'ENOSPC', 'EACCES']) {
+    const fails = async (): Promise<never> => await Promise.reject(Object.assign(new Error(code), { code }))
+    const moved = await withTree(t, { beforeMove: fails })
+    t.is(await setAside(moved), null, code)
+    t.alike([await moved.user.read('d/e/b'), await moved.disk.strays(false)], ['bytes of d/e/b', []])
+    const unread = await withTree(t)
+    const { ino } = await seen(unread, 'd')
+    t.alike(await unread.disk.setAside([{ path: key('d'), ino }], { row: fails, children: fails, content: fails }), [])
+    t.alike([await unread.user.read('d/e/b'), await unread.disk.strays(false)], ['bytes of d/e/b', []])
+  }
+})
+
+/** In the last instant: into the file that just left for history, and a file of its name where it stood. */
+async function writtenAtLast(t: Assert): Promise<Bench & { readonly root: string }> {
+  const open: { fd?: number; at?: string } = {}
+  const bench = await withTree(t, {
+    afterMove: (path) => {
+      if (path !== 'd/a' || open.fd === undefined || open.at === undefined) return
+      writeSync(open.fd, ', and more')
+      closeSync(open.fd)
+      writeFileSync(open.at, 'another of its name')
+    }
+  })
+  open.fd = openSync(join(bench.root, 'd/a'), 'a')
+  const aside = await setAside(bench)
+  if (aside === null) throw new Error('it stays')
+  open.at = join(bench.root, '.p2psync/staging/aside', aside.name, 'a')
+  t.is(await end(bench, 'd/a', aside), 'changed')
+  return bench
+}
+
+test('R48: what somebody writes in the last instant to a file whose name is taken where it is set aside comes back under a name of its own', async (t) => {
+  const bench = await writtenAtLast(t)
+  await bench.disk.putBack()
+  const names = readdirSync(join(bench.root, 'd')).filter((name) => name !== 'e').sort()
+  t.alike(names.map((name) => stripConflict(key(name))), ['a', 'a'], names.join(' '))
+  const texts = names.map((name) => readFileSync(join(bench.root, 'd', name), 'utf8'))
+  t.alike(texts.sort(), ['another of its name', 'bytes of d/a, and more'])
+  t.alike((await bench.disk.history()).files, [], 'it is no old version')
+  t.alike(await bench.disk.strays(false), [])
 })

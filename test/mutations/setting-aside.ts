@@ -10,6 +10,20 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('contract/disk', 'real disk: R48: a directory that holds anything else than what is known stays where it is')]
   },
   {
+    bug: 'a place that was made to set directories aside stays though none stands there',
+    file: 'daemon/disk/set-aside.ts',
+    find: 'await dropUnused(roots, batch)',
+    replace: 'undefined',
+    caughtBy: [by('disk/aside', 'R48: a directory that cannot be looked through, or moved, stays, and no place that was made for it is left over')]
+  },
+  {
+    bug: 'a write in the last instant to what is set aside goes to history if its name is taken there',
+    file: 'daemon/disk/remove-aside.ts',
+    find: 'op.path, parent)',
+    replace: 'op.path)',
+    caughtBy: [by('disk/aside', 'R48: what somebody writes in the last instant to a file whose name is taken where it is set aside comes back under a name of its own')]
+  },
+  {
     bug: 'a start leaves aside what a crash left there',
     file: 'daemon/disk/recover.ts',
     find: 'await putBack(parts)',
