@@ -71,7 +71,7 @@ export const DRIVE_STALL_MS = 500
 export const DRIVE_GATHER_MS = 200
 /** A store that could not be written is tried again after this: soon enough to be no matter, seldom enough for a sick disk. */
 export const STORE_RETRY_MS = 2000
-/** One that fails again soon after it was opened waits twice as long each time, up to this. */
+/** One that fails again soon after it was opened, of a cause that no probe shows, waits twice as long each time, up to this. */
 export const STORE_RETRY_LAST_MS = 60_000
 /** What must fit on the disk before a store that failed is opened again: what its first tables and log take. */
 export const STORE_PROBE_BYTES = 4 * 1024 * 1024

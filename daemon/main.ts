@@ -5,12 +5,12 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf, P2psyncError } from '../base/errors.ts'
-import { CLOSE_TIMEOUT_MS, STORE_RETRY_LAST_MS, STORE_RETRY_MS } from '../base/limits.ts'
+import { CLOSE_TIMEOUT_MS, STORE_RETRY_MS } from '../base/limits.ts'
 import { createLog, type RootLog } from '../base/log.ts'
 import { resolvePaths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
-import { takesWrites } from './takes-writes.ts'
+import { nextWait, probing, takesWrites } from './takes-writes.ts'
 import { optimizeLater } from './tiering.ts'
 
 /** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
@@ -23,12 +23,10 @@ export async function runDaemon(options: { readonly background: boolean }): Prom
   const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
   sayBugs(log)
   for (let waitMs = STORE_RETRY_MS; ; ) {
-    const begun = Date.now()
     const ended = await runUntil((onStoreFailure) => new Daemon({ paths, config, log, stop: stopped.stop, onStoreFailure }), stopped.promise, waitMs)
-    if (ended === 'stopped') return 0
+    if (ended.kind === 'stopped') return 0
     log.info({}, 'the disk of the store takes writes again; starting anew')
-    // One that fails again and again is sick in a way that a probe does not show.
-    waitMs = Date.now() - begun < STORE_RETRY_LAST_MS * 2 ? Math.min(waitMs * 2, STORE_RETRY_LAST_MS) : STORE_RETRY_MS
+    waitMs = nextWait(waitMs, ended.ranMs, ended.shown)
   }
 }
 
@@ -43,8 +41,10 @@ async function main(): Promise<number> {
   }
 }
 
-/** `failed`: the store could not be written, and can again after `waitMs` or later. */
-async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Promise<void>, waitMs: number): Promise<'stopped' | 'failed'> {
+/** `failed`: the store could not be written, and can again; it had taken writes for `ranMs`. `shown`: as of `takesWrites`. */
+type Ended = { readonly kind: 'stopped' } | { readonly kind: 'failed'; readonly ranMs: number; readonly shown: boolean }
+
+async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Promise<void>, waitMs: number): Promise<Ended> {
   let fail: () => void = () => undefined
   const failed = new Promise<void>((resolve) => (fail = resolve))
   const daemon = make(fail)
@@ -56,10 +56,16 @@ async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Prom
     throw error
   }
   log.info({ pid: process.pid }, 'started')
+  const begun = performance.now()
   const over = new AbortController()
-  const ended = await Promise.race([stop.then(() => 'stopped' as const), failed.then(async () => await takesWrites(paths.stateDir, waitMs, over.signal)).then(() => 'failed' as const)])
+  const failure = async (): Promise<Ended> => {
+    await failed
+    const ranMs = performance.now() - begun
+    return { kind: 'failed', ranMs, shown: await takesWrites(probing(paths.stateDir, over.signal), waitMs) }
+  }
+  const ended = await Promise.race([stop.then((): Ended => ({ kind: 'stopped' })), failure()])
   over.abort()
-  const limit = setTimeout(() => process.exit(ended === 'stopped' ? 0 : 1), CLOSE_TIMEOUT_MS - 500)
+  const limit = setTimeout(() => process.exit(ended.kind === 'stopped' ? 0 : 1), CLOSE_TIMEOUT_MS - 500)
   await daemon.close()
   clearTimeout(limit)
   log.info({ pid: process.pid }, 'stopped')

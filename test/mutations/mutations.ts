@@ -8,6 +8,7 @@ import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
 import { SETTING_ASIDE } from './setting-aside.ts'
 import { STATEMENT_MUTATIONS } from './statement-mutations.ts'
+import { STORE_MUTATIONS } from './store-mutations.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   // ------------------------------------------------------------------------------------------- disk
@@ -544,5 +545,6 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...DRIVE_MUTATIONS,
   ...FETCH_MUTATIONS,
-  ...STATEMENT_MUTATIONS
+  ...STATEMENT_MUTATIONS,
+  ...STORE_MUTATIONS
 ]
