@@ -82,7 +82,7 @@ export function checkNoStrays(device: Device, tree: Tree, ledger: Ledger): strin
 }
 
 export function checkStaging(device: Device): string[] {
-  return ['fetch', 'swap'].flatMap((area) => {
+  return ['fetch', 'swap', 'aside'].flatMap((area) => {
     const names = readNames(device.path('.p2psync', 'staging', area))
     return names.length === 0 ? [] : [`${device.name} has ${names.length} leftovers in staging/${area}: ${names.slice(0, 3).join(' ')}`]
   })

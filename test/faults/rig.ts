@@ -2,12 +2,13 @@
  * Two paired daemons in which one kind of call fails for a while, again and again. While it does: what it hits is told as a problem
  * or a halt with a reason, everything else goes on, and what stood there is whole. Once it is over: both get equal by themselves.
  */
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chunkId, contentList } from '../../daemon/sync/content.ts'
 import type { FolderStatus } from '../../rpc/shapes.ts'
-import { checkDrafts, checkStaging } from '../chaos/check.ts'
+import { checkDoctor, checkDrafts, checkStaging, gatherHistory } from '../chaos/check.ts'
+import { sha256 } from '../chaos/ledger.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
 import { differences, PATIENCE, treeOf, waitFor } from '../e2e/tree.ts'
 import { createShimmedPair, type Shimmed } from '../shim/pair.ts'
@@ -32,6 +33,13 @@ const SETTLE_MS = 40_000 * PATIENCE
 const POLL_MS = 25
 const STAGING_MS = 3_000
 const INTERRUPTED = 3
+/** So many at once that the other device is told that the directory is gone (R48). */
+const GONE_FILES = 230
+/** Of them are in history when it is killed. */
+const GONE_BEFORE_KILL = 5
+const ASIDE = '/staging/aside/'
+const DIES_MS = 20_000
+const UNGUARDED = 1_000_000
 
 export class FaultRig {
   readonly #author: Shimmed
@@ -52,6 +60,12 @@ export class FaultRig {
   /** `goalMs`: healing that takes longer is a fault; absent: the machine may have other work. */
   static async create(scope: Scope, goalMs = Infinity): Promise<FaultRig> {
     const [author, follower] = await createShimmedPair(scope)
+    // Many are deleted within a minute, and nobody is there to be asked.
+    for (const { device } of [author, follower]) {
+      await device.call('config.set', { key: 'guardMinFiles', value: UNGUARDED })
+      await device.restart()
+    }
+    await waitConnected(author.device, follower.device)
     return new FaultRig(author, follower, goalMs)
   }
 
@@ -59,24 +73,27 @@ export class FaultRig {
     const name = `case-${++this.#count}-`
     const text = `${name} new\n`
     const scans = step.area === 'marker'
-    this.#prepare(name)
-    await this.#settled(SETTLE_MS)
     const victim = step.role === 'author' ? this.#author : this.#follower
-    const match = { directory: `${name}`, content: cidOf(text), none: '' }[step.match]
+    // How long it waits after a failure of its store depends on those before.
+    if (step.store === true) await this.#restart(victim)
+    this.#prepare(name, step.scene !== undefined)
+    await this.#settled(SETTLE_MS)
+    const match = { directory: `${name}`, content: cidOf(text), aside: ASIDE, none: '' }[step.match]
     const fate: Rule['fate'] = fault === 'short' ? { kind: 'short' } : { kind: 'fail', errno: fault }
     // A signal interrupts a few calls; what is tried again at once would be for ever.
     const rule: Rule = { fate, call: step.call, area: step.area, match, ...(fault === 'EINTR' ? { count: INTERRUPTED } : {}) }
-    victim.shim.arm(rule)
     try {
+      if (step.scene === 'left') await this.#leave(victim, name, rule)
+      else victim.shim.arm(rule)
       this.#act(name, text)
       const told = await this.#told(victim, scans)
-      const wrong = [...this.#intact(name, text), ...(step.match === 'none' ? [] : await this.#bystanders(name))]
+      const wrong = [...this.#intact(name, text), ...(step.match === 'none' || step.scene === 'left' ? [] : await this.#bystanders(name))]
       const hits = victim.shim.hits
       victim.shim.disarm()
       const begun = Date.now()
       const healing = await this.#healed(victim, step.store === true)
       await waitFor('staging is empty', () => [this.#author, this.#follower].every(({ device }) => checkStaging(device).length === 0), STAGING_MS).catch(() => undefined)
-      wrong.push(...healing.wrong, ...this.#done(name, text), ...(await this.#equal()))
+      wrong.push(...healing.wrong, ...this.#done(name, text), ...(await this.#equal()), ...(step.scene === undefined ? [] : await this.#kept(name)))
       if (hits === 0) return { outcome: 'not reached', wrong }
       if (told === 'silent') wrong.push('neither told nor done')
       const seconds = ((Date.now() - begun) / 1000).toFixed(1)
@@ -87,10 +104,28 @@ export class FaultRig {
     }
   }
 
-  #prepare(name: string): void {
+  async #restart({ device }: Shimmed): Promise<void> {
+    await device.restart()
+    await waitConnected(this.#author.device, this.#follower.device)
+  }
+
+  /** It is killed in the middle of what is set aside, and has to put back the rest when it starts. */
+  async #leave(victim: Shimmed, name: string, rule: Rule): Promise<void> {
+    victim.shim.arm({ fate: { kind: 'kill' }, call: 'rename', area: 'history', match: ASIDE, from: GONE_BEFORE_KILL })
+    this.#takeAway(name)
+    await waitFor('it is killed', () => !victim.device.isRunning, DIES_MS)
+    victim.shim.arm(rule)
+    await victim.device.start()
+    await waitConnected(this.#author.device, this.#follower.device)
+  }
+
+  #prepare(name: string, large: boolean): void {
     const at = (...parts: readonly string[]): string => this.#author.device.path(name, ...parts)
     mkdirSync(at('emptied'), { recursive: true })
     for (const path of ['edited', `${name}deleted`, 'mode', 'link']) writeFileSync(at(path), `${name} old\n`)
+    if (!large) return
+    mkdirSync(at('gone'))
+    for (let i = 0; i < GONE_FILES; i++) writeFileSync(at('gone', `${i}`), `${name} gone ${i}`)
   }
 
   #act(name: string, text: string): void {
@@ -102,9 +137,15 @@ export class FaultRig {
     chmodSync(at('mode'), 0o600)
     mkdirSync(at('directory'))
     rmSync(at('emptied'), { recursive: true })
+    if (existsSync(at('gone'))) this.#takeAway(name)
     rmSync(at('link'))
     symlinkSync('nowhere', at('link'))
     writeFileSync(this.#author.device.path(`bystander ${this.#count}`), text.toUpperCase())
+  }
+
+  /** At once, so that a scan finds it gone whole. */
+  #takeAway(name: string): void {
+    renameSync(this.#author.device.path(name, 'gone'), this.#author.device.beside(`${name}gone`))
   }
 
   /** How the fault shows: the codes that a status tells, that all is done in spite of it, or neither. */
@@ -180,6 +221,16 @@ export class FaultRig {
       wrong.push(...checkStaging(device), ...checkDrafts(device))
     }
     return wrong
+  }
+
+  /** Each of the many that were deleted is in history, and listed there. */
+  async #kept(name: string): Promise<string[]> {
+    const { device } = this.#follower
+    const found = new Map<string, string>()
+    gatherHistory(device.path('.p2psync', 'history'), found)
+    const lost = Array.from({ length: GONE_FILES }, (_each, i) => i).filter((i) => !found.has(sha256(Buffer.from(`${name} gone ${i}`))))
+    const wrong = lost.length === 0 ? [] : [`${lost.length} of ${GONE_FILES} deleted files are not in history`]
+    return [...wrong, ...(await checkDoctor(device))]
   }
 
   async #equal(): Promise<string[]> {

@@ -12,9 +12,11 @@ export interface Step {
   readonly role: 'author' | 'follower'
   readonly call: Call
   readonly area: Area
-  /** What must be in the path: the directory of the case, its new content's id, or nothing. */
-  readonly match: 'directory' | 'content' | 'none'
+  /** What must be in the path: the directory of the case, its new content's id, that it is or was set aside, or nothing. */
+  readonly match: 'directory' | 'content' | 'aside' | 'none'
   readonly faults: readonly Fault[]
+  /** Besides: a large directory is deleted, which the other device sets aside (R48); it is killed while it has it there, and starts with the fault. */
+  readonly scene?: 'gone' | 'left'
   /** The store cannot go on: the folder halts with a reason instead of one path's problem, until a restart if it must. */
   readonly store?: true
 }
@@ -23,6 +25,7 @@ const DISK: readonly Fault[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'E
 const NAMES: readonly Fault[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR']
 const LOOKS: readonly Fault[] = ['EIO', 'EACCES', 'ESTALE', 'EMFILE', 'EINTR']
 const SYNCS: readonly Fault[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'ESTALE', 'EINTR']
+const ASIDE: readonly Fault[] = ['EXDEV', 'ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR']
 const WRITES: readonly Fault[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'ESTALE', 'EINTR', 'short']
 
 export const STEPS: readonly Step[] = [
@@ -46,6 +49,14 @@ export const STEPS: readonly Step[] = [
   { name: 'apply: fsync the directory', role: 'follower', call: 'fsync', area: 'tree', match: 'directory', faults: SYNCS },
   { name: 'apply: fsync swap', role: 'follower', call: 'fsync', area: 'swap', match: 'none', faults: SYNCS },
   { name: 'apply: fsync history', role: 'follower', call: 'fsync', area: 'history', match: 'none', faults: SYNCS },
+  { name: 'set aside: make a place', role: 'follower', call: 'mkdir', area: 'staging', match: 'aside', faults: ['ENOSPC', 'EIO', 'EACCES', 'EROFS'], scene: 'gone' },
+  { name: 'set aside: make the note', role: 'follower', call: 'create', area: 'staging', match: 'aside', faults: ['ENOSPC', 'EIO', 'EACCES', 'EMFILE'], scene: 'gone' },
+  { name: 'set aside: write the note', role: 'follower', call: 'write', area: 'staging', match: 'aside', faults: ['ENOSPC', 'EIO', 'EINTR', 'short'], scene: 'gone' },
+  { name: 'set aside: fsync the note', role: 'follower', call: 'fsync', area: 'staging', match: 'aside', faults: ['ENOSPC', 'EIO'], scene: 'gone' },
+  { name: 'set aside: rename', role: 'follower', call: 'rename', area: 'staging', match: 'directory', faults: ASIDE, scene: 'gone' },
+  { name: 'set aside: to history', role: 'follower', call: 'rename', area: 'history', match: 'aside', faults: ASIDE, scene: 'gone' },
+  { name: 'set aside: remove a directory', role: 'follower', call: 'rmdir', area: 'staging', match: 'aside', faults: ['EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR'], scene: 'gone' },
+  { name: 'put back: rename', role: 'follower', call: 'rename', area: 'tree', match: 'aside', faults: ASIDE, scene: 'left' },
   { name: 'own directories: open', role: 'follower', call: 'open', area: 'marker', match: 'none', faults: LOOKS },
   { name: 'marker: write', role: 'follower', call: 'write', area: 'marker', match: 'none', faults: WRITES },
   { name: 'marker: rename', role: 'follower', call: 'rename', area: 'marker', match: 'none', faults: NAMES },

@@ -36,7 +36,7 @@ export interface Rule {
   readonly count?: number
 }
 
-const ERRNO = { EINTR: 4, EIO: 5, EACCES: 13, EMFILE: 24, ENOSPC: 28, EROFS: 30, ESTALE: 116, EDQUOT: 122 } as const
+const ERRNO = { EINTR: 4, EIO: 5, EACCES: 13, EXDEV: 18, EMFILE: 24, ENOSPC: 28, EROFS: 30, ESTALE: 116, EDQUOT: 122 } as const
 export type Errno = keyof typeof ERRNO
 
 const MODES = ['off', 'kill', 'torn', 'fail', 'short']
