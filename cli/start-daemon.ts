@@ -80,7 +80,11 @@ async function waitForAnswer(client: Client, child: ChildProcess, output: Output
   let ended: P2psyncError | null = null
   while (Date.now() < deadline) {
     const status = await client.call('daemon.status').catch(() => null)
-    if (status !== null) return status
+    if (status !== null) {
+      // Another one was first. Ours, still on its way, would come up when that one is stopped.
+      if (status.pid !== child.pid) child.kill()
+      return status
+    }
     if (failure !== null) throw new P2psyncError('NOT_RUNNING', `cannot start the daemon: ${messageOf(failure)}`, { cause: failure })
     if (ended === null && (child.exitCode !== null || child.signalCode !== null)) {
       ended = startError(child, output)

@@ -1,10 +1,14 @@
 /** Starting and stopping a real daemon by the command: by itself, at once, again, after a kill, in the foreground. No network. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import { resolvePaths } from '../../base/paths.ts'
 import { createClient } from '../../rpc/client.ts'
+import { waitFor } from '../e2e/tree.ts'
 import { cliMain, runCli } from './run-cli.ts'
 import type { Ran } from './run-cli.ts'
 
@@ -42,6 +46,36 @@ test('the first command starts the daemon, and several at once start one', { tim
   t.ok(pid !== null && pid !== process.pid)
   t.is((await home.cli('start', '--json')).json?.['pid'], pid)
 })
+
+test('a daemon that came too late, because another one answered, does not come up once that is stopped', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const [hold, at, go] = ['hold.mjs', 'late.pid', 'go'].map((name) => join(home.path, name)) as [string, string, string]
+  // Of the daemon only: the command that starts it has the same environment.
+  writeFileSync(hold, `import { existsSync, renameSync, writeFileSync } from 'node:fs'
+if (process.argv[1]?.endsWith('/daemon/main.js')) {
+  writeFileSync('${at}.new', String(process.pid))
+  renameSync('${at}.new', '${at}')
+  while (!existsSync('${go}')) await new Promise((resolve) => setTimeout(resolve, 20))
+}`)
+  const late = runCli(home.path, ['start', '--json'], { env: { ...ALONE, NODE_OPTIONS: `--import=${pathToFileURL(hold).href}` } })
+  await waitFor('the late one is held', () => existsSync(at))
+  const pid = Number(readFileSync(at, 'utf8'))
+  t.teardown(() => isThere(pid) && process.kill(pid, 'SIGKILL'))
+  const first = (await home.cli('start', '--json')).json?.['pid']
+  t.is((await late).json?.['pid'], first)
+  t.is((await home.cli('stop', '--json')).json?.['stopped'], true)
+  writeFileSync(go, '')
+  await waitFor('it is gone, or has come up', async () => !isThere(pid) || (await home.pid()) !== null)
+  t.is(await home.pid(), null)
+})
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false // no such process
+  }
+}
 
 test('stop, restart and log', { timeout: 60_000 }, async (t) => {
   const home = await createHome(t)

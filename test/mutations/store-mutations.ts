@@ -1,4 +1,4 @@
-/** Planted bugs of a store whose disk fails for a while. */
+/** Planted bugs of what a daemon finds after a trouble: a disk that failed for a while, a clock that was wrong, a daemon that came too late. */
 import { by, type Mutation } from './mutation.ts'
 
 export const STORE_MUTATIONS: readonly Mutation[] = [
@@ -22,5 +22,19 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'return false; // whatever',
     replace: 'throw new Error(); // whatever',
     caughtBy: [by('daemon/takes-writes', 'the real probe tells a directory that takes writes from one that is not there')]
+  },
+  {
+    bug: 'hours of history from a clock that was ahead hide what a crash left',
+    file: 'daemon/disk/recheck.ts',
+    find: '...lastOf(past, ms)',
+    replace: '...[]',
+    caughtBy: [by('disk/recheck', 'hours that a clock ahead left in history do not hide the newest of what is past')]
+  },
+  {
+    bug: 'a daemon that came too late comes up once the one that answered is stopped',
+    file: 'cli/start-daemon.ts',
+    find: 'child.kill();',
+    replace: '',
+    caughtBy: [by('cli/start', 'a daemon that came too late, because another one answered, does not come up once that is stopped')]
   }
 ]
