@@ -221,7 +221,7 @@ export interface Disk {
   removeHistory(name: string): Promise<boolean>
   /** R35: if what stands in history under `name` is not the content of `entry` any more, it becomes an ordinary file with a conflict name near `path`. */
   recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck>
-  /** Names in the newest hours of history: at least those of the last `ms` before its newest file. */
+  /** Names in the newest hours of history: at least those of the last `ms` before its newest file, and before the newest of what is past. */
   recentHistory(ms: number): Promise<readonly string[]>
   /** Of names in history; null where nothing was written down of it, or nothing has that name (any more). */
   historyNotes(names: readonly string[]): Promise<readonly (KeptNote | null)[]>

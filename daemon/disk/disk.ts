@@ -171,7 +171,7 @@ export class FolderDisk implements Disk {
   }
 
   async recentHistory(ms: number): Promise<readonly string[]> {
-    return await recentHistory(this.#roots, ms)
+    return await recentHistory(this.#roots, ms, this.#now())
   }
 
   async historyNotes(names: readonly string[]): Promise<readonly (KeptNote | null)[]> {

@@ -30,14 +30,21 @@ export async function recheck(roots: Roots, displaced: Displaced, name: string, 
   return { kind: 'stray', at: 'at' in home ? home.at : null }
 }
 
-/** Names in the newest hours of history, those of the last `ms` before its newest file among them. */
-export async function recentHistory(roots: Roots, ms: number): Promise<readonly string[]> {
-  const buckets = (await historyBuckets(roots)).sort((a, b) => b.at - a.at)
-  const [newest] = buckets
-  if (newest === undefined) return []
-  const recent = buckets.filter(({ at }) => at >= newest.at - ms - HOUR_MS)
+/**
+ * Names in the newest hours of history, those of the last `ms` before its newest file among them. A clock that was ahead once left hours that
+ * are still to come: those do not hide the newest of what is past.
+ */
+export async function recentHistory(roots: Roots, ms: number, now: Date): Promise<readonly string[]> {
+  const buckets = await historyBuckets(roots)
+  const past = buckets.filter(({ at }) => at <= now.getTime())
+  const recent = [...new Set([...lastOf(buckets, ms), ...lastOf(past, ms)])]
   const names = await Promise.all(recent.map(async ({ name }) => (await namesIn(roots, `${HISTORY_DIR}/${name}`)).map((file) => `${name}/${file}`)))
   return names.flat().filter((name) => parseHistoryName(name) !== null)
+}
+
+function lastOf<T extends { readonly at: number }>(buckets: readonly T[], ms: number): readonly T[] {
+  const newest = buckets.reduce((latest, { at }) => Math.max(latest, at), -Infinity)
+  return buckets.filter(({ at }) => at >= newest - ms - HOUR_MS)
 }
 
 async function stateOf(bucket: Directory, file: string, entry: FileEntry): Promise<'same' | 'changed' | 'gone'> {

@@ -33,6 +33,17 @@ test('R35: an untouched one stays, by its times or by its bytes', async (t) => {
   t.alike(await disk.recentHistory(3_600_000), [name])
 })
 
+test('hours that a clock ahead left in history do not hide the newest of what is past', async (t) => {
+  const { disk, name, root } = await displaced(t)
+  const history = join(root, '.p2psync/history')
+  const file = name.slice(name.indexOf('/') + 1)
+  for (const hour of ['2001-01-01T00', '9001-01-01T00']) {
+    fs.mkdirSync(join(history, hour))
+    fs.writeFileSync(join(history, hour, file), 'of another time')
+  }
+  t.alike([...(await disk.recentHistory(3_600_000))].sort(), [name, `9001-01-01T00/${file}`].sort())
+})
+
 test('R35: one that was written to gets a conflict name beside its path; later writes go there', async (t) => {
   const { disk, name, entry, root, fd } = await displaced(t)
   fs.writeSync(fd, 'BEFORE', 0)
