@@ -183,6 +183,13 @@ export interface StagedFile {
   release(): Promise<void>
 }
 
+/** A content of at most one chunk: all its bytes, verified, and what its file is likely to have. */
+export interface WholeFile {
+  readonly list: ContentList
+  readonly data: Uint8Array
+  readonly likely: FileAttributes
+}
+
 /** The only code that touches a watched folder. Never follows a symlink below the root. */
 export interface Disk {
   inspect(): Promise<RootState>
@@ -195,6 +202,8 @@ export interface Disk {
   hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null>
   /** Throws P2psyncError-free system errors (ENOSPC …) as they are. */
   stage(list: ContentList): Promise<StagedFile>
+  /** As `stage`, `write`, `seal` and `release` of each. Never rejects: of each the error with which it failed, or null. */
+  stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]>
   /** True if the content stands sealed in staging. */
   isStaged(cid: ContentId): boolean
   /** Drops staged contents not in the set. */

@@ -3,13 +3,14 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
+import { FileSystemSync } from './file-system-sync.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
 import { HistoryNotes } from './history-notes.ts'
 import { FineTimes } from './fine-times.ts'
@@ -48,6 +49,8 @@ export interface DiskOptions {
   readonly hooks?: ApplyHooks
   /** Absent: large files are read in this thread. */
   readonly workers?: Workers
+  /** Null: each file is synced by itself. */
+  readonly sync?: FileSystemSync | null
   /** Files of which a scan keeps all it knows until it is over, of each sort; default: many. */
   readonly heldInScan?: number
   readonly now?: () => Date
@@ -73,7 +76,7 @@ export class FolderDisk implements Disk {
     this.#options = options
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
     this.#reads = new GatheredReads(this.#roots)
-    this.#staging = new Staging(this.#roots, options.workers ?? null)
+    this.#staging = new Staging(this.#roots, options.workers ?? null, options.sync === undefined ? new FileSystemSync() : options.sync)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
@@ -112,6 +115,10 @@ export class FolderDisk implements Disk {
 
   async stage(list: ContentList): Promise<StagedFile> {
     return await this.#staging.stage(list)
+  }
+
+  async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {
+    return await this.#staging.stageAll(files)
   }
 
   isStaged(cid: ContentId): boolean {

@@ -8,7 +8,7 @@ import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { at, type Directory, type Roots } from './roots.ts'
 import { MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { digestOf, swapName } from './swap-name.ts'
-import { chmod, close, copyFile, fchmod, fsync, futimes, isGone, lstat, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
+import { chmod, close, copyFile, fchmod, fsync, futimes, isGone, lstat, lstatOrNull, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
 
 type FileOp = Extract<ApplyOp, { readonly kind: 'file' }>
 
@@ -95,18 +95,25 @@ async function prepareShared(roots: Roots, fetch: Directory, op: FileOp): Promis
 
 /** Null if there is no such file of ours alone. */
 async function complete(path: string, size: number | null, wanted: FileAttributes, completed: Completed | null = null): Promise<Stat | null> {
+  const synced = completed === null ? null : await asCompleted(path, wanted, completed)
+  if (synced !== null) return synced
   const fd = await openOurs(path)
   if (fd === null) return null
   try {
     // An open file's inode is in memory: asking it never waits, and twice the detour through the pool is a tenth of the whole.
     const before = fs.fstatSync(fd, { bigint: true })
     if (!before.isFile() || before.nlink !== 1n || (size !== null && before.size !== BigInt(size))) return null
-    // INVARIANT 2: synced is what nothing has happened to since.
-    if (completed !== null && completed.mode === wanted.mode && completed.mtime === wanted.mtime && sameSeen(completed.seen, toSeen(before))) return before
     return await bringToDisk(fd, wanted)
   } finally {
     await close(fd)
   }
+}
+
+/** INVARIANT 2: synced is what nothing has happened to since. Null: it is to be brought to the disk, if it is there. */
+async function asCompleted(path: string, wanted: FileAttributes, { mode, mtime, seen }: Completed): Promise<Stat | null> {
+  if (mode !== wanted.mode || mtime !== wanted.mtime) return null
+  const stat = await lstatOrNull(path)
+  return stat !== null && stat.nlink === 1n && sameSeen(seen, toSeen(stat)) ? stat : null
 }
 
 /** All that a file of ours is to have, before an apply asks for it. */

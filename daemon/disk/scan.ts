@@ -31,7 +31,7 @@ export interface ScanParts {
   readonly held: number
 }
 
-const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, batch: 500, lingerMs: 100 }
+const POOL = { lanes: 8, heavyLanes: 2, heavyBacklog: 1000, firstBatch: 64, batch: 500, lingerMs: 100 }
 /** Hinted paths that are looked at together: their rows come with one read of the index. */
 const HINTS_AT_ONCE = 64
 /** Small files are read in groups, one task each. */

@@ -6,21 +6,26 @@
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Workers } from '../../base/workers.ts'
-import type { FileAttributes, Place, StagedFile } from '../ports.ts'
+import type { FileAttributes, Place, StagedFile, WholeFile } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import { parseContentId, type ChunkId, type ContentId } from '../sync/ids.ts'
 import { copyChunks } from './copy-chunks.ts'
+import { eachAtMost } from './each.ts'
+import type { FileSystemSync } from './file-system-sync.ts'
 import { FreeSpace } from './free-space.ts'
 import { GatheredWrites } from './gathered-writes.ts'
 import { openPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
 import { completeOpen, type Completed } from './prepare-node.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
+import { stageMany, type ManyResult } from './stage-many.ts'
 import { WriteBack } from './write-back.ts'
 import { close, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
 
 /** From here on the data is brought to the disk when it is complete, so that the fsync of the apply is short. */
 const SYNC_AT_SEAL_BYTES = 4 * 1024 * 1024
+/** Of those that are staged at once, and cannot be all together. */
+const ONES_AT_ONCE = 32
 const FILE_MODE = 0o600
 /** What we must be allowed with a file of ours as long as it may be copied, or gone on with: it gets less only with its name. */
 const OWNER_MODE = 0o600
@@ -29,9 +34,12 @@ const NEW_FILE_FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants
 export class Staging {
   readonly #roots: Roots
   readonly #workers: Workers | null
+  readonly #sync: FileSystemSync | null
   readonly #open = new Map<ContentId, Promise<Shared>>()
   readonly #sealed = new Set<ContentId>()
   readonly #completed = new Map<ContentId, Completed>()
+  /** Being staged with others at this moment: who wants one of them otherwise waits for that. */
+  readonly #together = new Map<ContentId, Promise<unknown>>()
   /** What stands in the directory, as far as known; null until it was listed. */
   #present: Set<ContentId> | null = null
 
@@ -39,15 +47,18 @@ export class Staging {
   /** Bytes that open contents still miss. */
   #pending = 0
 
-  constructor(roots: Roots, workers: Workers | null = null, space = new FreeSpace(roots.claim.root)) {
+  /** `sync`: null for an fsync of each content. */
+  constructor(roots: Roots, workers: Workers | null = null, sync: FileSystemSync | null = null, space = new FreeSpace(roots.claim.root)) {
     this.#roots = roots
     this.#workers = workers
+    this.#sync = sync
     this.#space = space
   }
 
   /** Throws system errors as they are, and NoRoomError (ENOSPC) before anything is written. */
   async stage(list: ContentList): Promise<StagedFile> {
     const { cid } = list
+    await this.#together.get(cid)
     let opening = this.#open.get(cid)
     if (opening === undefined) {
       opening = this.#openShared(list)
@@ -62,6 +73,68 @@ export class Staging {
     } catch (error) {
       if (this.#open.get(cid) === opening) this.#open.delete(cid)
       throw error
+    }
+  }
+
+  /** See Disk.stageAll. */
+  async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {
+    const errors = new Map<WholeFile, unknown>()
+    const left = new Set(files)
+    const together = this.#fitTogether(files)
+    const results = await this.#stageTogether(together)
+    for (const [i, file] of together.entries()) {
+      const result = results[i] as ManyResult
+      if (result.kind === 'left') continue
+      left.delete(file)
+      if (result.kind === 'failed') errors.set(file, result.error)
+      else this.#complete(file.list.cid, result.completed)
+    }
+    await eachAtMost([...left], ONES_AT_ONCE, async (file) => await this.#stageOne(file).catch((error: unknown) => void errors.set(file, error)))
+    return files.map((file) => errors.get(file) ?? null)
+  }
+
+  /** Different contents, of which nobody else has begun any. */
+  #fitTogether(files: readonly WholeFile[]): readonly WholeFile[] {
+    const fit = new Map<ContentId, WholeFile>()
+    for (const file of files) {
+      const { cid } = file.list
+      const isFree = !this.#open.has(cid) && !this.#together.has(cid) && !this.#sealed.has(cid)
+      if (isFree && (file.likely.mode & OWNER_MODE) === OWNER_MODE) fit.set(cid, file)
+    }
+    return [...fit.values()]
+  }
+
+  async #stageTogether(files: readonly WholeFile[]): Promise<readonly ManyResult[]> {
+    const bytes = files.reduce((sum, { data }) => sum + data.length, 0)
+    const parts = { roots: this.#roots, workers: this.#workers, sync: this.#sync }
+    // Marked before the first wait.
+    const staging = this.#space.admit(bytes, this.#pending).then(async () => await stageMany(parts, files))
+    const over = staging.catch(() => undefined)
+    for (const { list } of files) this.#together.set(list.cid, over)
+    this.#pending += bytes
+    try {
+      return await staging
+    } catch (error) {
+      return files.map(() => ({ kind: 'failed', error }))
+    } finally {
+      this.#pending -= bytes
+      for (const { list } of files) this.#together.delete(list.cid)
+    }
+  }
+
+  #complete(cid: ContentId, completed: Completed): void {
+    this.#completed.set(cid, completed)
+    this.#sealed.add(cid)
+    this.#present?.add(cid)
+  }
+
+  async #stageOne({ list, data }: WholeFile): Promise<void> {
+    const staged = await this.stage(list)
+    try {
+      if (staged.missing().length > 0) await staged.write(0, data)
+      await staged.seal()
+    } finally {
+      await staged.release()
     }
   }
 
@@ -93,7 +166,7 @@ export class Staging {
 
   async keep(wanted: ReadonlySet<ContentId>): Promise<void> {
     this.#present ??= await this.#list()
-    const unwanted = [...this.#present].filter((cid) => !wanted.has(cid) && !this.#open.has(cid))
+    const unwanted = [...this.#present].filter((cid) => !wanted.has(cid) && !this.#open.has(cid) && !this.#together.has(cid))
     if (unwanted.length === 0) return
     await this.#roots.useOwn(FETCH_DIR, async (directory) => {
       for (const cid of unwanted) {

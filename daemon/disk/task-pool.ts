@@ -8,6 +8,8 @@ export interface TaskPoolOptions {
   readonly heavyLanes: number
   /** No light task is started while more heavy ones wait. */
   readonly heavyBacklog: number
+  /** Items of the first batch; each is twice the one before, up to `batch`. Whoever waits for the first sign of many things can begin early. */
+  readonly firstBatch: number
   /** Items of a batch; fewer after `lingerMs` without a full one. */
   readonly batch: number
   readonly lingerMs: number
@@ -24,6 +26,7 @@ export class TaskPool<Item> {
   #lightRunning = 0
   #heavyRunning = 0
   #found: Item[] = []
+  #due: number
   /** When the first of `#found` came. */
   #oldest = 0
   #failure: { readonly error: unknown } | null = null
@@ -31,6 +34,7 @@ export class TaskPool<Item> {
 
   constructor(options: TaskPoolOptions) {
     this.#options = options
+    this.#due = options.firstBatch
   }
 
   add(task: Task): void {
@@ -55,7 +59,7 @@ export class TaskPool<Item> {
   async *batches(signal: AbortSignal): AsyncGenerator<readonly Item[]> {
     try {
       while (!signal.aborted && this.#failure === null && this.#start()) {
-        if (await this.#due()) yield this.#take()
+        if (await this.#isDue()) yield this.#take()
       }
       if (this.#failure !== null) throw this.#failure.error
       if (!signal.aborted && this.#found.length > 0) yield this.#take()
@@ -70,6 +74,7 @@ export class TaskPool<Item> {
   #take(): readonly Item[] {
     const items = this.#found
     this.#found = []
+    this.#due = Math.min(2 * this.#due, this.#options.batch)
     return items
   }
 
@@ -102,13 +107,12 @@ export class TaskPool<Item> {
   }
 
   /** Waits until a task ends or the linger time is over; true if a batch is due. */
-  async #due(): Promise<boolean> {
-    const { batch, lingerMs } = this.#options
-    if (this.#found.length >= batch) return true
-    const wait = this.#found.length === 0 ? null : this.#oldest + lingerMs - Date.now()
+  async #isDue(): Promise<boolean> {
+    if (this.#found.length >= this.#due) return true
+    const wait = this.#found.length === 0 ? null : this.#oldest + this.#options.lingerMs - Date.now()
     if (wait !== null && wait <= 0) return true
     await this.#next(wait)
-    return this.#found.length >= batch
+    return this.#found.length >= this.#due
   }
 
   #next(ms: number | null): Promise<void> {

@@ -1,6 +1,7 @@
 /** The lane of contents of at most one chunk: many of them in one `want`, verified and staged as they come. */
 import { MAX_WANT_BYTES, MAX_WANT_OBJECTS } from '../../base/limits.ts'
-import { chunkId, contentList, type Chunk } from '../sync/content.ts'
+import type { WholeFile } from '../ports.ts'
+import { chunkId, contentList, type Chunk, type ContentList } from '../sync/content.ts'
 import type { DeviceId, ObjectId } from '../sync/ids.ts'
 import { allSettled, hold, type Job, type Outcomes, type Sources } from './fetch-sources.ts'
 
@@ -34,19 +35,20 @@ export class SmallLane {
   /** Rejects where staging itself fails. */
   async fetch(jobs: readonly Job[]): Promise<void> {
     const left = new Map<ObjectId, Job>()
-    const finished: Promise<void>[] = []
+    const arrivals = new Arrivals(this.#sources, this.#outcomes)
     // All at once: the lookups go into one read of the index.
     const here = await Promise.all(jobs.map(async (job) => await this.#localSmall(job)))
     for (const [i, job] of jobs.entries()) {
       const local = here[i] ?? null
-      if (local !== null) hold(finished, this.#stageSmall(job, local))
+      if (local !== null) arrivals.add(job, local)
       else left.set((job.chunk as Chunk).id as string as ObjectId, job)
     }
+    arrivals.stage()
     for (const device of this.#sources.candidates(jobs)) {
       if (left.size === 0 || this.#sources.ports.signal.aborted) break
-      await this.#askSmall(device, left, finished)
+      await this.#askSmall(device, left, arrivals)
     }
-    await allSettled(finished)
+    await arrivals.staged()
     for (const job of left.values()) this.#outcomes.unavailable(job)
   }
 
@@ -55,21 +57,61 @@ export class SmallLane {
     return this.#sources.ports.recent?.(job.chunk.id) ?? (await this.#sources.localChunk(job.chunk))
   }
 
-  async #askSmall(device: DeviceId, left: Map<ObjectId, Job>, finished: Promise<void>[]): Promise<void> {
+  async #askSmall(device: DeviceId, left: Map<ObjectId, Job>, arrivals: Arrivals): Promise<void> {
     const take = (id: ObjectId, data: Buffer | null): void => {
       const job = left.get(id)
       if (job === undefined || data === null || chunkId(data) !== job.chunk?.id || data.length !== job.size) return
       left.delete(id)
       this.#outcomes.received(data.length)
       // It is a part of a message, which must not be kept as a whole.
-      this.#sources.ports.verified?.(job.chunk.id, Buffer.from(data))
-      hold(finished, this.#stageSmall(job, data))
+      const kept = Buffer.from(data)
+      this.#sources.ports.verified?.(job.chunk.id, kept)
+      arrivals.add(job, kept)
     }
     await this.#sources.want(device, [...left.keys()], take)
+    arrivals.stage()
+  }
+}
+
+/** Verified contents on their way into staging: all that one want brought go there together, where it is known what their files will have. */
+class Arrivals {
+  readonly #sources: Sources
+  readonly #outcomes: Outcomes
+  readonly #under: Promise<void>[] = []
+  #together: { readonly job: Job; readonly file: WholeFile }[] = []
+
+  constructor(sources: Sources, outcomes: Outcomes) {
+    this.#sources = sources
+    this.#outcomes = outcomes
   }
 
-  async #stageSmall(job: Job, data: Buffer): Promise<void> {
+  /** `data` stays as it is. */
+  add(job: Job, data: Buffer): void {
     const list = contentList(0, job.chunk === null ? [] : [job.chunk])
+    if (job.wanted === undefined || this.#sources.ports.disk.stageAll === undefined) hold(this.#under, this.#stageOne(job, list, data))
+    else this.#together.push({ job, file: { list, data, likely: job.wanted } })
+  }
+
+  stage(): void {
+    const together = this.#together
+    this.#together = []
+    if (together.length > 0) hold(this.#under, this.#stageAll(together))
+  }
+
+  /** Throws the first failure, once all is over. */
+  async staged(): Promise<void> {
+    this.stage()
+    await allSettled(this.#under)
+  }
+
+  async #stageAll(together: readonly { readonly job: Job; readonly file: WholeFile }[]): Promise<void> {
+    const errors = (await this.#sources.ports.disk.stageAll?.(together.map(({ file }) => file))) ?? []
+    for (const [i, { job, file }] of together.entries()) if ((errors[i] ?? null) === null) this.#outcomes.finished(job, file.list)
+    const failure = errors.find((error) => error !== null)
+    if (failure !== undefined) throw failure
+  }
+
+  async #stageOne(job: Job, list: ContentList, data: Buffer): Promise<void> {
     const staged = await this.#sources.ports.disk.stage(list)
     try {
       if (data.length > 0 && staged.missing().length > 0) await staged.write(0, data)

@@ -13,8 +13,10 @@ export interface Job {
   /** Devices whose drives name it. */
   readonly sources: Set<DeviceId>
   state: 'queued' | 'active' | 'unavailable'
-  /** What the first file that needs it will have, where that was known when it was asked for. */
+  /** What the first file that needs it will have, where that was known when it was foretold. */
   readonly likely?: FileAttributes
+  /** The same, where it was known when it was asked for. */
+  readonly wanted?: FileAttributes
   /** The last time that all were asked, nobody could give it; it may be under way once more. */
   refused?: true
 }
@@ -22,7 +24,8 @@ export interface Job {
 export type ChunkPlaces = Extract<FoundObject, { readonly kind: 'chunk' }>['at']
 
 export interface SourcePorts {
-  readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'>
+  /** Without `stageAll` each content is staged by itself. */
+  readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'> & Partial<Pick<Disk, 'stageAll'>>
   readonly index: Pick<FolderIndex, 'content' | 'find' | 'row'>
   readonly peers: Pick<FolderPeers, 'connected' | 'want'>
   readonly log: Log

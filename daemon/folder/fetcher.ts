@@ -6,7 +6,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { messageOf, errnoOf } from '../../base/errors.ts'
-import type { Foretold, Problem } from '../ports.ts'
+import type { FileAttributes, Foretold, Problem } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, DeviceId, PathKey } from '../sync/ids.ts'
@@ -16,13 +16,13 @@ import { Sources, type Job, type Outcomes, type SourcePorts } from './fetch-sour
 
 export interface FetchRequest {
   readonly path: PathKey
-  readonly entry: Pick<FileEntry, 'cid' | 'size' | 'chunk'>
+  readonly entry: Pick<FileEntry, 'cid' | 'size' | 'chunk'> & Partial<FileAttributes>
   /** Devices whose drives name this content; others of the folder are asked after them. */
   readonly sources: readonly DeviceId[]
 }
 
 /** A content that is going to be needed, as far as that is known of it. */
-export type Hint = Foretold & Pick<FetchRequest['entry'], 'chunk'> & Pick<Job, 'likely'>
+export type Hint = Foretold & Pick<FetchRequest['entry'], 'chunk'> & Pick<Job, 'likely' | 'wanted'>
 
 export interface FetcherPorts extends SourcePorts {
   /** While true nothing new is asked for; `peersChanged` goes on. */
@@ -62,6 +62,7 @@ export class Fetcher {
   readonly #largeLane: LargeLane
   #smallActive = 0
   #largeActive = 0
+  #pumping = false
   #receivedBytes = 0
   #untidy = false
 
@@ -130,13 +131,13 @@ export class Fetcher {
 
   request(request: FetchRequest): void {
     const { cid } = request.entry
-    const job = this.#confirmed(request.entry) ?? this.#add(request.entry)
+    const job = this.#confirmed(request.entry) ?? this.#add(hintOf(request.entry))
     this.claim(request.path, cid)
     for (const source of request.sources) {
       if (!job.sources.has(source) && job.state === 'unavailable') this.#enqueue(job)
       job.sources.add(source)
     }
-    this.#pump()
+    this.#pumpSoon()
   }
 
   /** The job for a content that is stated. One that was only foretold may not have been as it is stated: anybody can say anything. */
@@ -152,8 +153,9 @@ export class Fetcher {
     return job
   }
 
-  #add({ cid, size, chunk, likely }: Hint): Job {
-    const job: Job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued', ...(likely === undefined ? {} : { likely }) }
+  #add({ cid, size, chunk, likely, wanted }: Hint): Job {
+    const known = { ...(likely === undefined ? {} : { likely }), ...(wanted === undefined ? {} : { wanted }) }
+    const job: Job = { cid, size, chunk: chunk === undefined ? null : { id: chunk, length: size }, sources: new Set(), state: 'queued', ...known }
     this.#jobs.set(cid, job)
     this.#enqueue(job)
     return job
@@ -166,7 +168,7 @@ export class Fetcher {
     if (isNews) this.#foretold.set(cid, device)
     if (isNews && !this.#askers.has(cid) && !this.#lists.has(cid) && !this.#jobs.has(cid)) this.#add(content)
     this.#jobs.get(cid)?.sources.add(device)
-    this.#pump()
+    this.#pumpSoon()
   }
 
   get foretold(): ReadonlyMap<ContentId, DeviceId> {
@@ -257,6 +259,16 @@ export class Fetcher {
     else this.#large.push(job)
   }
 
+  /** What is asked for one by one, and in one go, is fetched together. */
+  #pumpSoon(): void {
+    if (this.#pumping) return
+    this.#pumping = true
+    queueMicrotask(() => {
+      this.#pumping = false
+      this.#pump()
+    })
+  }
+
   #pump(): void {
     while (!this.#over && this.#smallActive < SMALL_AT_ONCE && this.#small.length > 0) this.#start(takeSmall(this.#small), 'small')
     while (!this.#over && this.#largeActive < LARGE_AT_ONCE && this.#large.length > 0) this.#start(this.#large.splice(0, 1), 'large')
@@ -306,6 +318,11 @@ export class Fetcher {
     const askers = this.#askers.get(job.cid)
     if (askers !== undefined) this.#ports.staged([...askers])
   }
+}
+
+function hintOf({ cid, size, chunk, mode, mtime }: FetchRequest['entry']): Hint {
+  const wanted = mode === undefined || mtime === undefined ? {} : { wanted: { mode, mtime } }
+  return { cid, size, ...(chunk === undefined ? {} : { chunk }), ...wanted }
 }
 
 /** A disk that refused before it was asked of the system (no room for it) says in full what is missing. */

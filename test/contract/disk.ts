@@ -191,6 +191,21 @@ function staging(check: Check): void {
     t.alike([(stat?.mode ?? 0) & 0o777, inMicroseconds(stat)], [op.mode, op.mtime])
   })
 
+  check('many contents at once are staged as each by itself, and what is likely binds nobody', async (t, bench) => {
+    const texts = ['', ...Array.from({ length: 40 }, (_, i) => `text ${i}`)]
+    const files = texts.map((text) => ({ list: content(...(text === '' ? [] : [text])).list, data: Buffer.from(text), likely: { mode: 0o600, mtime: '1500000000000000000' } }))
+    t.ok((await bench.disk.stageAll(files)).every((error) => error === null))
+    t.ok(files.every(({ list }) => bench.disk.isStaged(list.cid)))
+    const ops = files.map(({ list }, i) => create(`f${i}`, list))
+    t.ok((await apply(bench, ...ops)).every(({ kind }) => kind === 'done'))
+    for (const [i, text] of texts.entries()) {
+      t.is(await bench.user.read(`f${i}`), text)
+      const stat = await bench.user.stat(`f${i}`)
+      t.alike([(stat?.mode ?? 0) & 0o777, inMicroseconds(stat)], [ops[i]?.mode, ops[i]?.mtime])
+    }
+    t.alike(await bench.disk.stageAll([]), [])
+  })
+
   check('staged contents that nobody wants are dropped', async (t, bench) => {
     const [one, two] = [await stage(bench, 'one'), await stage(bench, 'two')]
     await bench.disk.keepStaged(new Set([two.cid]))

@@ -9,6 +9,8 @@ import { linkContent, sha256 } from '../chaos/ledger.ts'
 
 const LARGE_BYTES = 3 * 1024 * 1024 + 17
 const MEDIUM_BYTES = 200_000
+/** New small files that are staged together. */
+const MANY = 40
 
 /** A content that must exist at the end, and whether it must be live. */
 interface Kept {
@@ -73,6 +75,7 @@ export class Scenario {
     this.#write(this.#a, 'new', this.#text('new'))
     this.#write(this.#a, 'deep/er/new', this.#text('deep'))
     this.#write(this.#a, 'empty', Buffer.alloc(0))
+    for (let i = 0; i < MANY; i++) this.#write(this.#a, `many/${i}`, this.#text(`one of many ${i}`))
     this.#write(this.#a, 'edited', this.#text('edited again'))
     const more = this.#text('more')
     this.#replaces('appended', Buffer.concat([this.final.get('appended') ?? Buffer.alloc(0), more]))

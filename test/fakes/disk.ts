@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -81,6 +81,21 @@ export class FakeDisk implements Disk {
     let staged = this.#store.staging.get(list.cid)
     if (staged === undefined) this.#store.staging.set(list.cid, (staged = { list, data: Buffer.alloc(list.size), have: new Set(), sealed: false }))
     return new FakeStagedFile(staged, this.#store, this.#life)
+  }
+
+  async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {
+    const errors: unknown[] = []
+    for (const { list, data } of files) {
+      errors.push(await this.#stageOne(list, data).then(() => null, (error: unknown) => error))
+    }
+    return errors
+  }
+
+  async #stageOne(list: ContentList, data: Uint8Array): Promise<void> {
+    const staged = await this.stage(list)
+    for (const { offset } of staged.missing()) await staged.write(offset, data)
+    await staged.seal()
+    await staged.release()
   }
 
   isStaged(cid: ContentId): boolean {

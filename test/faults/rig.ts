@@ -40,6 +40,8 @@ const GONE_BEFORE_KILL = 5
 const ASIDE = '/staging/aside/'
 const DIES_MS = 20_000
 const UNGUARDED = 1_000_000
+/** New in one moment, so that they are staged together. */
+const MANY = 40
 
 export class FaultRig {
   readonly #author: Shimmed
@@ -75,7 +77,7 @@ export class FaultRig {
     const scans = step.area === 'marker'
     const victim = step.role === 'author' ? this.#author : this.#follower
     // How long it waits after a failure of its store depends on those before.
-    if (step.store === true) await this.#restart(victim)
+    if (step.store === true || step.fresh === true) await this.#restart(victim)
     this.#prepare(name, step.scene !== undefined)
     await this.#settled(SETTLE_MS)
     const match = { directory: `${name}`, content: cidOf(text), aside: ASIDE, none: '' }[step.match]
@@ -133,6 +135,10 @@ export class FaultRig {
     writeFileSync(at('edited.new'), text)
     renameSync(at('edited.new'), at('edited'))
     writeFileSync(at('made'), `made: ${text}`)
+    // All in one moment, so that they are staged together.
+    mkdirSync(this.#author.device.beside(`${name}many`))
+    for (let i = 0; i < MANY; i++) writeFileSync(this.#author.device.beside(`${name}many`, String(i)), `${i} of many: ${text}`)
+    renameSync(this.#author.device.beside(`${name}many`), at('many'))
     rmSync(at(`${name}deleted`))
     chmodSync(at('mode'), 0o600)
     mkdirSync(at('directory'))

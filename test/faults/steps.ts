@@ -17,6 +17,8 @@ export interface Step {
   readonly faults: readonly Fault[]
   /** Besides: a large directory is deleted, which the other device sets aside (R48); it is killed while it has it there, and starts with the fault. */
   readonly scene?: 'gone' | 'left'
+  /** After one failure it is left out for a while: the daemon starts anew before the case. */
+  readonly fresh?: true
   /** The store cannot go on: the folder halts with a reason instead of one path's problem, until a restart if it must. */
   readonly store?: true
 }
@@ -36,6 +38,7 @@ export const STEPS: readonly Step[] = [
   { name: 'stage: open', role: 'follower', call: 'create', area: 'fetch', match: 'content', faults: DISK },
   { name: 'stage: write', role: 'follower', call: 'write', area: 'fetch', match: 'content', faults: WRITES },
   { name: 'stage: fsync', role: 'follower', call: 'fsync', area: 'fetch', match: 'content', faults: SYNCS },
+  { name: 'stage: sync many', role: 'follower', call: 'syncfs', area: 'fetch', match: 'none', faults: ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'], fresh: true },
   { name: 'stage: mode', role: 'follower', call: 'chmod', area: 'fetch', match: 'content', faults: ['EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR'] },
   { name: 'stage: times', role: 'follower', call: 'utimes', area: 'fetch', match: 'content', faults: ['EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR'] },
   { name: 'apply: into swap', role: 'follower', call: 'rename', area: 'swap', match: 'content', faults: NAMES },

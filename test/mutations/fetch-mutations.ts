@@ -57,5 +57,19 @@ export const FETCH_MUTATIONS: readonly Mutation[] = [
     find: 'await written;\n            await batch.flush();',
     replace: 'await batch.flush();',
     caughtBy: [by('drive/own', 'nothing is stated whose blocks could not be written')]
+  },
+  {
+    bug: 'many small files count as staged before the file system is synced',
+    file: 'daemon/disk/stage-many.ts',
+    find: 'await begun.finish();',
+    replace: ';',
+    caughtBy: [by('disk/stage-many', 'invariant 2: many files are brought to the disk by one sync, and count as staged after it')]
+  },
+  {
+    bug: 'bytes that a sync of the file system could not write are kept, and the next one says that they are written',
+    file: 'daemon/disk/stage-many.ts',
+    find: 'await unlinkIfThere(at(directory, list.cid));',
+    replace: ';',
+    caughtBy: [by('disk/stage-many', 'invariant 2: where the sync fails nothing is staged, all of it is written anew, and each file is synced by itself for a while')]
   }
 ]

@@ -86,7 +86,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'what was synced when it was sealed counts as synced, whatever has become of it since',
     file: 'daemon/disk/prepare-node.ts',
-    find: '&& sameSeen(completed.seen, toSeen(before))',
+    find: '&& sameSeen(seen, toSeen(stat))',
     replace: '',
     caughtBy: [by('disk/durability', 'invariant 2: it is synced anew where it gets other attributes, or something has happened to it since')]
   },
