@@ -8,12 +8,14 @@ import type { ContentId } from '../sync/ids.ts'
 import type { BegunSync, FileSystemSync } from './file-system-sync.ts'
 import { FETCH_DIR } from './layout.ts'
 import type { Completed } from './prepare-node.ts'
-import { at, self, type Roots } from './roots.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
 import { run, STAT_FIELDS, type StageFailure, type StageInput, type StageOutput } from './stage-task.ts'
 import { secondsOf, unlinkIfThere } from './sys.ts'
 
 /** What so few cost is no more, and nobody who waits for them waits for what others write. */
 const MIN_FILES = 16
+/** What one want brings. */
+const BUFFER_BYTES = 1024 * 1024
 const STAGE_TASK = new URL('./stage-task.js', import.meta.url)
 
 export interface ManyParts {
@@ -27,24 +29,60 @@ export type ManyResult = { readonly kind: 'done'; readonly completed: Completed 
 
 const LEFT: ManyResult = { kind: 'left' }
 
-/** The results in the order of the files, which are of different contents. Never rejects but where the root is not ours. */
-export async function stageMany({ roots, workers, sync }: ManyParts, files: readonly WholeFile[]): Promise<readonly ManyResult[]> {
-  if (sync === null || files.length < MIN_FILES) return files.map(() => LEFT)
-  return await roots.useOwn(FETCH_DIR, async (directory) => {
-    const begun = await sync.begin(directory)
-    if (begun === null) return files.map(() => LEFT)
-    try {
-      const input = inputOf(self(directory), files)
-      const output = workers === null ? run(input) : await workers.run<StageOutput>(STAGE_TASK, input)
-      return await synced(begun, files, output)
-    } catch (error) {
-      // INVARIANT 2: after a sync that failed the system counts the bytes as written, and would say of the next one that it was done.
-      for (const { list } of files) await unlinkIfThere(at(directory, list.cid))
-      return files.map(() => ({ kind: 'failed', error }))
-    } finally {
-      await begun.end()
+export class ManyStaged {
+  readonly #parts: ManyParts
+  /** One group is written after the other: a second thread costs some MiB more than the moment that it saves. The syncs overlap with that. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** Shared with the thread, to which a copy would be garbage, and used again as long as there are groups. */
+  #buffer: WeakRef<SharedArrayBuffer> | null = null
+
+  constructor(parts: ManyParts) {
+    this.#parts = parts
+  }
+
+  /** The results in the order of the files, which are of different contents. Never rejects but where the root is not ours. */
+  async stage(files: readonly WholeFile[]): Promise<readonly ManyResult[]> {
+    const { roots, sync } = this.#parts
+    if (sync === null || files.length < MIN_FILES) return files.map(() => LEFT)
+    return await roots.useOwn(FETCH_DIR, async (directory) => {
+      const begun = await sync.begin(directory)
+      if (begun === null) return files.map(() => LEFT)
+      try {
+        return await synced(begun, files, await this.#write(directory, files))
+      } catch (error) {
+        // INVARIANT 2: after a sync that failed the system counts the bytes as written, and would say of the next one that it was done.
+        for (const { list } of files) await unlinkIfThere(at(directory, list.cid))
+        return files.map(() => ({ kind: 'failed', error }))
+      } finally {
+        await begun.end()
+      }
+    })
+  }
+
+  async #write(directory: Directory, files: readonly WholeFile[]): Promise<StageOutput> {
+    const turn = this.#last.then(async () => {
+      const input = inputOf(self(directory), files, this.#join(files))
+      return this.#parts.workers === null ? run(input) : await this.#parts.workers.run<StageOutput>(STAGE_TASK, input)
+    })
+    this.#last = turn.catch(() => undefined)
+    return await turn
+  }
+
+  #join(files: readonly WholeFile[]): Uint8Array {
+    const bytes = files.reduce((sum, { data }) => sum + data.length, 0)
+    let buffer = this.#buffer?.deref()
+    if (buffer === undefined || buffer.byteLength < bytes) {
+      buffer = new SharedArrayBuffer(Math.max(bytes, BUFFER_BYTES))
+      this.#buffer = new WeakRef(buffer)
     }
-  })
+    const data = new Uint8Array(buffer, 0, bytes)
+    let offset = 0
+    for (const file of files) {
+      data.set(file.data, offset)
+      offset += file.data.length
+    }
+    return data
+  }
 }
 
 async function synced(begun: BegunSync, files: readonly WholeFile[], { stats, failures }: StageOutput): Promise<readonly ManyResult[]> {
@@ -57,26 +95,15 @@ async function synced(begun: BegunSync, files: readonly WholeFile[], { stats, fa
   })
 }
 
-function inputOf(directory: string, files: readonly WholeFile[]): StageInput {
+function inputOf(directory: string, files: readonly WholeFile[], data: Uint8Array): StageInput {
   return {
     directory,
     names: files.map(({ list }) => list.cid),
-    data: joined(files),
+    data,
     lengths: files.map(({ data }) => data.length),
     modes: files.map(({ likely }) => likely.mode),
     mtimes: files.map(({ likely }) => secondsOf(likely.mtime))
   }
-}
-
-/** Shared with the thread: a copy for it would be garbage that only its own collections end. */
-function joined(files: readonly WholeFile[]): Uint8Array {
-  const data = new Uint8Array(new SharedArrayBuffer(files.reduce((sum, file) => sum + file.data.length, 0)))
-  let offset = 0
-  for (const file of files) {
-    data.set(file.data, offset)
-    offset += file.data.length
-  }
-  return data
 }
 
 function completedOf({ list, likely }: WholeFile, stat: BigInt64Array): Completed {

@@ -18,7 +18,7 @@ import { openPlace } from './hold.ts'
 import { FETCH_DIR } from './layout.ts'
 import { completeOpen, type Completed } from './prepare-node.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
-import { stageMany, type ManyResult } from './stage-many.ts'
+import { ManyStaged, type ManyResult } from './stage-many.ts'
 import { WriteBack } from './write-back.ts'
 import { close, fstat, open, readFully, readNames, unlinkIfThere, writeFully } from './sys.ts'
 
@@ -34,7 +34,7 @@ const NEW_FILE_FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants
 export class Staging {
   readonly #roots: Roots
   readonly #workers: Workers | null
-  readonly #sync: FileSystemSync | null
+  readonly #many: ManyStaged
   readonly #open = new Map<ContentId, Promise<Shared>>()
   readonly #sealed = new Set<ContentId>()
   readonly #completed = new Map<ContentId, Completed>()
@@ -51,7 +51,7 @@ export class Staging {
   constructor(roots: Roots, workers: Workers | null = null, sync: FileSystemSync | null = null, space = new FreeSpace(roots.claim.root)) {
     this.#roots = roots
     this.#workers = workers
-    this.#sync = sync
+    this.#many = new ManyStaged({ roots, workers, sync })
     this.#space = space
   }
 
@@ -106,9 +106,8 @@ export class Staging {
 
   async #stageTogether(files: readonly WholeFile[]): Promise<readonly ManyResult[]> {
     const bytes = files.reduce((sum, { data }) => sum + data.length, 0)
-    const parts = { roots: this.#roots, workers: this.#workers, sync: this.#sync }
     // Marked before the first wait.
-    const staging = this.#space.admit(bytes, this.#pending).then(async () => await stageMany(parts, files))
+    const staging = this.#space.admit(bytes, this.#pending).then(async () => await this.#many.stage(files))
     const over = staging.catch(() => undefined)
     for (const { list } of files) this.#together.set(list.cid, over)
     this.#pending += bytes
