@@ -8,6 +8,9 @@ declare module 'hypercore-storage' {
     setHints(hints: { readonly contiguousLength: number; readonly recovering?: unknown }): void
     putBlock(index: number, data: Buffer): void
     putTreeNode(node: TreeNode): void
+    putBitfieldPage(index: number, page: Buffer): void
+    deleteBitfieldPage(...values: unknown[]): void
+    deleteBitfieldPageRange(...values: unknown[]): void
     deleteBlock(...values: unknown[]): void
     deleteBlockRange(...values: unknown[]): void
     deleteTreeNode(...values: unknown[]): void
@@ -22,6 +25,7 @@ declare module 'hypercore-storage' {
 
   export interface CoreReader {
     getBlock(index: number): Promise<Buffer | null>
+    getBitfieldPage(index: number): Promise<Buffer | null>
     getTreeNode(index: number): Promise<TreeNode | null>
     getUserData(key: string): Promise<Buffer | null>
     hasTreeNode(index: number): Promise<boolean>

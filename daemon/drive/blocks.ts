@@ -182,7 +182,9 @@ function rememberingReader(reader: CoreReader, memory: CoreMemory | null): void 
   if (memory === null) return
   const getBlock = reader.getBlock.bind(reader)
   const getTreeNode = reader.getTreeNode.bind(reader)
+  const getBitfieldPage = reader.getBitfieldPage.bind(reader)
   reader.getBlock = async (index) => memory.block(index) ?? (await getBlock(index))
+  reader.getBitfieldPage = async (index) => memory.page(index) ?? (await getBitfieldPage(index))
   reader.getTreeNode = async (index) => {
     const known = memory.node(index)
     return known === undefined ? await getTreeNode(index) : known
@@ -194,10 +196,16 @@ function rememberingReader(reader: CoreReader, memory: CoreMemory | null): void 
 function rememberingWriter(writer: CoreWriter, memory: CoreMemory): void {
   const nodes: TreeNode[] = []
   const blocks: (readonly [number, Buffer])[] = []
+  const pages = new Map<number, Buffer>()
   let deletes = false
   const putTreeNode = writer.putTreeNode.bind(writer)
   const putBlock = writer.putBlock.bind(writer)
+  const putBitfieldPage = writer.putBitfieldPage.bind(writer)
   const flush = writer.flush.bind(writer)
+  writer.putBitfieldPage = (index, page) => {
+    pages.set(index, page)
+    putBitfieldPage(index, page)
+  }
   writer.putTreeNode = (node) => {
     nodes.push(node)
     putTreeNode(node)
@@ -215,14 +223,16 @@ function rememberingWriter(writer: CoreWriter, memory: CoreMemory): void {
     }
   }
   writer.flush = async () => {
+    // As they are written: some are filled after they were put, and who gave them may go on with them.
+    for (const [index, page] of pages) pages.set(index, Buffer.from(page))
     const flushed = await flush()
     if (deletes) memory.forget()
-    if (flushed && !deletes) memory.wrote(nodes, blocks)
+    if (flushed && !deletes) memory.wrote(nodes, blocks, pages)
     return flushed
   }
 }
 
-const DELETIONS = ['deleteBlock', 'deleteBlockRange', 'deleteTreeNode', 'deleteTreeNodeRange'] as const
+const DELETIONS = ['deleteBlock', 'deleteBlockRange', 'deleteTreeNode', 'deleteTreeNodeRange', 'deleteBitfieldPage', 'deleteBitfieldPageRange'] as const
 
 function virtualCore(storage: CoreStorage): VirtualCore | null {
   return storage.store instanceof BlockStorage ? storage.store.virtualOf(storage.core.corePointer) : null

@@ -23,6 +23,10 @@ const MAX_KEPT_BLOCK_BYTES = 16 * 1024
 /** Without a write for so long, the blocks and nodes go; that they are there stays known. */
 const KEPT_MS = 5_000
 const PAGE_BITS = 8192
+/** Of the bitfield, 4 KiB for 32,768 blocks each: each append reads the last one before it writes it. */
+const MAX_BITFIELD_PAGES = 4
+
+const NO_PAGES: ReadonlyMap<number, Buffer> = new Map()
 
 export class CoreMemory {
   /** A node whose span ends here or later was not there when the core was opened. */
@@ -30,6 +34,7 @@ export class CoreMemory {
   readonly #written = new Map<number, Uint8Array>()
   readonly #nodes = new Map<number, TreeNode>()
   readonly #blocks = new Map<number, Buffer>()
+  readonly #pages = new Map<number, Buffer>()
   #blockBytes = 0
   #retired = false
   #era = 0
@@ -43,6 +48,12 @@ export class CoreMemory {
   /** Undefined: the database knows. */
   block(index: number): Buffer | undefined {
     return this.#blocks.get(index)
+  }
+
+  /** A page of the bitfield, for who asks to write into. Undefined: the database knows. */
+  page(index: number): Buffer | undefined {
+    const page = this.#pages.get(index)
+    return page === undefined ? undefined : Buffer.from(page)
   }
 
   /** Null: there is none. Undefined: the database knows. */
@@ -59,8 +70,12 @@ export class CoreMemory {
   }
 
   /** After it stands in the database. */
-  wrote(nodes: readonly TreeNode[], blocks: readonly (readonly [number, Buffer])[]): void {
+  wrote(nodes: readonly TreeNode[], blocks: readonly (readonly [number, Buffer])[], pages: ReadonlyMap<number, Buffer> = NO_PAGES): void {
     if (this.#retired) return
+    for (const [index, page] of pages) {
+      this.#pages.delete(index)
+      this.#pages.set(index, page)
+    }
     for (const node of nodes) {
       this.#mark(node.index)
       this.#nodes.set(node.index, node)
@@ -106,11 +121,16 @@ export class CoreMemory {
   #drop(): void {
     this.#nodes.clear()
     this.#blocks.clear()
+    this.#pages.clear()
     this.#blockBytes = 0
   }
 
   /** The oldest first. */
   #trim(): void {
+    for (const index of this.#pages.keys()) {
+      if (this.#pages.size <= MAX_BITFIELD_PAGES) break
+      this.#pages.delete(index)
+    }
     for (const index of this.#nodes.keys()) {
       if (this.#nodes.size <= MAX_NODES) break
       this.#nodes.delete(index)

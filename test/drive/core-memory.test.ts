@@ -48,6 +48,70 @@ test('after a deletion nothing is claimed, present or missing', (t) => {
   t.is(memory.hasNode(4), true, 'what is written later is known again')
 })
 
+test('pages of a bitfield are given as they were written, each time anew, and few are kept', (t) => {
+  const memory = new CoreMemory(0)
+  t.is(memory.page(0), undefined, 'the database knows')
+  memory.wrote([], [], new Map([[0, block('a')]]))
+  memory.page(0)?.fill('x')
+  t.is(memory.page(0)?.toString(), 'a', 'whoever gets one writes into it')
+  for (let index = 1; index <= 4; index++) memory.wrote([], [], new Map([[index, block(`${index}`)]]))
+  t.is(memory.page(0), undefined)
+  t.is(memory.page(4)?.toString(), '4')
+  memory.forget()
+  t.is(memory.page(4), undefined)
+})
+
+test('the bitfield of a core is what it would be without a memory: appended, cleared, truncated, and what failed', async (t) => {
+  const path = join(await t.tmp(), 'store')
+  const open = async () => {
+    const store = new Corestore(new BlockStorage(path), { unsafe: true, primaryKey: Buffer.alloc(32, 1) })
+    await store.ready()
+    const core = store.get({ name: 'x' })
+    await core.ready()
+    return { store, core }
+  }
+  const has = async (core: Hypercore): Promise<boolean[]> => await Promise.all(Array.from({ length: core.length }, (_, i) => core.has(i)))
+  const first = await open()
+  let asked = 0
+  const { storage } = first.core.state
+  const read = storage.read.bind(storage)
+  storage.read = () => {
+    const reader = read()
+    const tryFlush = reader.tryFlush.bind(reader)
+    reader.tryFlush = () => {
+      asked += reader.read._operations.length
+      tryFlush()
+    }
+    return reader
+  }
+  await first.core.append(['a', 'b', 'c'].map(block))
+  asked = 0
+  await first.core.append(block('d'))
+  t.is(asked, 0, 'an append right after another one asks the database for nothing')
+  const write = storage.write.bind(storage)
+  storage.write = () => {
+    const transaction = write()
+    transaction.flush = async () => Promise.reject(new Error('the disk is full'))
+    return transaction
+  }
+  await t.exception(first.core.append(block('lost')), /full/)
+  storage.write = write
+  await first.core.append(block('e'))
+  await first.core.clear(1, 2)
+  await first.core.append(block('f'))
+  const expected = [true, false, true, true, true, true]
+  t.alike(await has(first.core), expected)
+  await first.store.close()
+  const second = await open()
+  t.alike(await has(second.core), expected)
+  await second.core.truncate(3)
+  await second.core.append(block('g'))
+  await second.store.close()
+  const third = await open()
+  t.alike(await has(third.core), [true, false, true, true])
+  await third.store.close()
+})
+
 test('a core reads the same through its memory: appended, truncated and appended again, and after a new start', async (t) => {
   const path = join(await t.tmp(), 'store')
   const open = async () => {

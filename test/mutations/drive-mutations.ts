@@ -52,6 +52,20 @@ export const DRIVE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('drive/deletion', 'nothing of a deleted drive stays, and each row of another is as it was')]
   },
   {
+    bug: 'a page of the bitfield is kept in memory though it was never written',
+    file: 'daemon/drive/core-memory.ts',
+    find: 'Buffer.from(page)',
+    replace: 'page',
+    caughtBy: [by('drive/core-memory', 'pages of a bitfield are given as they were written, each time anew, and few are kept')]
+  },
+  {
+    bug: 'each append asks the database for what the one before has written',
+    file: 'daemon/drive/blocks.ts',
+    find: 'memory.page(index) ?? ',
+    replace: '',
+    caughtBy: [by('drive/core-memory', 'the bitfield of a core is what it would be without a memory: appended, cleared, truncated, and what failed')]
+  },
+  {
     bug: 'deleting a drive takes the one that was made after it along',
     file: 'daemon/drive/blocks.ts',
     find: 'core.dataPointer + 1',
