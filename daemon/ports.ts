@@ -70,8 +70,8 @@ export type HaltCode = 'root-missing' | 'root-unreadable' | 'root-not-directory'
 export type Finding =
   /** `moved`: the file was not read: it is the one that the row of `from` speaks of. */
   | { readonly kind: 'present'; readonly path: PathKey; readonly node: DiskNode; readonly seen: SeenStat; readonly moved?: Moved }
-  /** The parent was read successfully and this known live path was not in it. Descendants of a directory come as well, deepest first. */
-  | { readonly kind: 'absent'; readonly path: PathKey }
+  /** The parent was read successfully and this known live path was not in it. Descendants of a directory come as well, deepest first. `row`: by which it is known. */
+  | { readonly kind: 'absent'; readonly path: PathKey; readonly row: KnownRow }
   /** Changed while it was read: look again later. */
   | { readonly kind: 'unstable'; readonly path: PathKey }
   | { readonly kind: 'problem'; readonly path: PathKey; readonly problem: Problem }

@@ -9,7 +9,7 @@
  *
  * Of directories the inode and its life are enough: that one moved is a hint for others (R46), what is in it is told path by path.
  */
-import type { Finding, KnownTree, Row, SeenStat } from '../ports.ts'
+import type { Finding, KnownRow, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { entryTime, MODE_BITS, toSeen } from './seen.ts'
@@ -34,9 +34,9 @@ export class Departed {
   }
 
   /** What the row speaks of does not stand at the path any more. */
-  note(path: PathKey, row: Row): void {
-    const { entry, seen } = row
-    if (entry.kind !== 'file' || seen === null || row.ignored === true) return
+  note(path: PathKey, row: KnownRow): void {
+    const { seen } = row
+    if (seen === null || row.ignored === true || (row.kind ?? row.entry.kind) !== 'file') return
     this.#byInode.set(seen.ino, this.#byInode.size < this.#maxRows ? { path, row } : path)
   }
 

@@ -7,6 +7,8 @@ import type { Finding, Problem } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { isBelow, parentOf } from '../sync/path.ts'
 
+const NONE: readonly Finding[] = []
+
 export class Problems {
   /** By the directory that holds them. */
   readonly #paths = new Map<PathKey, Set<PathKey>>()
@@ -40,7 +42,8 @@ export class Problems {
   }
 
   /** All problems below a directory that is gone. */
-  healBelow(directory: PathKey): Finding[] {
+  healBelow(directory: PathKey): readonly Finding[] {
+    if (this.#paths.size === 0) return NONE
     const inside = [...this.#paths].filter(([parent]) => parent === directory || isBelow(parent, directory))
     return inside.flatMap(([, paths]) => [...paths]).filter((path) => path !== directory).flatMap((path) => this.heal(path) ?? [])
   }

@@ -396,19 +396,27 @@ class Walk {
   // ------------------------------------------------------------------------------------------- what is gone
 
   /** The parent was read (or the name looked up) successfully and it is not there: known descendants first, deepest first. */
-  async #absent(path: PathKey, row: Row | null): Promise<void> {
+  #absent(path: PathKey, row: KnownRow | null): Promise<void> | undefined {
     for (const healed of this.#problems.healBelow(path)) this.#pool.found(healed)
     this.#heal(path)
-    if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true)) return
+    const isDirectory = row !== null && row.kind !== 'file' && (row.entry.kind === 'directory' || row.shadow === true)
+    if (row === null || this.#request.ignored(path, isDirectory)) return undefined
+    if (!isDirectory) return void this.#missed(path, row)
     this.#tellMoved(this.#departed.missedDirectory(path, row))
-    if (row.entry.kind === 'directory' || row.shadow === true) await this.#absentBelow(path)
+    return this.#absentBelow(path).then(() => this.#missed(path, row))
+  }
+
+  #missed(path: PathKey, row: KnownRow): void {
     if (!isOnDisk(row)) return
     this.#departed.note(path, row)
-    this.#pool.found({ kind: 'absent', path })
+    this.#pool.found({ kind: 'absent', path, row })
   }
 
   async #absentBelow(directory: PathKey): Promise<void> {
-    for (const [name, row] of await this.#known.children(directory)) await this.#absent(joinPath(directory, name), row)
+    for (const [name, row] of await this.#known.children(directory)) {
+      const below = this.#absent(joinPath(directory, name), row)
+      if (below !== undefined) await below
+    }
   }
 
   // ------------------------------------------------------------------------------------------- problems
@@ -456,8 +464,8 @@ class Group {
 }
 
 /** What the index holds to be there: live entries, and directories that shadow a tombstone (R10). */
-function isOnDisk(row: Row | null): boolean {
-  return row !== null && (row.entry.kind !== 'tombstone' || row.shadow === true)
+function isOnDisk(row: KnownRow | null): boolean {
+  return row !== null && (row.kind === 'file' || row.entry.kind !== 'tombstone' || row.shadow === true)
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -6,10 +6,16 @@ import { ancestorsOf, parentOf, ROOT } from '../sync/path.ts'
 import type { FolderContext } from './context.ts'
 import { Shrinking } from './shrinking.ts'
 
+/** Rows kept until they are judged, up to a kilobyte each. */
+const KEPT_ROWS = 20_000
+/** So many may be the beginning of a deletion of many: what else goes is waited for as long as it is so many each time. */
+const BEGINNING = 16
 /** After so many in which nothing more is gone, nothing more is waited for. */
 const QUIET_ROUNDS = 2
 
-export type StateFinding = Extract<Finding, { readonly kind: 'present' | 'absent' }>
+type Missed = Extract<Finding, { readonly kind: 'absent' }>
+/** `row` null: it is read again. */
+export type StateFinding = Extract<Finding, { readonly kind: 'present' }> | (Omit<Missed, 'row'> & { readonly row: Missed['row'] | null })
 export type Moved = Extract<Finding, { readonly kind: 'present' }>
 
 /** What is told at the end of a scan. */
@@ -39,7 +45,7 @@ export function missed(gone: Gone, finding: StateFinding): void {
   const { kind, path } = finding
   // One that is told anew comes after what was in it.
   absent.delete(path)
-  absent.set(path, finding)
+  absent.set(path, kind === 'absent' && absent.size >= KEPT_ROWS ? { kind, path, row: null } : finding)
   if (kind !== 'absent' || path === ROOT) return
   const parent = parentOf(path)
   inside.set(parent, (inside.get(parent) ?? 0) + 1)
@@ -103,10 +109,18 @@ export function wholeDirectories(missing: readonly (readonly [PathKey, Row | nul
   const directories = new Set<PathKey>()
   for (const [path, row] of missing) if (isDirectory(row)) directories.add(path)
   for (const other of others) for (const path of [other, ...ancestorsOf(other)]) directories.delete(path)
+  const known = new Map<PathKey, PathKey | null>([[ROOT, null]])
+  const topOf = (path: PathKey): PathKey | null => (path === ROOT ? null : (topAbove(parentOf(path)) ?? (directories.has(path) ? path : null)))
+  // There are far fewer directories than paths.
+  const topAbove = (directory: PathKey): PathKey | null => {
+    let top = known.get(directory)
+    if (top === undefined) known.set(directory, (top = topOf(directory)))
+    return top
+  }
   const tops = new Map<PathKey, number>()
   for (const [path] of missing) {
-    const top = [path, ...ancestorsOf(path)].findLast((above) => directories.has(above))
-    if (top !== undefined) tops.set(top, (tops.get(top) ?? 0) + 1)
+    const top = topOf(path)
+    if (top !== null) tops.set(top, (tops.get(top) ?? 0) + 1)
   }
   return tops
 }
@@ -120,14 +134,17 @@ export async function gatherGone(context: FolderContext, gone: Gone, files: numb
   const { clock } = context.ports
   const end = clock.now() + MAX_GONE_GATHERED_MS
   const shrinking = new Shrinking()
+  const enough = Math.min(BEGINNING, context.goneMin)
   let quiet = 0
-  while (gone.absent.size >= context.goneMin && quiet < QUIET_ROUNDS && clock.now() < end) {
+  while (gone.absent.size >= enough && quiet < (gone.absent.size < context.goneMin ? 1 : QUIET_ROUNDS) && clock.now() < end) {
     await tellEarly(context, gone, files, quiet > 0)
     await new Promise<void>((resolve) => void clock.after(GONE_GATHER_MS, resolve))
     const before = gone.absent.size
-    const due = shrinking.due(context.work.takeHints() ?? [], (directory) => gone.absent.get(directory)?.kind === 'absent')
+    const due = shrinking.due(context.work.takeHints() ?? [])
     if (due.length > 0 && !(await lookAnew(context, gone, due, look))) return false
-    quiet = gone.absent.size > before || !shrinking.empty ? 0 : quiet + 1
+    shrinking.drop((directory) => gone.absent.get(directory)?.kind === 'absent')
+    const isMore = gone.absent.size >= before + (before < context.goneMin ? enough : 1)
+    quiet = isMore || !shrinking.empty ? 0 : quiet + 1
   }
   context.work.markScan(shrinking.left)
   return true

@@ -195,7 +195,7 @@ async function publishGone(context: FolderContext, found: Gone, files: number, a
 async function judgeGone(context: FolderContext, found: Gone, files: number, all: boolean, told: readonly PathKey[]): Promise<readonly StateFinding[]> {
   const { guard, ports } = context
   const { absent, moved } = await sortOut(context, found)
-  const rows = await ports.index.rows(absent.map((state) => state.path))
+  const rows = await rowsOf(context, absent)
   const judged: Missed[] = []
   for (const [i, state] of absent.entries()) {
     const row = rows[i] ?? null
@@ -208,6 +208,13 @@ async function judgeGone(context: FolderContext, found: Gone, files: number, all
   const missing = absent.flatMap((state, i): [PathKey, Row | null][] => (state.kind === 'absent' ? [[state.path, rows[i] ?? null]] : []))
   tellGone(context, missing, [...waiting, ...found.left, ...moved.flatMap((state) => state.moved?.from ?? [])], told)
   return inPairs(moved, absent.filter(({ path }) => !waiting.has(path)))
+}
+
+/** Those that the scan has read are not read again. */
+async function rowsOf({ ports }: FolderContext, states: readonly StateFinding[]): Promise<readonly (Row | null)[]> {
+  const unread = states.flatMap((state) => (state.kind === 'absent' && state.row !== null ? [] : [state.path]))
+  const read = (await ports.index.rows(unread)).values()
+  return states.map((state) => (state.kind === 'absent' && state.row !== null ? state.row : (read.next().value ?? null)))
 }
 
 /** What moved counts as having appeared before what is gone is judged (R27). What moved to the place of a directory follows what was in it. */

@@ -199,7 +199,7 @@ export class ScanWalk {
     }
     if (row.entry.kind === 'directory' || row.shadow) yield* this.#absentBelow(path)
     this.#depart(path, row)
-    if (row.entry.kind !== 'tombstone' || row.seen !== null) yield { kind: 'absent', path }
+    if (row.entry.kind !== 'tombstone' || row.seen !== null) yield { kind: 'absent', path, row }
   }
 
   async *#absentBelow(directory: PathKey): AsyncGenerator<Finding> {

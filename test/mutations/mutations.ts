@@ -170,7 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'ignored paths that are not there are reported as deleted',
     file: 'daemon/disk/scan.ts',
-    find: "if (row === null || this.#request.ignored(path, row.entry.kind === 'directory' || row.shadow === true))",
+    find: 'if (row === null || this.#request.ignored(path, isDirectory))',
     replace: 'if (row === null)',
     caughtBy: [by('contract/disk', 'real disk: what is ignored is neither present nor absent')]
   },

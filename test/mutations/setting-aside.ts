@@ -103,9 +103,16 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   {
     bug: 'names that wait for the end of their directory are forgotten',
     file: 'daemon/folder/shrinking.ts',
-    find: 'for (const path of waiting.paths)',
-    replace: 'for (const path of [])',
-    caughtBy: [by('folder/shrinking', 'many names of one directory wait while there are more of them, and then are looked at')]
+    find: 'new Set(this.#waiting)',
+    replace: 'new Set()',
+    caughtBy: [by('folder/shrinking', 'names of a directory that is hinted itself wait for a look at it, and need none if it is gone')]
+  },
+  {
+    bug: 'the rows of all that is gone are kept until it is judged',
+    file: 'daemon/folder/gone.ts',
+    find: 'absent.size >= KEPT_ROWS',
+    replace: 'false',
+    caughtBy: [by('folder/gone', 'of very many that are gone not every row is kept')]
   },
   {
     bug: 'a directory goes back before the one that it stood in',
