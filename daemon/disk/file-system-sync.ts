@@ -6,6 +6,7 @@
 import * as fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
+import { errnoOf } from '../../base/errors.ts'
 import { nativeTask, type NativeTask } from '../../base/native.ts'
 import { self, type Directory } from './roots.ts'
 import { close, open } from './sys.ts'
@@ -57,10 +58,21 @@ export class FileSystemSync {
   async begin(directory: Directory): Promise<BegunSync | null> {
     if (this.#rests()) return null
     const syncfs = await (this.#syncfs ??= this.#parts.syncfs())
-    if (syncfs === null || !(await this.#parts.isTrusted(directory))) return null
-    // INVARIANT 2: not the walking descriptor, with which nothing can be synced.
-    const fd = await open(self(directory), fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    const fd = syncfs === null ? null : await this.#open(directory)
+    if (syncfs === null || fd === null) return null
     return { finish: async () => await this.#inTurn(async () => await syncfs(fd)), end: async () => await close(fd) }
+  }
+
+  /** What cannot be asked or opened (a closed /proc, no descriptor left) is no reason to stage nothing. */
+  async #open(directory: Directory): Promise<number | null> {
+    try {
+      if (!(await this.#parts.isTrusted(directory))) return null
+      // The walking descriptor cannot be synced with.
+      return await open(self(directory), fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    } catch (error) {
+      if (errnoOf(error) === null) throw error
+      return null
+    }
   }
 
   #rests(): boolean {

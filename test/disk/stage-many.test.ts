@@ -134,10 +134,11 @@ test('a content that is wanted otherwise meanwhile waits until it is staged with
   t.alike(fs.readFileSync(join(fetch, first.list.cid)), first.data)
 })
 
-test('few files, another file system, a missing function and a slow one: each file is synced by itself', async (t) => {
+test('few files, another file system, one that cannot be asked, a missing function and a slow one: each file is synced by itself', async (t) => {
   const cases: readonly { readonly parts: Partial<SyncParts>; readonly texts: readonly string[] }[] = [
     { parts: {}, texts: TEXTS.slice(0, 3) },
     { parts: { isTrusted: async () => false }, texts: TEXTS },
+    { parts: { isTrusted: async () => await Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' })) }, texts: TEXTS },
     { parts: { syncfs: async () => null }, texts: TEXTS }
   ]
   for (const { parts, texts } of cases) {
