@@ -41,6 +41,7 @@ export class ChokidarWatcher implements Watcher {
   /** Directories whose watch is to be closed once the events before that have come, so that all are counted. */
   readonly #leaving = new Set<PathKey>()
   readonly #flood: EventFlood
+  #last: { readonly watched: string; readonly directory: PathKey | null } = { watched: '', directory: null }
   #hints = new Hints()
   #flushing: NodeJS.Immediate | null = null
   #closed = false
@@ -148,7 +149,9 @@ export class ChokidarWatcher implements Watcher {
     if (typeof details !== 'object' || details === null || !('watchedPath' in details) || typeof details.watchedPath !== 'string') return null
     const { watchedPath } = details
     if (watchedPath === this.#root) return ROOT
-    return parsePath(watchedPath.slice(this.#root.length + 1))
+    // Of a flood of events most are of the same directory as the one before.
+    if (watchedPath !== this.#last.watched) this.#last = { watched: watchedPath, directory: parsePath(watchedPath.slice(this.#root.length + 1)) }
+    return this.#last.directory
   }
 }
 
