@@ -2,12 +2,12 @@
 import type { KnownTree, Row } from '../ports.ts'
 import { contentKey, hasBytes } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
-import { ancestorsOf, joinPath } from '../sync/path.ts'
+import { joinPath } from '../sync/path.ts'
 import { isWithin } from '../sync/relocation.ts'
 import type { FileChange } from '../sync/safety.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { topmost } from './gone.ts'
-import { isPlain, isSettled } from './settled-tree.ts'
+import { differingIn, isPlain, isSettled } from './settled-tree.ts'
 
 /** Their rows are read together. */
 const TREES_AT_ONCE = 16
@@ -49,15 +49,9 @@ function isFree({ aside, rules, blocked, problems }: FolderContext, path: PathKe
  * Those in which a device holds anything else than we do, unless that is its end. Where none differs all hold the same, and no statement
  * has to be read.
  */
-async function contested({ ports, tally }: FolderContext, device: DeviceId, gone: readonly PathKey[]): Promise<ReadonlySet<PathKey>> {
-  const tops = new Set(gone)
-  const differing = new Map<PathKey, PathKey>()
-  for (const each of new Set([device, ...ports.remotes.list().map((drive) => drive.device)])) {
-    for (const path of tally.divergentPaths(each)) {
-      const top = [path, ...ancestorsOf(path)].find((above) => tops.has(above))
-      if (top !== undefined) differing.set(path, top)
-    }
-  }
+async function contested(context: FolderContext, device: DeviceId, gone: readonly PathKey[]): Promise<ReadonlySet<PathKey>> {
+  const { ports } = context
+  const differing = differingIn(context, device, new Set(gone))
   const paths = [...differing.keys()]
   const [rows, remotes] = await Promise.all([ports.index.rows(paths), ports.index.remoteRows(paths)])
   const found = new Set<PathKey>()

@@ -2,7 +2,7 @@
 import type { RemoteRow, Row } from '../ports.ts'
 import { isLive, sameEntry } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
-import { joinPath } from '../sync/path.ts'
+import { ancestorsOf, joinPath } from '../sync/path.ts'
 import { compareVersions } from '../sync/version.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 
@@ -15,15 +15,18 @@ export interface SettledTree {
 /** Every live row at and below a directory, if all of them are settled: seen on disk, and nobody states anything else but their end. */
 export async function settledTree(context: FolderContext, device: DeviceId, top: PathKey): Promise<SettledTree | null> {
   const { index } = context.ports
+  const differing = differingIn(context, device, new Set([top]))
   const settled: [PathKey, Row][] = []
   const directories: PathKey[] = []
   const [own] = await index.rows([top])
   // One directory's rows at a time: there may be very many.
   const left: PathKey[] = []
   const take = async (rows: readonly (readonly [PathKey, Row | null])[]): Promise<boolean> => {
-    const remotes = await index.remoteRows(rows.map(([path]) => path))
-    for (const [i, [path, row]] of rows.entries()) {
-      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return false
+    const doubtful = rows.filter(([path]) => differing.has(path))
+    const remotes = await index.remoteRows(doubtful.map(([path]) => path))
+    for (const [i, [, row]] of doubtful.entries()) if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return false
+    for (const [path, row] of rows) {
+      if (!isPlain(row)) return false
       settled.push([path, row])
       if (row.entry.kind === 'directory') left.push(path)
     }
@@ -35,6 +38,21 @@ export async function settledTree(context: FolderContext, device: DeviceId, top:
     if (!(await take(await rowsIn(context, directory)))) return null
   }
   return { rows: settled, directories }
+}
+
+/**
+ * Paths at and below these at which a device states anything else than we do, each with that of them which it is in. Of all others
+ * every device states the same, and nothing has to be read.
+ */
+export function differingIn({ ports, tally }: FolderContext, device: DeviceId, tops: ReadonlySet<PathKey>): ReadonlyMap<PathKey, PathKey> {
+  const differing = new Map<PathKey, PathKey>()
+  for (const each of new Set([device, ...ports.remotes.list().map((drive) => drive.device)])) {
+    for (const path of tally.divergentPaths(each)) {
+      const top = [path, ...ancestorsOf(path)].find((above) => tops.has(above))
+      if (top !== undefined) differing.set(path, top)
+    }
+  }
+  return differing
 }
 
 /** Of what stands there by the rows. */

@@ -108,6 +108,13 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/shrinking', 'names of a directory that is hinted itself wait for a look at it, and need none if it is gone')]
   },
   {
+    bug: 'what other devices hold in a directory is not asked before it moves or is set aside',
+    file: 'daemon/folder/settled-tree.ts',
+    find: 'tally.divergentPaths(each)',
+    replace: '[]',
+    caughtBy: [by('folder/moving', 'R46: a directory with something that the other device does not hold stays where it is'), by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]
+  },
+  {
     bug: 'the rows of all that is gone are kept until it is judged',
     file: 'daemon/folder/gone.ts',
     find: 'absent.size >= KEPT_ROWS',
