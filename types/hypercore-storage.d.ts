@@ -4,6 +4,8 @@ declare module 'hypercore-storage' {
   /** The transaction of one core; `flush` is false if it went into an atom. */
   export interface CoreWriter {
     flush(): Promise<boolean>
+    /** What `flush` writes: from a key, a value or none, up to a key. */
+    changes: readonly (readonly [Buffer, Buffer | null, Buffer | null])[] | null
     setHead(head: unknown): void
     setHints(hints: { readonly contiguousLength: number; readonly recovering?: unknown }): void
     putBlock(index: number, data: Buffer): void
@@ -41,6 +43,7 @@ declare module 'hypercore-storage' {
     readonly store: HypercoreStorage
     readonly core: { readonly corePointer: number; readonly dataPointer: number; readonly dependencies: readonly unknown[] }
     readonly atom: object | null
+    readonly db: RocksDB
     readonly snapshotted: boolean
     read(fork?: number): CoreReader
     write(): CoreWriter

@@ -13,6 +13,7 @@ import keys from 'hypercore-storage/lib/keys.js'
 import HypercoreStorage, { type CoreReader, type CoreStorage, type CoreWriter } from 'hypercore-storage'
 import type { ChunkId } from '../sync/ids.ts'
 import { CoreMemory, type TreeNode } from './core-memory.ts'
+import { joinWrite } from './joint-write.ts'
 
 /** What a virtual core needs: which chunk a block is made of when it is appended, and its block again when it is read. */
 export interface VirtualCore {
@@ -154,6 +155,7 @@ function patch(storage: CoreStorage | null): CoreStorage | null {
   prototype.write = function () {
     const writer = write.call(this)
     const memory = memoryOf(this)
+    if (memory !== null) joinWrite(this.core, writer)
     if (memory !== null) rememberingWriter(writer, memory)
     else if (this.store instanceof BlockStorage) this.store.writtenAside(this)
     const core = virtualCore(this)

@@ -21,6 +21,7 @@ import { encodeKey } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 import type { Sealer } from './seal.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
+import { JointWrite } from './joint-write.ts'
 import { MAX_WARM_BLOCKS, warm } from './warm.ts'
 
 const BINARY = { keyEncoding: 'binary', valueEncoding: 'binary' } as const
@@ -174,15 +175,26 @@ export class Own implements OwnDrive {
   }
 
   async #publish(changes: readonly Publication[], source: Source): Promise<readonly Published[]> {
+    const joint = isTiny(changes) ? new JointWrite(this.#blobs.state.storage, this.db.state.storage) : null
+    try {
+      return await this.#write(changes, source, joint)
+    } finally {
+      joint?.end()
+    }
+  }
+
+  async #write(changes: readonly Publication[], source: Source, joint: JointWrite | null): Promise<readonly Published[]> {
     const { ranges, written } = await this.#store(changes, source)
     const batch = this.#drive.db.batch({ ...BINARY, maxBlocksCached: MAX_WARM_BLOCKS })
     try {
       await warm(this.db, batch, changes.flatMap(({ path }) => [encodeKey('files', path), encodeKey('p2psync', path)]))
       for (const [i, change] of changes.entries()) await state(batch, change, ranges[i] as BlobRange | null | 'unreadable')
-      // INVARIANT: blocks are in the store before anything states them.
-      await written
+      // INVARIANT: blocks are in the store before anything states them, or are written together with what does.
+      await Promise.race([written, ...(joint === null ? [] : [joint.held])])
       await batch.flush()
+      await written
     } catch (error) {
+      joint?.end()
       await Promise.allSettled([written])
       await batch.close()
       throw error
@@ -264,6 +276,11 @@ export class Own implements OwnDrive {
   #damaged(what: string): P2psyncError {
     return new P2psyncError('STORE_DAMAGED', `cannot read our own drive ${this.key.slice(0, 12)}: ${what}`)
   }
+}
+
+/** One content of one block: what it takes is one append to each core. */
+function isTiny(changes: readonly Publication[]): boolean {
+  return changes.length === 1 && changes[0]?.content?.list.chunks.length === 1
 }
 
 /** Leaves each path with its statement as its last event, and with no other one in the other keyspace. */

@@ -177,6 +177,76 @@ test('nothing is stated whose blocks could not be written', async (t) => {
   t.alike((await replayed(drive, length)).map((row) => row.path), ['second'])
 })
 
+/** Write batches that go to the database from now on. */
+function writesOf(drive: Own): { count: number; failing: boolean } {
+  const writes = { count: 0, failing: false }
+  const seen = new WeakSet<object>()
+  for (const db of new Set([drive.db, drive.blobs].map((core) => core.state.storage.db))) {
+    const write = db.write.bind(db)
+    db.write = (...options) => {
+      const batch = write(...options)
+      // They are used again.
+      if (seen.has(batch)) return batch
+      seen.add(batch)
+      const flush = batch.flush.bind(batch)
+      batch.flush = async () => {
+        writes.count++
+        if (!writes.failing) return await flush()
+        batch.destroy()
+        throw new Error('disk full')
+      }
+      return batch
+    }
+  }
+  return writes
+}
+
+test('the block of a tiny file and its statement are written together, or neither is', async (t) => {
+  const path = join(await t.tmp(), 'store')
+  const { drives, store } = await openDrives(t, 1, path)
+  const drive = await own(drives)
+  const contents = new Contents()
+  await drive.publish([file('first', contents.list(Buffer.from('one')), 1)], contents.read)
+  const writes = writesOf(drive)
+  await drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read)
+  t.is(writes.count, 1)
+  await drive.publish([file('copy', contents.list(Buffer.from('two')), 3)], contents.read)
+  const { length } = drive
+  const blocks = drive.blobs.length
+  writes.failing = true
+  await t.exception(drive.publish([file('lost', contents.list(Buffer.from('three')), 4)], contents.read), /disk full/)
+  t.alike([drive.length, drive.blobs.length], [length, blocks])
+  writes.failing = false
+  writes.count = 0
+  await drive.publish([file('third', contents.list(Buffer.from('four')), 5), file('fourth', contents.list(Buffer.from('five')), 6)], contents.read)
+  t.is(writes.count, 2, 'several go as ever')
+  await drives.close()
+  await store.close()
+  const again = await own((await openDrives(t, 1, path)).drives)
+  t.alike((await replayed(again, 0)).map((row) => `${row.path} ${row.list?.size}`), ['first 3', 'second 3', 'copy 3', 'third 4', 'fourth 4'])
+  for (const stated of await again.stated(['second', 'third'] as PathKey[])) t.is(stated === null ? 'not stated' : (await again.verify(stated)).fault, null)
+})
+
+test('what else is written to the blobs core meanwhile is not taken for the block of a tiny file', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  await drive.publish([file('first', contents.list(Buffer.from('one')), 1)], contents.read)
+  const append = drive.blobs.append.bind(drive.blobs)
+  let fails = true
+  drive.blobs.append = async (...blocks) => {
+    await drive.blobs.setUserData('note', Buffer.from('x'))
+    if (fails) throw new Error('disk full')
+    return await append(...blocks)
+  }
+  await t.exception(drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read), /disk full/)
+  t.alike((await replayed(drive, 0)).map((row) => row.path), ['first'], 'the statement waits for the block')
+  fails = false
+  await drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read)
+  t.alike((await replayed(drive, 0)).map((row) => row.path), ['first', 'second'])
+  t.is(drive.blobs.length, 2)
+})
+
 test('what an append that failed was to refer to is not taken for the blocks after it', async (t) => {
   const contents = new Contents()
   const [five, two] = [contents.list(randomBytes(500), 100), contents.list(randomBytes(200), 100)]

@@ -52,10 +52,24 @@ export const FETCH_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('net/runs', 'runs: R52: bytes go ahead to those alone who have the drive nearly whole, and of our own drive only')]
   },
   {
+    bug: 'whatever is written to a blobs core is held for the next statement',
+    file: 'daemon/drive/joint-write.ts',
+    find: 'if (!appends)',
+    replace: 'if (false)',
+    caughtBy: [by('drive/own', 'what else is written to the blobs core meanwhile is not taken for the block of a tiny file')]
+  },
+  {
+    bug: 'the block of a tiny file is written though its statement is not',
+    file: 'daemon/drive/joint-write.ts',
+    find: 'core === this.#first ?',
+    replace: 'false ?',
+    caughtBy: [by('drive/own', 'the block of a tiny file and its statement are written together, or neither is')]
+  },
+  {
     bug: 'blocks are stated that may never be written',
     file: 'daemon/drive/own.ts',
-    find: 'await written;\n            await batch.flush();',
-    replace: 'await batch.flush();',
+    find: 'await Promise.race([written, ...(joint === null ? [] : [joint.held])]);',
+    replace: '',
     caughtBy: [by('drive/own', 'nothing is stated whose blocks could not be written')]
   },
   {
