@@ -31,3 +31,17 @@ test('nothing that is hinted is forgotten', (t) => {
   t.alike([...due, ...shrinking.left].sort(), [...hinted].sort())
   t.alike([...shrinking.due([])].sort(), keys('d/a', 'd/e/a', 'f/h'))
 })
+
+test('many names wait while as many more come, for five rounds at most; few do not', (t) => {
+  const many = (from: number): PathKey[] => Array.from({ length: 16 }, (_, i) => key(`d${i % 2}/${from + i}`))
+  t.is(new Shrinking().due(many(0).slice(1)).length, 15)
+  const quiet = new Shrinking()
+  t.alike([quiet.due(many(0)), quiet.empty], [[], false])
+  t.alike([quiet.due([]), quiet.empty], [many(0), true])
+  const endless = new Shrinking()
+  const rounds = Array.from({ length: 12 }, (_, i) => endless.due(many(100 * i)).length)
+  t.alike(rounds, [0, 0, 0, 0, 0, 96, 0, 0, 0, 0, 0, 96])
+  const leaves = new Shrinking()
+  leaves.due(many(0))
+  t.alike([...leaves.due(keys('d0/x', 'd0'))], [...many(0), key('d0')], 'a directory leaves')
+})

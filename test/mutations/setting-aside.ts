@@ -115,6 +115,13 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/moving', 'R46: a directory with something that the other device does not hold stays where it is'), by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]
   },
   {
+    bug: 'names wait for as long as more come',
+    file: 'daemon/folder/shrinking.ts',
+    find: 'this.#rounds < MAX_ROUNDS',
+    replace: 'true',
+    caughtBy: [by('folder/shrinking', 'many names wait while as many more come, for five rounds at most; few do not')]
+  },
+  {
     bug: 'the rows of all that is gone are kept until it is judged',
     file: 'daemon/folder/gone.ts',
     find: 'absent.size >= KEPT_ROWS',
