@@ -96,7 +96,7 @@ class Reading implements KnownTree {
   }
 
   async row(path: PathKey): Promise<Row | null> {
-    return (await this.#context.ports.index.rows([path]))[0] ?? null
+    return this.#context.unstated.row(path) ?? (await this.#context.ports.index.rows([path]))[0] ?? null
   }
 
   async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
@@ -108,11 +108,12 @@ class Reading implements KnownTree {
     return rows
   }
 
-  /** Directories that are set aside already stand with nothing of it. */
+  /** Without directories that are set aside already; what has ended and is not stated yet has ended (R49). */
   #inTree(directory: PathKey, rows: ReadonlyMap<string, Row>): ReadonlyMap<string, Row> {
-    const { aside } = this.#context
-    if (!aside.isAbove(directory)) return rows
-    return new Map([...rows].filter(([name]) => aside.at(joinPath(directory, name)) === null))
+    const { aside, unstated } = this.#context
+    if (unstated.isEmpty && !aside.isAbove(directory)) return rows
+    const standing = [...rows].map(([name, row]) => ({ name, path: joinPath(directory, name), row })).filter(({ path }) => aside.at(path) === null)
+    return new Map(standing.map(({ name, path, row }) => [name, unstated.row(path) ?? row]))
   }
 
   async content(...cid: Parameters<KnownTree['content']>): ReturnType<KnownTree['content']> {

@@ -30,6 +30,10 @@ export class Unstated {
     return [...this.#changes.values()]
   }
 
+  get isEmpty(): boolean {
+    return this.#changes.size === 0
+  }
+
   /** Something is new among them. */
   get hasNew(): boolean {
     return this.#new > 0

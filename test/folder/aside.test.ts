@@ -336,6 +336,23 @@ test('R48: a directory leaves after one that stood in it, and both come back as 
   t.is(b.disk.aside.size, 2)
 })
 
+test('R48: what is gone from a directory already, and not stated yet, does not keep it in the tree', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  const { onChange } = b.disk
+  const seen: string[] = []
+  b.disk.onChange = (paths) => {
+    onChange(paths)
+    seen.push(names(b))
+    // Between what is done and its statement.
+    if (paths.includes('d/a' as PathKey) && !names(b).includes('d/a')) hear(gone('d'))
+  }
+  a.user.remove('d/a')
+  await world.rest()
+  t.ok(seen.includes('g g/h top'), 'it left, and came back since nothing more was stated')
+  t.alike([names(a), names(b)], [BEFORE.replace('d/a ', ''), BEFORE.replace('d/a ', '')])
+  t.alike(kept(b), ['content of d/a'])
+})
+
 test('R48: the checker looks at a tree that is as the rows say, and so at none of which a part is set aside', async (t) => {
   const { world, b, hear } = await twoDevices()
   hear(gone('d'))

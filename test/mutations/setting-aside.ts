@@ -45,6 +45,13 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]
   },
   {
+    bug: 'what has ended and is not stated yet keeps its directory in the tree',
+    file: 'daemon/folder/aside-trees.ts',
+    find: 'unstated.row(path) ?? row',
+    replace: 'row',
+    caughtBy: [by('folder/aside', 'R48: what is gone from a directory already, and not stated yet, does not keep it in the tree')]
+  },
+  {
     bug: 'the guard is not asked before a directory is set aside',
     file: 'daemon/folder/aside.ts',
     find: 'guard.wouldHold([...files, ...aside.files.values()], index.totals.files, clock.now())',
