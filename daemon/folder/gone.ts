@@ -150,15 +150,19 @@ export async function gatherGone(context: FolderContext, gone: Gone, files: numb
   return true
 }
 
-/** Nothing that was known of these paths, and of what is below them, is certain any more. */
+/**
+ * Nothing that was known of these paths, and of what is below them, is certain any more. A look at a directory that is there tells nothing
+ * of what is further below: so what moved is looked at itself, and where it came from, to be a pair again.
+ */
 async function lookAnew(context: FolderContext, gone: Gone, paths: readonly PathKey[], look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
   const isLookedAt = within(paths)
+  const moved = [...gone.moved, ...gone.others].filter(({ path }) => isLookedAt(path))
+  const again = moved.flatMap((found) => (found.moved === undefined ? [found.path] : [found.path, found.moved.from]))
   const doubted = [...gone.absent.keys()].filter(isLookedAt)
-  for (const path of doubted) gone.absent.delete(path)
+  for (const path of [...doubted, ...again]) gone.absent.delete(path)
   gone.moved = gone.moved.filter(({ path }) => !isLookedAt(path))
   gone.others = gone.others.filter(({ path }) => !isLookedAt(path))
-  if (!(await look(paths))) return false
-  // A look at a directory that is there tells nothing of what is further below.
+  if (!(await look([...paths, ...again]))) return false
   context.work.markScan(doubted.filter((path) => !gone.absent.has(path)))
   return true
 }

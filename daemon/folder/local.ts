@@ -186,6 +186,9 @@ async function publishGone(context: FolderContext, found: Gone, files: number, a
     const more = nothingGone()
     if (!(await look(hinted, more))) return again
     const left = lookedAgain(going, hinted, more)
+    // A look at a directory that is there tells nothing of what is further below.
+    const isLeft = new Set(left)
+    context.work.markScan(going.filter((state) => !isLeft.has(state)).map(({ path }) => path))
     going = [...left, ...(await judgeGone(context, more, context.ports.index.totals.files - left.length, false, context.aside.told))]
   }
   return again

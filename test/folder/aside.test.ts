@@ -1,5 +1,6 @@
 /** R48: directories leave the tree on the word of another device, before their ends are stated: what that may do, and what becomes of it. */
 import test from 'brittle'
+import { BATCH_ENTRIES } from '../../base/limits.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
@@ -313,6 +314,26 @@ test('what is gone below a directory that is looked at once more for a reason of
   }
   await world.rest()
   t.alike([names(a), names(b)], ['d d/a d/b d/e top', 'd d/a d/b d/e top'])
+})
+
+test('what is gone below a directory that is looked at between two batches of statements is stated all the same', async (t) => {
+  const options = { ...OPTIONS, guard: { minimum: 10_000 } } as const
+  const world = await FolderWorld.open(options, options)
+  const [a, b] = world.devices as [FolderDevice, FolderDevice]
+  const files = Array.from({ length: 2 * BATCH_ENTRIES + 100 }, (_, i) => `p/q/${i}`)
+  for (const path of ['p', 'p/q']) a.user.mkdir(path)
+  for (const path of files) a.user.write(path, path)
+  await world.rest()
+  const { length } = a.drive
+  let looks = 0
+  a.drive.onAppend = () => {
+    world.network.grew(a.device)
+    if (a.drive.length >= length + BATCH_ENTRIES && looks++ === 0) a.folder.localChanged(['p' as PathKey])
+  }
+  for (const path of files) a.user.unlink(path)
+  await world.rest()
+  t.is(looks > 0, true)
+  t.alike([names(a), names(b)], ['p p/q', 'p p/q'])
 })
 
 test('R48: a directory leaves after one that stood in it, and both come back as they were', async (t) => {

@@ -45,6 +45,20 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]
   },
   {
+    bug: 'what moved below a directory that is looked at once more is forgotten until the next full scan',
+    file: 'daemon/folder/gone.ts',
+    find: 'look([...paths, ...again])',
+    replace: 'look(paths)',
+    caughtBy: [by('sim/regressions', 'what moved below a directory that is looked at once more before it is stated moves all the same')]
+  },
+  {
+    bug: 'what is gone below a directory that is looked at between two batches is forgotten until the next full scan',
+    file: 'daemon/folder/local.ts',
+    find: 'context.work.markScan(going.filter((state) => !isLeft.has(state)).map(({ path }) => path));',
+    replace: '',
+    caughtBy: [by('folder/aside', 'what is gone below a directory that is looked at between two batches of statements is stated all the same')]
+  },
+  {
     bug: 'what has ended and is not stated yet keeps its directory in the tree',
     file: 'daemon/folder/aside-trees.ts',
     find: 'unstated.row(path) ?? row',

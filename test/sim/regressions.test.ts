@@ -395,3 +395,15 @@ well(
   ],
   { seed: 18353, weather: { ...CLEAR, disorder: 0, foretells: false, tellsGone: true } }
 )
+
+well(
+  'what moved below a directory that is looked at once more before it is stated moves all the same',
+  2,
+  [
+    { wait: 0, do: 'write', on: 1, path: 'x/y/z', text: 't2' },
+    { wait: 0, do: 'rename', on: 0, path: 'x/y', to: 'b.txt' },
+    { wait: 0, do: 'rename', on: 0, path: 'b.txt', to: 'x/y/z' },
+    { wait: 0, do: 'rename', on: 1, path: 'x', to: 'd/e/f' }
+  ],
+  { seed: 18888, calm: true, weather: { lostHints: 0, slowCalls: 0.05, maxDelayMs: 0, nacks: 0, lies: 0, skewMs: 0, disorder: 0, foretells: false, tellsGone: true, ahead: 0 } }
+)
