@@ -5,6 +5,7 @@
 import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FolderStatus } from '../../rpc/shapes.ts'
 import { checkDoctor, checkDrafts, checkLog, checkStaging, checkStatus } from '../chaos/check.ts'
 import { sha256 } from '../chaos/ledger.ts'
 import { waitConnected, type Device, type Scope } from '../e2e/harness.ts'
@@ -29,6 +30,7 @@ const SETTLE_MS = 40_000 * PATIENCE
 const HEAL_MS = 60_000 * PATIENCE
 const PATIENCE_MS = 150_000 * PATIENCE
 const STAGING_MS = 10_000
+const REST_MS = 10_000
 const SYNC_MS = 10_000
 /** Rest, two new drives one after the other, and what the stack keeps open for a while. */
 const COMPACT_MS = 120_000 * PATIENCE
@@ -214,6 +216,7 @@ export class Rig {
 
   async #judged(scenario: Scenario): Promise<string[]> {
     const devices = this.#devices
+    const folders = new Map(await Promise.all(devices.map(async (device) => [device, await atRest(device)] as const)))
     const trees = await Promise.all(devices.map(async (device) => await treeOf(device.path(scenario.name))))
     const wrong = differences(trees[0] ?? new Map(), trees[1] ?? new Map()).map((line) => `trees differ: ${line}`)
     const history = new Map(devices.flatMap((device) => [...this.#history(device, scenario)]))
@@ -221,7 +224,7 @@ export class Rig {
     for (const device of devices) {
       wrong.push(...judgeTree(device.path(scenario.name), scenario, history).map((line) => `${device.name}: ${line}`))
       wrong.push(...checkStaging(device), ...checkDrafts(device), ...checkLog(device, readFileSync(device.beside('log'), 'utf8')))
-      wrong.push(...checkStatus(device, (await device.call('status.get', {})).folders[0], await treeOf(device.path(), false)))
+      wrong.push(...checkStatus(device, folders.get(device), await treeOf(device.path(), false)))
       const strays = readdirSync(device.path()).filter((name) => name !== '.p2psync' && !/^p\d+$/.test(name))
       if (strays.length > 0) wrong.push(`${device.name} has strays: ${strays.join(' ')}`)
     }
@@ -251,4 +254,14 @@ export class Rig {
     if (!scenario.isKnown(content)) this.#mixtures.push(`MIXTURE in history: ${file}`)
     return sha256(content)
   }
+}
+
+/** What `sync` has said stands, while a cycle may have begun since of which nothing comes. @returns the folder as it is then, or still is. */
+async function atRest(device: Device): Promise<FolderStatus | undefined> {
+  const now = async (): Promise<FolderStatus | undefined> => (await device.call('status.get', {})).folders[0]
+  const idle = async (): Promise<FolderStatus | null> => {
+    const folder = await now()
+    return folder?.state === 'idle' ? folder : null
+  }
+  return await waitFor(`${device.name} is idle`, idle, REST_MS).catch(now)
 }
