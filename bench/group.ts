@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { assertEqual } from './files.ts'
 import type { Pair } from './pair.ts'
 import type { RowId } from './rows.ts'
-import { loopbackBytes, memoryOf, sizeOf } from './system.ts'
+import { flushDisk, loopbackBytes, memoryOf, sizeOf } from './system.ts'
 
 export interface Sizes {
   readonly largeBytes: number
@@ -38,6 +38,7 @@ const STORE_STEADY_POLLS = 3
 /** Times the run, then has both sides settle and compares their trees by hash. */
 export async function timed({ pair }: Bench, run: () => Promise<void>): Promise<{ readonly seconds: number; readonly wireBytes: number; readonly files: number; readonly bytes: number }> {
   await pair.settled(TIMEOUT_MS)
+  flushDisk(pair.a.path())
   const before = loopbackBytes()
   const started = performance.now()
   await run()

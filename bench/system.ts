@@ -1,4 +1,5 @@
 /** What Linux says of processes, directories and the network. */
+import { spawnSync } from 'node:child_process'
 import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '../base/errors.ts'
@@ -109,4 +110,13 @@ function kibibytes(status: string, field: string): number {
 
 function read(path: string): string {
   return readFileSync(path, 'utf8')
+}
+
+/**
+ * What was written to the file system of this path is on its disk. The two devices of a user share none: what one wrote a while ago is no
+ * work for the other one's disk.
+ */
+export function flushDisk(path: string): void {
+  const { error, status } = spawnSync('sync', ['-f', path])
+  if (error !== undefined || status !== 0) throw new Error(`cannot sync the file system of ${path}`, { cause: error })
 }
