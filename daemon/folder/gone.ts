@@ -141,7 +141,7 @@ export async function gatherGone(context: FolderContext, gone: Gone, files: numb
     await new Promise<void>((resolve) => void clock.after(GONE_GATHER_MS, resolve))
     const before = gone.absent.size
     const due = shrinking.due(context.work.takeHints() ?? [])
-    if (due.length > 0 && !(await lookAnew(context, gone, due, look))) return false
+    if (due.length > 0 && !(await lookOnceMore(context, gone, due, look))) return false
     shrinking.drop((directory) => gone.absent.get(directory)?.kind === 'absent')
     const isMore = gone.absent.size >= before + (before < context.goneMin ? enough : 1)
     quiet = isMore || !shrinking.empty ? 0 : quiet + 1
@@ -154,7 +154,7 @@ export async function gatherGone(context: FolderContext, gone: Gone, files: numb
  * Nothing that was known of these paths, and of what is below them, is certain any more. A look at a directory that is there tells nothing
  * of what is further below: so what moved is looked at itself, and where it came from, to be a pair again.
  */
-async function lookAnew(context: FolderContext, gone: Gone, paths: readonly PathKey[], look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
+async function lookOnceMore(context: FolderContext, gone: Gone, paths: readonly PathKey[], look: (paths: readonly PathKey[]) => Promise<boolean>): Promise<boolean> {
   const isLookedAt = within(paths)
   const moved = [...gone.moved, ...gone.others].filter(({ path }) => isLookedAt(path))
   const again = moved.flatMap((found) => (found.moved === undefined ? [found.path] : [found.path, found.moved.from]))

@@ -9,6 +9,14 @@ import Hypercore from 'hypercore'
 const node = (index: number) => ({ index, size: 1, hash: Buffer.alloc(32, index) })
 const block = (text: string) => Buffer.from(text)
 
+async function openCore(path: string) {
+  const store = new Corestore(new BlockStorage(path), { unsafe: true, primaryKey: Buffer.alloc(32, 1) })
+  await store.ready()
+  const core = store.get({ name: 'x' })
+  await core.ready()
+  return { store, core }
+}
+
 test('a node that ends beyond the length at opening is known to be missing until it is written', (t) => {
   const memory = new CoreMemory(4)
   t.is(memory.hasNode(8), false, 'the leaf of block 4')
@@ -63,15 +71,8 @@ test('pages of a bitfield are given as they were written, each time anew, and fe
 
 test('the bitfield of a core is what it would be without a memory: appended, cleared, truncated, and what failed', async (t) => {
   const path = join(await t.tmp(), 'store')
-  const open = async () => {
-    const store = new Corestore(new BlockStorage(path), { unsafe: true, primaryKey: Buffer.alloc(32, 1) })
-    await store.ready()
-    const core = store.get({ name: 'x' })
-    await core.ready()
-    return { store, core }
-  }
   const has = async (core: Hypercore): Promise<boolean[]> => await Promise.all(Array.from({ length: core.length }, (_, i) => core.has(i)))
-  const first = await open()
+  const first = await openCore(path)
   let asked = 0
   const { storage } = first.core.state
   const read = storage.read.bind(storage)
@@ -102,33 +103,26 @@ test('the bitfield of a core is what it would be without a memory: appended, cle
   const expected = [true, false, true, true, true, true]
   t.alike(await has(first.core), expected)
   await first.store.close()
-  const second = await open()
+  const second = await openCore(path)
   t.alike(await has(second.core), expected)
   await second.core.truncate(3)
   await second.core.append(block('g'))
   await second.store.close()
-  const third = await open()
+  const third = await openCore(path)
   t.alike(await has(third.core), [true, false, true, true])
   await third.store.close()
 })
 
 test('a core reads the same through its memory: appended, truncated and appended again, and after a new start', async (t) => {
   const path = join(await t.tmp(), 'store')
-  const open = async () => {
-    const store = new Corestore(new BlockStorage(path), { unsafe: true, primaryKey: Buffer.alloc(32, 1) })
-    await store.ready()
-    const core = store.get({ name: 'x' })
-    await core.ready()
-    return { store, core }
-  }
-  const first = await open()
+  const first = await openCore(path)
   await first.core.append(['a', 'b', 'c', 'd', 'e'].map(block))
   await first.core.truncate(2)
   await first.core.append([block('f'), block('g')])
   t.alike(await texts(first.core), ['a', 'b', 'f', 'g'])
   const hash = await Hypercore.treeHashFromStorage(first.core, 4)
   await first.store.close()
-  const second = await open()
+  const second = await openCore(path)
   t.alike(await texts(second.core), ['a', 'b', 'f', 'g'])
   t.alike(await Hypercore.treeHashFromStorage(second.core, 4), hash)
   await second.core.append([block('h')])
