@@ -34,8 +34,12 @@ declare module 'hyperbee' {
   export default class Hyperbee {
     readonly core: Hypercore
     readonly version: number
+    constructor(core: Hypercore, options: BinaryOptions)
     batch(options: BatchOptions): Batch
+    /** 2.27.3: of a key that was deleted at times what it had before, where a node on the way stands in the block of that. `peek` does not. */
     get(key: Buffer, options: BinaryOptions): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
+    /** The first of the range. */
+    peek(range: { readonly gte: Buffer; readonly lte: Buffer }, options: BinaryOptions): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
     /** Of the tree as it is now, in the order of the keys. */
     createReadStream(range: { readonly gte: Buffer; readonly lt: Buffer }, options: BinaryOptions): AsyncIterable<{ seq: number; key: Buffer; value: Buffer }>
   }

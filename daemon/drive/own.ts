@@ -2,6 +2,7 @@
  * Our own drive of one folder: a stock, encrypted Hyperdrive of which we are the single writer. It appends only: never truncates,
  * never clears, so its fork stays 0 and no nonce is used twice.
  */
+import type Hyperbee from 'hyperbee'
 import type { Batch } from 'hyperbee'
 import type Hyperdrive from 'hyperdrive'
 import Hypercore from 'hypercore'
@@ -17,7 +18,7 @@ import { mapLength, readMap } from './append-large.ts'
 import { auditCore, statedPaths, verifyBlocks } from './audit.ts'
 import { pageCount, type BlobJob, type References } from './blob-job.ts'
 import { appendBlobs } from './blob-writer.ts'
-import { encodeKey } from './drive-path.ts'
+import { encodeKey, type Keyspace } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 import type { Sealer } from './seal.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
@@ -248,16 +249,22 @@ export class Own implements OwnDrive {
   /** A path must not be in both keyspaces; if it is, that of the bytes is what a stock reader sees. */
   async #stated(path: PathKey): Promise<Stated | null> {
     for (const keyspace of ['files', 'p2psync'] as const) {
-      const node = await this.#drive.db.get(encodeKey(keyspace, path), BINARY)
+      const node = await this.#at(keyspace, path)
       const stated = node === null ? null : decodeEntry(keyspace, node.value)
       if (stated !== null) return stated
     }
     return null
   }
 
+  /** By the tree alone: the `get` of hyperbee 2.27.3 gives of what was deleted at times what it was before. */
+  async #at(keyspace: Keyspace, path: PathKey): ReturnType<Hyperbee['peek']> {
+    const key = encodeKey(keyspace, path)
+    return await this.#drive.db.peek({ gte: key, lte: key }, BINARY)
+  }
+
   /** For a change of attributes that brings no list: the blocks which the drive states for the same content now. */
   async #blobNow(path: PathKey, entry: FileEntry): Promise<BlobRange | null> {
-    const node = await this.#drive.db.get(encodeKey('files', path), BINARY)
+    const node = await this.#at('files', path)
     const now = node === null ? null : decodeEntry('files', node.value)
     return now?.entry.kind === 'file' && now.entry.cid === entry.cid ? now.blob : null
   }

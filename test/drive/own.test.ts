@@ -2,15 +2,18 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import test from 'brittle'
+import Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import type Hyperdrive from 'hyperdrive'
 import type { References } from '../../daemon/drive/blob-job.ts'
 import { appendBlobs } from '../../daemon/drive/blob-writer.ts'
 import type { Own, Replayed } from '../../daemon/drive/own.ts'
 import { writerIdOf } from '../../daemon/drive/own.ts'
+import { encodeKey } from '../../daemon/drive/drive-path.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
-import type { ReadChunk } from '../../daemon/ports.ts'
+import type { Publication, ReadChunk } from '../../daemon/ports.ts'
 import type { DriveKey, PathKey } from '../../daemon/sync/ids.ts'
+import { Random } from '../fakes/random.ts'
 import { Contents, DEVICE, FOLDER, FOLDER_KEY, directory, file, gone, openDrives, source, stockReader, symlink, tombstone } from './fixtures.ts'
 
 async function own(drives: Drives, generation = 1): Promise<Own> {
@@ -245,6 +248,36 @@ test('what else is written to the blobs core meanwhile is not taken for the bloc
   await drive.publish([file('second', contents.list(Buffer.from('two')), 2)], contents.read)
   t.alike((await replayed(drive, 0)).map((row) => row.path), ['first', 'second'])
   t.is(drive.blobs.length, 2)
+})
+
+test('what has ended is stated as that, where the get of the tree gives what it was before', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const drive = await own(drives)
+  const contents = new Contents()
+  const binary = { keyEncoding: 'binary', valueEncoding: 'binary' } as const
+  const bee = new Hyperbee(drive.db, binary)
+  const random = new Random('4')
+  const below = (directory: number): string[] => Array.from({ length: 60 }, (_, i) => `t/d${directory}/${i % 3 === 0 ? 's/' : ''}f${i}`)
+  let [count, stale] = [0, 0]
+  const state = async (names: readonly string[], make: (name: string, n: number) => Publication): Promise<void> => {
+    for (let done = 0; done < names.length; ) {
+      const some = names.slice(done, (done += 1 + random.below(300)))
+      await drive.publish(some.map((name) => make(name, ++count)), contents.read)
+    }
+  }
+  const rank = (name: string): number => (name.length * 7919 + name.charCodeAt(name.length - 1) * 104_729 + count) % 1009
+  const live = (name: string, n: number): Publication => symlink(name, 'x', n)
+  await state(Array.from({ length: 30 }, (_, directory) => below(directory)).flat(), live)
+  for (let round = 0; round < 40 && stale === 0; round++) {
+    const names = [...new Set(Array.from({ length: 4 + random.below(6) }, () => random.below(30)))].flatMap((directory) => below(directory).reverse())
+    if (random.below(2) === 0) names.sort((x, y) => rank(x) - rank(y))
+    await state(names, tombstone)
+    const paths = names as PathKey[]
+    for (const stated of await drive.stated(paths)) if (stated?.entry.kind !== 'tombstone') t.fail(`a ${stated?.entry.kind} that has ended`)
+    for (const path of paths) if ((await bee.get(encodeKey('files', path), binary)) !== null) stale++
+    await state(names, live)
+  }
+  t.ok(stale > 0, 'hyperbee 2.27.3 gave such a thing')
 })
 
 test('what an append that failed was to refer to is not taken for the blocks after it', async (t) => {

@@ -3,6 +3,13 @@ import { by, type Mutation } from './mutation.ts'
 
 export const DRIVE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'what our drive states of a path is asked of the tree by its get, which gives things that have ended',
+    file: 'daemon/drive/own.ts',
+    find: 'db.peek({ gte: key, lte: key }, BINARY)',
+    replace: 'db.get(key, BINARY)',
+    caughtBy: [by('drive/own', 'what has ended is stated as that, where the get of the tree gives what it was before')]
+  },
+  {
     bug: 'a retired drive stays on its connections, and is not deleted for as long',
     file: 'daemon/drive/store.ts',
     find: 'core.hasSession()',
