@@ -256,12 +256,12 @@ export class Rig {
   }
 }
 
-/** What `sync` has said stands, while a cycle may have begun since of which nothing comes. @returns the folder as it is then, or still is. */
+/** What `sync` has said stands, while a cycle may have begun since, here or there, of which nothing comes. @returns the folder as it is then, or still is. */
 async function atRest(device: Device): Promise<FolderStatus | undefined> {
   const now = async (): Promise<FolderStatus | undefined> => (await device.call('status.get', {})).folders[0]
   const idle = async (): Promise<FolderStatus | null> => {
     const folder = await now()
-    return folder?.state === 'idle' ? folder : null
+    return folder?.state === 'idle' && folder.devices.every(({ inSync }) => inSync) ? folder : null
   }
-  return await waitFor(`${device.name} is idle`, idle, REST_MS).catch(now)
+  return await waitFor(`${device.name} and the other are idle`, idle, REST_MS).catch(now)
 }
