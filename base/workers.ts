@@ -11,19 +11,32 @@ import { Worker } from 'node:worker_threads'
 const MAX_THREADS = Math.min(4, availableParallelism())
 /** A burst of work is over by then; a start costs some 40 ms. */
 const IDLE_MS = 10_000
+/** Of 19. What streams between the devices meanwhile takes what it needs first (decisions/0009-large-files.md). */
+const BACKGROUND_NICENESS = 5
+
+export interface TaskOptions {
+  /** It gives way to everything else that this process does, where the system can tell threads apart (Linux). */
+  readonly background?: boolean
+}
 
 export interface Workers {
   /** How many tasks run at once. */
   readonly size: number
   /** Rejects with what the task threw, or if its thread died. */
-  run<Output>(module: URL, input: unknown): Promise<Output>
+  run<Output>(module: URL, input: unknown, options?: TaskOptions): Promise<Output>
 }
 
 interface Task {
   readonly module: string
   readonly input: unknown
+  readonly background: boolean
   readonly done: (output: unknown) => void
   readonly fail: (error: unknown) => void
+}
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly niceness: number
 }
 
 /** What a thread answers. */
@@ -34,13 +47,15 @@ export class WorkerPool implements Workers {
   readonly #idle: Worker[] = []
   readonly #busy = new Map<Worker, Task>()
   readonly #queue: Task[] = []
+  /** A thread cannot take back that it gives way. */
+  readonly #background = new WeakSet<Worker>()
   #closed = false
   #timer: NodeJS.Timeout | null = null
 
-  run<Output>(module: URL, input: unknown): Promise<Output> {
+  run<Output>(module: URL, input: unknown, { background = false }: TaskOptions = {}): Promise<Output> {
     return new Promise<unknown>((done, fail) => {
       if (this.#closed) return fail(new Error('the workers are stopped'))
-      this.#queue.push({ module: module.href, input, done, fail })
+      this.#queue.push({ module: module.href, input, background, done, fail })
       this.#pump()
     }) as Promise<Output>
   }
@@ -54,10 +69,10 @@ export class WorkerPool implements Workers {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0 && !this.#closed) {
-      const worker = this.#idle.pop() ?? (this.#busy.size < this.size ? this.#start() : null)
-      if (worker === null) return
-      const task = this.#queue.shift() as Task
+    while (!this.#closed && this.#busy.size < this.size) {
+      const task = this.#queue.shift()
+      if (task === undefined) return
+      const worker = this.#take(task.background)
       this.#busy.set(worker, task)
       worker.ref()
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
@@ -65,8 +80,19 @@ export class WorkerPool implements Workers {
     }
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL('./worker-thread.js', import.meta.url))
+  /** Of the right kind: one that rests, or a new one, in place of one of the other kind where there would be too many. */
+  #take(background: boolean): Worker {
+    const at = this.#idle.findLastIndex((worker) => this.#background.has(worker) === background)
+    const [worker] = at === -1 ? [] : this.#idle.splice(at, 1)
+    if (worker !== undefined) return worker
+    if (this.#busy.size + this.#idle.length >= this.size) void this.#idle.shift()?.terminate()
+    return this.#start(background)
+  }
+
+  #start(background: boolean): Worker {
+    const workerData: ThreadData = { niceness: background ? BACKGROUND_NICENESS : 0 }
+    const worker = new Worker(new URL('./worker-thread.js', import.meta.url), { workerData })
+    if (background) this.#background.add(worker)
     worker.on('message', (answer: Answer) => this.#answered(worker, answer))
     worker.on('error', (error) => this.#died(worker, error))
     worker.on('exit', () => this.#died(worker, new Error('a worker thread ended')))

@@ -58,7 +58,8 @@ async function sealAll(workers: Workers, chunks: readonly ChunkAt[], input: (par
   const tasks: Promise<SealOutput>[] = []
   let first = 0
   for (const part of parts(chunks)) {
-    tasks.push(workers.run<SealOutput>(SEAL_TASK, input(part, first)))
+    // Other devices get the bytes meanwhile, and need the blocks only once they have them.
+    tasks.push(workers.run<SealOutput>(SEAL_TASK, input(part, first), { background: true }))
     first += part.length
   }
   const results = await Promise.allSettled(tasks)

@@ -1,5 +1,6 @@
 /** Threads that run tasks: their answers, their errors, and their end. */
 import { writeFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type Assert } from 'brittle'
@@ -43,6 +44,20 @@ test('a thread that dies fails its task only; the next task gets a new one', asy
   const dying = await task(t, 'export const run = (die) => { if (die) process.exit(3); return 1 }')
   await t.exception(workers.run(dying, true))
   t.is(await workers.run(dying, false), 1)
+})
+
+test('a task in the background gives way; others, before and after it and in the process itself, do not', async (t) => {
+  const workers = pool(t)
+  const where = await task(t, "import { getPriority } from 'node:os'\nexport const run = () => getPriority()")
+  const before = getPriority()
+  const told = async (count: number, background: boolean): Promise<number[]> => await Promise.all(Array.from({ length: count }, () => workers.run<number>(where, null, { background })))
+  for (const background of [false, true, false, true]) {
+    const priorities = new Set(await told(2 * workers.size, background))
+    t.is(priorities.size, 1)
+    if (background && process.platform === 'linux') t.ok([...priorities].every((priority) => priority > before))
+    else t.ok(priorities.has(before))
+  }
+  t.is(getPriority(), before)
 })
 
 test('close ends what is under way, and nothing starts after it', async (t) => {
