@@ -22,12 +22,13 @@ async function answer(module: string, input: unknown): Promise<Answer> {
   }
 }
 
-/** Elsewhere the whole process would. */
-function giveWay(niceness: number): void {
-  if (niceness === 0 || process.platform !== 'linux') return
+/** @returns false if the whole process would, or the system forbids it: then its tasks take their share as any other. */
+function giveWay(niceness: number): boolean {
+  if (niceness === 0 || process.platform !== 'linux') return false
   try {
     setPriority(niceness)
+    return true
   } catch {
-    // A system that forbids it: the task takes its share as any other.
+    return false
   }
 }
