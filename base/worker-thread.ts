@@ -1,5 +1,5 @@
 /** One thread of base/workers.ts: runs tasks one after the other and answers each. */
-import { setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { errnoOf, messageOf } from './errors.ts'
 import type { Answer, ThreadData } from './workers.ts'
@@ -22,11 +22,11 @@ async function answer(module: string, input: unknown): Promise<Answer> {
   }
 }
 
-/** @returns false if the whole process would, or the system forbids it: then its tasks take their share as any other. */
+/** By that much more than the process does. @returns false if the whole process would, or the system forbids it: then its tasks take their share as any other. */
 function giveWay(niceness: number): boolean {
   if (niceness === 0 || process.platform !== 'linux') return false
   try {
-    setPriority(niceness)
+    setPriority(Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW))
     return true
   } catch {
     return false

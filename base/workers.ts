@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads'
 const MAX_THREADS = Math.min(4, availableParallelism())
 /** A burst of work is over by then; a start costs some 40 ms. */
 const IDLE_MS = 10_000
-/** Of 19. What streams between the devices meanwhile takes what it needs first (decisions/0009-large-files.md). */
+/** More than that of the process, up to 19. What streams between the devices meanwhile takes what it needs first (decisions/0009-large-files.md). */
 const BACKGROUND_NICENESS = 5
 
 export interface TaskOptions {

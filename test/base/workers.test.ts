@@ -1,10 +1,14 @@
 /** Threads that run tasks: their answers, their errors, and their end. */
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import test, { type Assert } from 'brittle'
 import { WorkerPool } from '../../base/workers.ts'
+
+const execFileAsync = promisify(execFile)
 
 async function task(t: Assert, source: string): Promise<URL> {
   const file = join(await t.tmp(), 'task.mjs')
@@ -58,6 +62,21 @@ test('a task in the background gives way; others, before and after it and in the
     else t.ok(priorities.has(before))
   }
   t.is(getPriority(), before)
+})
+
+test('in a process that gives way itself, a task in the background gives way by more', async (t) => {
+  const where = await task(t, "import { getPriority } from 'node:os'\nexport const run = () => getPriority()")
+  const pools = new URL('../../base/workers.js', import.meta.url)
+  const program = await task(t, `
+    import { getPriority, setPriority } from 'node:os'
+    import { WorkerPool } from ${JSON.stringify(pools)}
+    const before = getPriority()
+    setPriority(before + 7)
+    const workers = new WorkerPool()
+    for (const background of [false, true]) console.log((await workers.run(new URL(${JSON.stringify(where)}), null, { background })) - before)
+    await workers.close()`)
+  const { stdout } = await execFileAsync(process.execPath, [fileURLToPath(program)])
+  t.alike(stdout.trim().split('\n').map(Number), [7, process.platform === 'linux' ? 12 : 7])
 })
 
 test('close ends what is under way, and nothing starts after it', async (t) => {
