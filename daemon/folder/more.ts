@@ -11,8 +11,12 @@ const SLICE_PATHS = 1000
 /** Fewer are carried out once nothing else has come for a moment. */
 const WORTH_PATHS = 250
 const GATHER_MS = 20
-/** In a row without anything new: what comes is large, or slow. */
+/** In a row without anything new, while something is on its way: it is large, or slow. */
 const PAUSES = 5
+/** Stating takes as long for so many paths as two pauses. What comes meanwhile waits for it, so more of them are waited with for longer … */
+const PAUSE_PATHS = 200
+/** … but no other device has anything of them from here by then. */
+const MAX_PAUSES = 25
 
 export interface Flood {
   readonly sliceDeletions: number | undefined
@@ -29,17 +33,18 @@ export function takeSlice(context: FolderContext, { sliceDeletions }: Flood): Re
 
 /** What came in while others were carried out; null if anything else is to be done now. */
 export async function takeMore(context: FolderContext, flood: Flood): Promise<ReadonlySet<PathKey> | null> {
-  for (let left = PAUSES; ; ) {
-    const paths = await nextOf(context, flood)
-    if (paths !== 'few') return paths
-    const count = context.work.dirtyCount
-    if (left === 0 || !context.unstated.mayWait(context.ports.clock.now())) return takeSlice(context, flood)
+  const { unstated, work } = context
+  for (let pauses = 0; ; ) {
+    const next = await nextOf(context, flood)
+    if (next !== 'few') return next
+    if (pauses >= patience(context) || !unstated.mayWait(context.ports.clock.now())) return takeSlice(context, flood)
+    const count = work.dirtyCount
     await flood.notices.pause(GATHER_MS)
-    left = context.work.dirtyCount > count ? PAUSES : left - 1
+    pauses = work.dirtyCount > count ? 0 : pauses + 1
   }
 }
 
-/** `few`: less than is worth it, and more is on its way. */
+/** `few`: less than is worth it, and more is on its way, or may well be. */
 async function nextOf(context: FolderContext, flood: Flood): Promise<ReadonlySet<PathKey> | null | 'few'> {
   const { fetcher, tally, unstated, work } = context
   if (flood.stopped()) return null
@@ -50,5 +55,12 @@ async function nextOf(context: FolderContext, flood: Flood): Promise<ReadonlySet
   if (!unstated.hasNew) return work.takeEnds(endsAtOnce(context, flood.sliceDeletions), (path) => tally.expectsEnd(path))
   // Our own doing comes back as hints; anything else may be a user's change, which is not waited with.
   if (work.urgent || isHinted(context) || work.isInDoubtBeyond((path) => unstated.has(path))) return null
-  return work.dirtyCount < WORTH_PATHS && fetcher.open > fetcher.unavailable ? 'few' : takeSlice(context, flood)
+  const isOnItsWay = fetcher.open > fetcher.unavailable
+  return work.dirtyCount === 0 || (isOnItsWay && work.dirtyCount < WORTH_PATHS) ? 'few' : takeSlice(context, flood)
+}
+
+/** In pauses. An author that reads a disk, or shares a processor, makes some of its own. */
+function patience({ fetcher, unstated, work }: FolderContext): number {
+  const pauses = fetcher.open > fetcher.unavailable ? PAUSES : 0
+  return work.dirtyCount > 0 ? pauses : Math.max(pauses, Math.min(Math.floor(unstated.size / PAUSE_PATHS), MAX_PAUSES))
 }

@@ -30,6 +30,10 @@ export class Unstated {
     return [...this.#changes.values()]
   }
 
+  get size(): number {
+    return this.#changes.size
+  }
+
   get isEmpty(): boolean {
     return this.#changes.size === 0
   }

@@ -152,7 +152,7 @@ test('R27: what is deleted here already and not stated yet is no deletion that c
 })
 
 /** New files come to `b`, and once there are so many something happens. */
-async function newFiles(devices: number, count: number, act: (a: FolderDevice, b: FolderDevice, c: FolderDevice) => void) {
+async function newFiles(devices: number, count: number, act: (a: FolderDevice, b: FolderDevice, c: FolderDevice) => void, files = FILES) {
   const made = await FolderWorld.open(...Array.from({ length: devices }, () => ({})))
   const [a, b, c] = made.devices as [FolderDevice, FolderDevice, FolderDevice]
   const stated: number[] = []
@@ -169,7 +169,7 @@ async function newFiles(devices: number, count: number, act: (a: FolderDevice, b
     act(a, b, c)
   }
   a.user.mkdir('d')
-  for (let i = 0; i < FILES; i++) a.user.write(`d/${i}`, `file ${i}`)
+  for (let i = 0; i < files; i++) a.user.write(`d/${i}`, `file ${i}`)
   return { made, a, b, c, stated }
 }
 
@@ -181,6 +181,18 @@ test('new files and their directory are there before any of them is stated', asy
   t.is(stated[0], FILES)
   t.alike(b.files().toSorted(), NAMES)
   t.ok(inSync([a, b]))
+})
+
+test('an author that makes a pause: the more wait to be stated, the longer is waited for what comes behind it', async (t) => {
+  for (const [files, pause, expected] of [[400, 30, 401], [400, 200, 400], [100, 30, 100]] as const) {
+    const { made, a, b, stated } = await newFiles(2, files, () => {
+      made.clock.after(pause, () => a.user.write('d/later', 'later'))
+    }, files)
+    await made.rest()
+    t.is(stated[0], expected, `${files} files, then ${pause} ms`)
+    t.is(b.files().length, files + 1)
+    t.ok(inSync([a, b]))
+  }
 })
 
 test('R49: what the user makes of a new file before it is stated is its next version', async (t) => {
