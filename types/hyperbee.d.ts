@@ -11,16 +11,48 @@ declare module 'hyperbee' {
     maxBlocksCached?: number
   }
 
+  /** Of a node: the block that states it, and the key once it was read. */
+  export interface Key {
+    readonly seq: number
+    value: Buffer | null
+  }
+
+  /** Of a node: the block and the place in it where the child stands, and the child once it was read. */
+  export interface Child {
+    readonly seq: number
+    readonly offset: number
+    value: TreeNode | null
+  }
+
   /** A node of the B-tree as a batch sees it. */
   export interface TreeNode {
-    readonly keys: readonly { readonly seq: number }[]
+    /** Null: of none so far. */
+    readonly block: Block | null
+    readonly keys: Key[]
     /** None: a leaf. */
-    readonly children: readonly { readonly seq: number }[]
+    readonly children: Child[]
+    /** It is part of the block that is appended next. */
+    changed: boolean
     getKey(index: number): Promise<Buffer>
     getChildNode(index: number): Promise<TreeNode>
   }
 
+  /** One that a batch has read, or is about to append. */
+  export interface Block {
+    readonly seq: number
+    readonly key: Buffer
+    getTreeNode(offset: number): TreeNode
+  }
+
   export interface Batch {
+    readonly core: Hypercore
+    /** Blocks that it is about to append. */
+    readonly length: number
+    /** Of the tree with them; null: as long as there are none. */
+    readonly root: TreeNode | null
+    readonly blocks: ReadonlyMap<number, Block>
+    /** Each write is appended by itself. */
+    readonly autoFlush: boolean
     put(key: Buffer, value: Buffer): Promise<void>
     del(key: Buffer): Promise<void>
     get(key: Buffer): Promise<{ seq: number; key: Buffer; value: Buffer } | null>
@@ -29,6 +61,8 @@ declare module 'hyperbee' {
     getRoot(ensureHeader: boolean): Promise<TreeNode | null>
     /** Gives up what was gathered and frees the lock. */
     close(): Promise<void>
+    /** Takes what `root` has become by a write of this key as the block `seq`. */
+    _append(root: TreeNode, seq: number, key: Buffer, value: Buffer): void
   }
 
   export default class Hyperbee {

@@ -16,6 +16,7 @@ import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { BlobsKey, ContentId, DriveKey, PathKey, WriterId } from '../sync/ids.ts'
 import { mapLength, readMap } from './append-large.ts'
 import { auditCore, statedPaths, verifyBlocks } from './audit.ts'
+import { del, put } from './bee-writes.ts'
 import { pageCount, type BlobJob, type References } from './blob-job.ts'
 import { appendBlobs } from './blob-writer.ts'
 import { encodeKey, type Keyspace } from './drive-path.ts'
@@ -296,13 +297,13 @@ async function state(batch: Batch, change: Publication, blob: BlobRange | null |
   const { path, entry } = change
   if (path === '') throw new Error('the root of a folder has no entry')
   if (entry === null) {
-    await batch.del(encodeKey('p2psync', path))
-    await batch.del(encodeKey('files', path))
+    await del(batch, encodeKey('p2psync', path))
+    await del(batch, encodeKey('files', path))
     return
   }
   const { keyspace, value } = encodeEntry(nameChunk(entry, change.content?.list ?? null), blob)
-  await batch.del(encodeKey(keyspace === 'files' ? 'p2psync' : 'files', path))
-  await batch.put(encodeKey(keyspace, path), value)
+  await del(batch, encodeKey(keyspace === 'files' ? 'p2psync' : 'files', path))
+  await put(batch, encodeKey(keyspace, path), value)
 }
 
 /** Content of one chunk is stated by that chunk. */
