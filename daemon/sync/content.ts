@@ -7,7 +7,7 @@
  *     header = size class (u8) · size (u64 LE) · page count (u32 LE) · page ids (32 bytes each)
  *     cid    = SHA-256('p2psync/content/1\0' · header)
  */
-import { sha256 } from '../../base/sha256.ts'
+import { sha256Text } from '../../base/sha256.ts'
 import type { ChunkId, ContentId, ObjectId } from './ids.ts'
 
 export interface Chunk {
@@ -44,10 +44,26 @@ const HEADER_BYTES = 13
 
 /** The list of a file's chunks, in order; computes its content id. */
 export function contentList(sizeClass: SizeClass, chunks: readonly Chunk[]): ContentList {
+  const [only] = chunks
+  if (only !== undefined && chunks.length === 1) return { cid: contentOfOne(sizeClass, only), sizeClass, size: only.length, chunks }
   let size = 0
   for (const chunk of chunks) size += chunk.length
   const pages = encodePages(chunks).map(pageId)
   return { cid: contentId(encodeHeader({ sizeClass, size, pages })), sizeClass, size, chunks }
+}
+
+/** Most files are one chunk, and the id is computed where one is read, heard of and received: with no objects for a page and a header. */
+const onePage = Buffer.concat([PAGE_DOMAIN, Buffer.alloc(ROW_BYTES)])
+const oneHeader = Buffer.concat([CONTENT_DOMAIN, Buffer.alloc(HEADER_BYTES + 32)])
+oneHeader.writeUInt32LE(1, CONTENT_DOMAIN.length + 9)
+
+function contentOfOne(sizeClass: SizeClass, { id, length }: Chunk): ContentId {
+  onePage.write(id, PAGE_DOMAIN.length, 'base64url')
+  onePage.writeUInt32LE(length, PAGE_DOMAIN.length + 32)
+  oneHeader[CONTENT_DOMAIN.length] = sizeClass
+  oneHeader.writeUInt32LE(length, CONTENT_DOMAIN.length + 1)
+  oneHeader.write(sha256Text(onePage), CONTENT_DOMAIN.length + HEADER_BYTES, 'base64url')
+  return sha256Text(oneHeader) as ContentId
 }
 
 export function sizeClassOf(size: number): SizeClass {
@@ -55,15 +71,15 @@ export function sizeClassOf(size: number): SizeClass {
 }
 
 export function contentId(header: Uint8Array): ContentId {
-  return toId(sha256(CONTENT_DOMAIN, header)) as ContentId
+  return sha256Text(CONTENT_DOMAIN, header) as ContentId
 }
 
 export function pageId(page: Uint8Array): ObjectId {
-  return toId(sha256(PAGE_DOMAIN, page)) as ObjectId
+  return sha256Text(PAGE_DOMAIN, page) as ObjectId
 }
 
 export function chunkId(data: Uint8Array): ChunkId {
-  return toId(sha256(data)) as ChunkId
+  return sha256Text(data) as ChunkId
 }
 
 /** The pages of a list, each at most 1,024 rows. Empty content has none. */
