@@ -54,7 +54,7 @@ async function nextOf(context: FolderContext, flood: Flood): Promise<ReadonlySet
   if (flood.stopped()) return null
   if (!unstated.hasNew) return work.takeEnds(endsAtOnce(context, flood.sliceDeletions), (path) => tally.expectsEnd(path))
   // Our own doing comes back as hints; anything else may be a user's change, which is not waited with.
-  if (work.urgent || isHinted(context) || work.isInDoubtBeyond((path) => unstated.has(path))) return null
+  if (work.urgent || isHinted(context) || work.isInDoubtBeyond(unstated)) return null
   const isOnItsWay = fetcher.open > fetcher.unavailable
   return work.dirtyCount === 0 || (isOnItsWay && work.dirtyCount < WORTH_PATHS) ? 'few' : takeSlice(context, flood)
 }

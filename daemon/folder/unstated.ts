@@ -25,6 +25,7 @@ export class Unstated {
   readonly #lists = new Map<ContentId, ContentList>()
   #since = 0
   #new = 0
+  #era = 0
 
   get changes(): readonly Change[] {
     return [...this.#changes.values()]
@@ -32,6 +33,11 @@ export class Unstated {
 
   get size(): number {
     return this.#changes.size
+  }
+
+  /** Until they are stated; then another one begins. */
+  get era(): number {
+    return this.#era
   }
 
   get isEmpty(): boolean {
@@ -91,6 +97,7 @@ export class Unstated {
   }
 
   clear(): void {
+    this.#era++
     this.#changes.clear()
     this.#names.clear()
     this.#lists.clear()

@@ -10,6 +10,13 @@ export interface ScanWork {
   readonly rehash: boolean
 }
 
+/** What is known of paths, for as long as its era lasts. */
+interface Known {
+  has(path: PathKey): boolean
+  /** Another one: what was known may not be any more. */
+  readonly era: number
+}
+
 /** Above this many hinted paths one full scan is cheaper than looking at each. */
 const MAX_HINTED_PATHS = 20_000
 
@@ -20,6 +27,9 @@ export class Work {
   #rules = false
   #moves = false
   readonly #paths = new Set<PathKey>()
+  /** The same paths that no era's look at them has reached: each look costs what came in since the last one. */
+  #unlooked: PathKey[] = []
+  #era = -1
   readonly #dirty = new Set<PathKey>()
 
   get empty(): boolean {
@@ -42,9 +52,15 @@ export class Work {
   }
 
   /** As `localDoubt`, for more than these. */
-  isInDoubtBeyond(known: (path: PathKey) => boolean): boolean {
+  isInDoubtBeyond(known: Known): boolean {
     if (this.#all) return true
-    for (const path of this.#paths) if (!known(path)) return true
+    if (this.#era !== known.era) this.#unlooked = [...this.#paths]
+    this.#era = known.era
+    for (let path = this.#unlooked.pop(); path !== undefined; path = this.#unlooked.pop()) {
+      if (known.has(path)) continue
+      this.#unlooked.push(path)
+      return true
+    }
     return false
   }
 
@@ -59,8 +75,14 @@ export class Work {
   markScan(paths: 'all' | Iterable<PathKey>, rehash = false): void {
     if (rehash) this.#rehash = true
     if (paths === 'all') this.#all = true
-    else for (const path of paths) this.#paths.add(path)
+    else for (const path of paths) this.#hint(path)
     if (this.#paths.size > MAX_HINTED_PATHS) this.#all = true
+  }
+
+  #hint(path: PathKey): void {
+    if (this.#paths.has(path)) return
+    this.#paths.add(path)
+    this.#unlooked.push(path)
   }
 
   /** The ignore file may have changed. */
@@ -103,7 +125,7 @@ export class Work {
     const work: ScanWork = { paths: this.#all ? 'all' : [...this.#paths], rehash: this.#rehash }
     this.#all = false
     this.#rehash = false
-    this.#paths.clear()
+    this.#forgetHints()
     return work
   }
 
@@ -111,8 +133,13 @@ export class Work {
   takeHints(): readonly PathKey[] | null {
     if (this.#all || this.#rehash || this.#paths.size === 0) return null
     const paths = [...this.#paths]
-    this.#paths.clear()
+    this.#forgetHints()
     return paths
+  }
+
+  #forgetHints(): void {
+    this.#paths.clear()
+    this.#unlooked = []
   }
 
   takePull(): boolean {

@@ -55,9 +55,8 @@ export function localChange({ own, merged, found, take }: LocalInput): LocalChan
   const known = merged !== null && isNews(merged, own) && states(merged, found) ? merged : null
   if (known !== null && matches(known, found)) return { kind: 'adopt', entry: known, owed: null }
   if (found === null) return { kind: 'change', entry: deleted(own as LiveEntry, take()) }
-  const node = asEntry(found)
-  if (own !== null && sameContent(own, node)) return { kind: 'change', entry: retouched(own as LiveEntry, found, take()) }
-  if (known !== null) return { kind: 'adopt', entry: known, owed: owedTo(known, node) }
+  if (own !== null && states(own, found)) return { kind: 'change', entry: retouched(own as LiveEntry, found, take()) }
+  if (known !== null) return { kind: 'adopt', entry: known, owed: owedBy(known, found) }
   const dot = take()
   return { kind: 'change', entry: created(own, found, bump(own?.vv ?? {}, dot[0], dot[1]), dot) }
 }
@@ -75,6 +74,7 @@ export function knownVersion(own: Entry | null, remotes: readonly Entry[], found
 
 /** Nanoseconds (decimal) cut to whole microseconds, which is what Node can set (R36). */
 export function toMicroseconds(mtime: string): string {
+  if (mtime.endsWith('000')) return mtime
   const ns = BigInt(mtime)
   const rest = ((ns % 1000n) + 1000n) % 1000n
   return String(ns - rest)
@@ -115,8 +115,9 @@ function states(entry: Entry, found: LocalNode | null): boolean {
 /** Nothing can be told apart on disk. */
 function matches(entry: Entry | null, found: LocalNode | null): boolean {
   if (found === null) return !isLive(entry)
+  if (entry === null) return false
   const node = asEntry(found)
-  return entry !== null && sameContent(entry, node) && sameAttributes(entry, node)
+  return sameContent(entry, node) && sameAttributes(entry, node)
 }
 
 function owedTo(known: Entry, node: LiveEntry): Owed {
@@ -141,31 +142,32 @@ function retouched(own: LiveEntry, found: LocalNode, dot: Dot): Entry {
 
 /** New content. The change that set the mode is kept if neither kind nor mode changed. */
 function created(own: Entry | null, found: LocalNode, vv: VersionVector, dot: Dot): Entry {
-  const node = asEntry(found)
-  if (node.kind === 'symlink') return { ...node, vv, dots: [dot] }
-  const kept = own !== null && own.kind === node.kind && own.kind === 'file' && own.mode === node.mode
-  return { ...node, vv, dots: [dot], mdot: kept ? own.mdot : dot }
+  const node = entryOf(found, vv, [dot], dot)
+  const keepsMode = own !== null && own.kind === 'file' && node.kind === 'file' && own.mode === node.mode
+  return keepsMode ? { ...node, mdot: own.mdot } : node
 }
 
 /** The node in the shape of an entry that nobody has changed yet; only content and attributes count. */
 function asEntry(found: LocalNode): LiveEntry {
-  const nobody: Dot = ['' as Dot[0], 0]
-  const blank = { vv: {}, dots: [] }
-  switch (found.kind) {
-    case 'directory':
-      return { kind: 'directory', ...blank, mdot: nobody, mode: permissions(found.mode) }
-    case 'symlink':
-      return { kind: 'symlink', ...blank, mtime: toMicroseconds(found.mtime), target: found.target }
-    case 'file':
-      return fileEntry(found, { ...blank, mdot: nobody })
-  }
+  return entryOf(found, {}, [], ['' as Dot[0], 0])
 }
 
-function fileEntry(found: Extract<LocalNode, { kind: 'file' }>, rest: Pick<LiveEntry & { mdot: Dot }, 'vv' | 'dots' | 'mdot'>): LiveEntry {
-  const { cid, size, chunks } = found.content
-  const [only] = chunks
-  const entry: LiveEntry = { kind: 'file', ...rest, mode: permissions(found.mode), size, mtime: toMicroseconds(found.mtime), cid }
-  return only !== undefined && chunks.length === 1 ? { ...entry, chunk: only.id } : entry
+/** Made for each file that is found, so without an object in between. */
+function entryOf(found: LocalNode, vv: VersionVector, dots: readonly Dot[], mdot: Dot): LiveEntry {
+  switch (found.kind) {
+    case 'directory':
+      return { kind: 'directory', vv, dots, mdot, mode: permissions(found.mode) }
+    case 'symlink':
+      return { kind: 'symlink', vv, dots, mtime: toMicroseconds(found.mtime), target: found.target }
+    case 'file': {
+      const { cid, size, chunks } = found.content
+      const mode = permissions(found.mode)
+      const mtime = toMicroseconds(found.mtime)
+      const [only] = chunks
+      if (only === undefined || chunks.length > 1) return { kind: 'file', vv, dots, mdot, mode, size, mtime, cid }
+      return { kind: 'file', vv, dots, mdot, mode, size, mtime, cid, chunk: only.id }
+    }
+  }
 }
 
 /** setuid, setgid and sticky are not synced. */

@@ -43,7 +43,8 @@ export function createIgnore(texts: readonly string[]): IgnoreRules {
   function explain(path: PathKey, isDirectory: boolean): IgnoreReason | null {
     if (path === ROOT || isRulesFile(path)) return null
     if (isReserved(firstName(path))) return OWN
-    if (files.length > 0 && ++asked % MAX_REMEMBERED_PATHS === 0) matchers = files.map(matcherOf)
+    if (files.length === 0) return null
+    if (++asked % MAX_REMEMBERED_PATHS === 0) matchers = files.map(matcherOf)
     for (const [file, matcher] of matchers.entries()) {
       const { ignored, rule } = matcher.test(isDirectory ? `${path}/` : path)
       if (ignored) return { file, line: Number(rule?.mark ?? 0), pattern: rule?.pattern ?? '' }
@@ -56,8 +57,8 @@ export function createIgnore(texts: readonly string[]): IgnoreRules {
 
 /** `.p2psyncignore` or a conflict copy of it: never ignored, or devices could not agree on the rules. */
 function isRulesFile(path: PathKey): boolean {
-  if (path === IGNORE_FILE) return true
-  return parentOf(path) === ROOT && nameOf(path).startsWith(`${IGNORE_FILE}.`) && isConflictPath(path)
+  if (!path.startsWith(IGNORE_FILE)) return false
+  return path === IGNORE_FILE || (parentOf(path) === ROOT && path.startsWith(`${IGNORE_FILE}.`) && isConflictPath(path))
 }
 
 function firstName(path: PathKey): string {

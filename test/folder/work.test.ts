@@ -28,3 +28,26 @@ test('R32: the ignore file comes alone and first', (t) => {
   t.alike([...(work.takeDirty(10, 50, ends) ?? [])], named('x', 5))
   t.is(work.takeDirty(10, 50, ends), null)
 })
+
+test('doubt beyond what is known: a look costs what came in since, and another era begins anew', (t) => {
+  const work = new Work()
+  const asked: string[] = []
+  const known = { era: 0, paths: new Set(['a', 'b']), has: (path: PathKey): boolean => (asked.push(path), known.paths.has(path)) }
+  work.markScan(['a', 'b'] as PathKey[])
+  t.absent(work.isInDoubtBeyond(known))
+  work.markScan(['b'] as PathKey[])
+  t.absent(work.isInDoubtBeyond(known))
+  t.alike(asked.toSorted(), ['a', 'b'], 'each is looked at once')
+  work.markScan(['c'] as PathKey[])
+  t.ok(work.isInDoubtBeyond(known))
+  t.ok(work.isInDoubtBeyond(known), 'and still')
+  known.paths.add('c')
+  t.absent(work.isInDoubtBeyond(known))
+  known.era++
+  known.paths.clear()
+  t.ok(work.isInDoubtBeyond(known), 'what was known is not any more')
+  t.alike([...(work.takeHints() ?? [])].toSorted(), ['a', 'b', 'c'])
+  t.absent(work.isInDoubtBeyond(known))
+  work.markScan('all')
+  t.ok(work.isInDoubtBeyond(known))
+})
