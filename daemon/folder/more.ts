@@ -13,9 +13,9 @@ const WORTH_PATHS = 250
 const GATHER_MS = 20
 /** In a row without anything new, while something is on its way: it is large, or slow. */
 const PAUSES = 5
-/** Stating takes as long for so many paths as two pauses. What comes meanwhile waits for it, so more of them are waited with for longer … */
-const PAUSE_PATHS = 200
-/** … but no other device has anything of them from here by then. */
+/** To state so many takes half a pause, on each device that hears of them: the more there are, the longer is waited for what comes behind them … */
+const PAUSE_PATHS = 50
+/** … but others may wait for what is stated here. */
 const MAX_PAUSES = 25
 
 export interface Flood {

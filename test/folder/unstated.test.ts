@@ -184,7 +184,7 @@ test('new files and their directory are there before any of them is stated', asy
 })
 
 test('an author that makes a pause: the more wait to be stated, the longer is waited for what comes behind it', async (t) => {
-  for (const [files, pause, expected] of [[400, 30, 401], [400, 200, 400], [100, 30, 100]] as const) {
+  for (const [files, pause, expected] of [[400, 100, 401], [400, 300, 400], [40, 30, 40]] as const) {
     const { made, a, b, stated } = await newFiles(2, files, () => {
       made.clock.after(pause, () => a.user.write('d/later', 'later'))
     }, files)
