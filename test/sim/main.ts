@@ -20,9 +20,15 @@ await main()
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { seed: { type: 'string' }, seeds: { type: 'string' }, from: { type: 'string' }, quiet: { type: 'boolean' }, keep: { type: 'boolean' }, twice: { type: 'boolean' }, exhaustive: { type: 'boolean' }, length: { type: 'string' }, part: { type: 'string' }, parts: { type: 'string' } } })
-  if (values.exhaustive === true) process.exitCode = await exhaust(Number(values.length ?? 3), Number(values.part ?? 0), Number(values.parts ?? 1))
-  else if (values.seed !== undefined) process.exitCode = await replay(Number(values.seed), values.quiet !== true)
-  else process.exitCode = await search(Number(values.from ?? 1), Number(values.seeds ?? DEFAULT_SEEDS), values.keep === true, values.twice === true)
+  if (values.exhaustive === true) process.exitCode = await exhaust(whole(values.length, 3), whole(values.part, 0), whole(values.parts, 1))
+  else if (values.seed !== undefined) process.exitCode = await replay(whole(values.seed, 1), values.quiet !== true)
+  else process.exitCode = await search(whole(values.from, 1), whole(values.seeds, DEFAULT_SEEDS), values.keep === true, values.twice === true)
+}
+
+function whole(given: string | undefined, otherwise: number): number {
+  if (given === undefined) return otherwise
+  if (!/^\d+$/.test(given)) throw new Error(`${given} is no whole number`)
+  return Number(given)
 }
 
 async function replay(seed: number, verbose: boolean): Promise<number> {
