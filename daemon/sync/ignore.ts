@@ -6,7 +6,7 @@
 import ignore from 'ignore'
 import { isConflictPath } from './conflict.ts'
 import type { PathKey } from './ids.ts'
-import { IGNORE_FILE, isReserved, nameOf, parentOf, RESERVED_NAME, ROOT } from './path.ts'
+import { IGNORE_FILE, isReserved, parentOf, RESERVED_NAME, ROOT } from './path.ts'
 
 /** Which line decided that a path is ignored. */
 export interface IgnoreReason {

@@ -432,8 +432,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'tombstones are not written to the drive',
     file: 'daemon/drive/own.ts',
-    find: 'await batch.put(encodeKey(keyspace, path), value);',
-    replace: "if (entry.kind !== 'tombstone') await batch.put(encodeKey(keyspace, path), value);",
+    find: 'await put(batch, encodeKey(keyspace, path), value);',
+    replace: "if (entry.kind !== 'tombstone') await put(batch, encodeKey(keyspace, path), value);",
     caughtBy: [by('contract/drives', 'real drives: a reader sees every statement as it was made')]
   },
   {

@@ -29,5 +29,33 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'if (change.kept !== null)',
     replace: "if (change.kept !== null && result.kind !== 'unreadable')",
     caughtBy: [by('sim/regressions', 'what an apply displaced is listed though what it put there cannot be read, and so is not stated')]
+  },
+  {
+    bug: 'a flood of new files is stated whenever nothing is on its way',
+    file: 'daemon/folder/more.ts',
+    find: 'pauses >= patience(context)',
+    replace: 'pauses >= Math.min(patience(context), 0)',
+    caughtBy: [by('folder/unstated', 'an author that makes a pause: the more wait to be stated, the longer is waited for what comes behind it')]
+  },
+  {
+    bug: 'what was not stated yet counts as such after it was',
+    file: 'daemon/folder/work.ts',
+    find: 'this.#era !== known.era',
+    replace: 'this.#era === -1',
+    caughtBy: [by('folder/work', 'doubt beyond what is known: a look costs what came in since, and another era begins anew')]
+  },
+  {
+    bug: 'a node of the tree is split beside its middle',
+    file: 'daemon/drive/bee-writes.ts',
+    find: 'const half = node.keys.length >> 1;',
+    replace: 'const half = (node.keys.length >> 1) - 1;',
+    caughtBy: [by('drive/bee-writes', 'any writes make the same blocks')]
+  },
+  {
+    bug: 'a key that is there is not deleted',
+    file: 'daemon/drive/bee-writes.ts',
+    find: 'if (order === 0)\n            return null;',
+    replace: 'if (name === null) return null;',
+    caughtBy: [by('drive/bee-writes', 'any writes make the same blocks')]
   }
 ]
