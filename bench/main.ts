@@ -65,10 +65,11 @@ async function main(): Promise<void> {
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const products = chosenProducts()
   let report = startReport()
+  let pairs = 0
   for (const group of chosenGroups()) {
     for (const [name, open] of products) {
-      // They go in the end only: ext4 looks for a free inode beside those deleted within the last minutes for a hundred times as long.
-      report = await runGroup(report, group, name, open, join(directory, `${group.name}-${name}`))
+      // They go in the end only: ext4 looks for a free inode beside those deleted within the last minutes for many times as long.
+      report = await runGroup(report, group, name, open, join(directory, String(pairs++)))
       save(report)
     }
   }

@@ -1,6 +1,6 @@
 /**
  * A batch of a Hyperbee that is written without a promise for each comparison of keys. Its own `put` and `del` wait some twenty times on
- * their way down, and each new file takes one of either: an eighth of the processor time in which a device states new files. What
+ * their way down, and each new file takes one of either: nearly a tenth of what the author of new files computes. What
  * they read on the way is in memory mostly (warm.ts), so the way is walked at once, and what is usual is done at once: a new key goes
  * into a leaf, and a key that is not there is not deleted. Anything else is left to the batch.
  *

@@ -25,7 +25,7 @@ export class Unstated {
   readonly #lists = new Map<ContentId, ContentList>()
   #since = 0
   #new = 0
-  #era = 0
+  #era: object = {}
 
   get changes(): readonly Change[] {
     return [...this.#changes.values()]
@@ -36,7 +36,7 @@ export class Unstated {
   }
 
   /** Until they are stated; then another one begins. */
-  get era(): number {
+  get era(): object {
     return this.#era
   }
 
@@ -97,7 +97,7 @@ export class Unstated {
   }
 
   clear(): void {
-    this.#era++
+    this.#era = {}
     this.#changes.clear()
     this.#names.clear()
     this.#lists.clear()

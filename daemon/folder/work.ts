@@ -14,7 +14,7 @@ export interface ScanWork {
 interface Known {
   has(path: PathKey): boolean
   /** Another one: what was known may not be any more. */
-  readonly era: number
+  readonly era: object
 }
 
 /** Above this many hinted paths one full scan is cheaper than looking at each. */
@@ -29,7 +29,7 @@ export class Work {
   readonly #paths = new Set<PathKey>()
   /** The same paths that no era's look at them has reached: each look costs what came in since the last one. */
   #unlooked: PathKey[] = []
-  #era = -1
+  #era: object | null = null
   readonly #dirty = new Set<PathKey>()
 
   get empty(): boolean {

@@ -41,7 +41,7 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     bug: 'what was not stated yet counts as such after it was',
     file: 'daemon/folder/work.ts',
     find: 'this.#era !== known.era',
-    replace: 'this.#era === -1',
+    replace: 'this.#era === null',
     caughtBy: [by('folder/work', 'doubt beyond what is known: a look costs what came in since, and another era begins anew')]
   },
   {
