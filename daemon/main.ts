@@ -10,11 +10,13 @@ import { createLog, type RootLog } from '../base/log.ts'
 import { resolvePaths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
+import { giveWay } from './low-priority.ts'
 import { nextWait, probing, takesWrites } from './takes-writes.ts'
 import { optimizeLater } from './tiering.ts'
 
 /** Rejects if the daemon cannot start (a P2psyncError says why); else resolves with the exit code once it has stopped. */
 export async function runDaemon(options: { readonly background: boolean }): Promise<number> {
+  giveWay()
   optimizeLater()
   const stopped = signalled()
   refuseUnsafeTest(process.env)
