@@ -132,8 +132,10 @@ async function follow(context: FolderContext, device: DeviceId, gone: readonly P
   const { disk, index, clock, log } = ports
   if (guard.deciding || moving.current !== null) return
   const { directories, files, known } = await treesToSetAside(context, device, gone)
-  // The user is asked by what states it, not by a hint.
-  if (directories.length === 0 || guard.wouldHold([...files, ...aside.files.values()], index.totals.files, clock.now())) return
+  if (directories.length === 0) return
+  // The user is asked by what states it, not by a hint. Told of little by little: most often to count is enough.
+  const mightHold = guard.mightHoldElsewhere(files.length + aside.files.size, index.totals.files, clock.now())
+  if (mightHold && guard.wouldHold([...files, ...aside.files.values()], index.totals.files, clock.now())) return
   const places = await disk.setAside(directories, known)
   if (places.length === 0) return
   aside.begin(device, places, files, clock.now())

@@ -148,6 +148,12 @@ export class Guard {
     return fresh
   }
 
+  /** As `wouldHold`, of so many of which nothing else is known. */
+  mightHoldElsewhere(deletions: number, files: number, now: number): boolean {
+    for (const { held } of this.#incoming.values()) if (held === true) return true
+    return this.#windows.elsewhere.mightHold({ now, files: files - this.#going.size, deletions: this.#incoming.size + deletions })
+  }
+
   /** Whether any of these would have to wait, if other devices stated that they ended. Nothing of it is remembered. */
   wouldHold(deletions: readonly FileChange[], files: number, now: number): boolean {
     const fresh = deletions.filter(({ path }) => !this.#going.has(path) && !this.#incoming.has(path))

@@ -237,6 +237,27 @@ test('R27: deletions that were let through and are not done yet are no files tha
   t.is(guard.judgeElsewhere(70, 3).length, 1)
 })
 
+test('R27: where to count is enough, nothing would have to wait', (t) => {
+  for (let gone = 0; gone <= 30; gone += 5) {
+    for (let coming = 0; coming <= 30; coming += 5) {
+      for (let hinted = 0; hinted <= 60; hinted += 3) {
+        const guard = new Guard({ minimum: 10, fraction: 0.5 })
+        const state = (from: number, to: number): void => {
+          for (let i = from; i < to; i++) guard.incoming(`f${i}` as PathKey, rowOf(i), { kind: 'tombstone', vv: { [WRITER]: 1000 + i }, dots: [[WRITER, 1]] })
+        }
+        state(0, gone)
+        guard.judgeElsewhere(100, 0)
+        state(gone, gone + coming)
+        const fresh = Array.from({ length: hinted }, (_, i) => ({ path: `g${i}` as PathKey, content: `${i}` }))
+        const would = guard.wouldHold(fresh, 100, 1)
+        // Nothing appeared, and each of these is another file: to count says all.
+        if (guard.mightHoldElsewhere(hinted, 100, 1) !== would) return t.fail(`${gone} gone, ${coming} coming, ${hinted} hinted: ${would}`)
+      }
+    }
+  }
+  t.pass()
+})
+
 const WRITER = 'a1b2c3d4e5f6a7b8' as WriterId
 
 function rowOf(i: number): Row {
