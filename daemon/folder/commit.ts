@@ -2,7 +2,7 @@
  * Publishes statements in our own drive and writes what belongs to them into the index, in the order that a crash can bear: the
  * drive first, then the index with the drive's length; a drive that is longer than the checkpoint is replayed at the next start.
  */
-import { BATCH_ENTRIES, FRESH_CHUNK_BYTES, FRESH_CHUNKS } from '../../base/limits.ts'
+import { BATCH_ENTRIES, FRESH_CHUNK_BYTES, FRESH_CHUNKS, NEW_ENTRIES } from '../../base/limits.ts'
 import type { BlobRange, FreshFile, HistoryRow, IndexBatch, OpenContent, Publication, Published, ReadChunk, Row } from '../ports.ts'
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -30,8 +30,10 @@ export interface Change {
 /** @returns the paths whose bytes were not what their list says: nothing was published for them; look at them again. */
 export async function commit(context: FolderContext, changes: readonly Change[]): Promise<readonly PathKey[]> {
   const unreadable: PathKey[] = []
-  for (let start = 0; start < changes.length; start += BATCH_ENTRIES) {
-    unreadable.push(...(await commitBatch(context, changes.slice(start, start + BATCH_ENTRIES))))
+  // What moved is stated together with its end at the old place.
+  const entries = changes.every(({ before }) => before === null) ? NEW_ENTRIES : BATCH_ENTRIES
+  for (let start = 0; start < changes.length; start += entries) {
+    unreadable.push(...(await commitBatch(context, changes.slice(start, start + entries))))
   }
   return unreadable
 }
