@@ -22,6 +22,8 @@ export interface TaskOptions {
 export interface Workers {
   /** How many tasks run at once. */
   readonly size: number
+  /** How many wait for a thread. */
+  readonly queued: number
   /** Rejects with what the task threw, or if its thread died. */
   run<Output>(module: URL, input: unknown, options?: TaskOptions): Promise<Output>
 }
@@ -51,6 +53,10 @@ export class WorkerPool implements Workers {
   readonly #background = new WeakSet<Worker>()
   #closed = false
   #timer: NodeJS.Timeout | null = null
+
+  get queued(): number {
+    return this.#queue.length
+  }
 
   run<Output>(module: URL, input: unknown, { background = false }: TaskOptions = {}): Promise<Output> {
     return new Promise<unknown>((done, fail) => {

@@ -3,6 +3,7 @@
  * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
  */
 import type { DriveHead, FreshFile } from './log-ports.ts'
+import type { SeenStat, StatNumbers } from './stat-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
@@ -10,17 +11,6 @@ import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } f
 import type { AsidePlace, DirectoryMove, PutBack, Relocation } from './sync/relocation.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
-
-/** What lstat said after the last scan or apply; a scan compares with this and never with the entry (R36). */
-export interface SeenStat {
-  readonly ino: string
-  readonly size: number
-  /** Nanoseconds, decimal, as lstat gave them. */
-  readonly mtimeNs: string
-  readonly ctimeNs: string
-  /** Permission bits with file type, st_mode. */
-  readonly mode: number
-}
 
 /** One bad path; the rest goes on. `code` is an errno or one of: special-file, invalid-name, invalid-entry, name-clash, mount, too-large. */
 export interface Problem {
@@ -95,6 +85,8 @@ export type DiskNode =
  */
 export interface KnownRow extends Row {
   readonly kind?: Entry['kind']
+  /** Whether that is what was seen, to the letter; where it can be told without `seen`. */
+  isSeen?(stat: StatNumbers): boolean
 }
 
 /** The index as a scan needs it. */
@@ -596,5 +588,6 @@ export interface Log {
 }
 
 export type { BlockRun, DriveHead, DriveRuns, FreshFile, LogState, RunRequest } from './log-ports.ts'
+export type { SeenStat, StatNumbers } from './stat-ports.ts'
 export type { Chunk, ChunkId, ContentId, ContentList, FolderId, HistoryQuery, KeptFile, KeptLink, KeptVersion }
 export type { AsidePlace, PutBack }

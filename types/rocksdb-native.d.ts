@@ -12,7 +12,9 @@ declare module 'rocksdb-native' {
 
   export interface Iterator extends AsyncIterable<{ key: Buffer; value: Buffer }> {
     destroy(error?: Error): void
-    once(event: 'close', run: () => void): this
+    on(event: 'data', run: (row: { key: Buffer; value: Buffer }) => void): this
+    once(event: 'end' | 'close', run: () => void): this
+    once(event: 'error', run: (error: Error) => void): this
   }
 
   export interface ReadBatch {

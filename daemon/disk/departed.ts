@@ -13,7 +13,7 @@ import type { Finding, KnownRow, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { entryTime, MODE_BITS, toSeen } from './seen.ts'
-import type { Stat } from './sys.ts'
+import type { NodeStat } from './sys.ts'
 
 interface Gone {
   readonly path: PathKey
@@ -25,7 +25,7 @@ export class Departed {
   readonly #maxRows: number
   readonly #byInode = new Map<string, Gone | PathKey>()
   readonly #missed = new Map<string, { readonly path: PathKey; readonly seen: SeenStat }>()
-  readonly #met = new Map<string, { readonly path: PathKey; readonly stat: Stat }>()
+  readonly #met = new Map<string, { readonly path: PathKey; readonly stat: NodeStat }>()
 
   /** @param maxRows that are held, a kilobyte each; of further files only the paths are, and the row is read again for what turns up. */
   constructor(known: KnownTree, maxRows: number) {
@@ -48,7 +48,7 @@ export class Departed {
   }
 
   /** A directory was met that is not known by this path. @returns the move, if it is missing elsewhere. */
-  metDirectory(path: PathKey, stat: Stat): DirectoryMove | null {
+  metDirectory(path: PathKey, stat: NodeStat): DirectoryMove | null {
     const ino = String(stat.ino)
     this.#met.set(ino, { path, stat })
     return this.#moveOf(ino)
@@ -62,7 +62,7 @@ export class Departed {
   }
 
   /** The finding for a file that was met, if it is one of them. */
-  async find(path: PathKey, stat: Stat): Promise<Finding | null> {
+  async find(path: PathKey, stat: NodeStat): Promise<Finding | null> {
     const ino = String(stat.ino)
     const noted = this.#byInode.get(ino)
     if (noted === undefined) return null
@@ -79,7 +79,7 @@ export class Departed {
 }
 
 /** A file system that knows no times of birth gives none, or the ctime: then nothing is sure. */
-function isOfOneLife(seen: SeenStat, stat: Stat): boolean {
+function isOfOneLife(seen: SeenStat, stat: NodeStat): boolean {
   const born = stat.birthtimeNs
   return seen.size === Number(stat.size) && seen.mtimeNs === String(stat.mtimeNs) && born > 0n && born <= BigInt(seen.ctimeNs)
 }

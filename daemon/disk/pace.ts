@@ -75,9 +75,23 @@ export class Pace {
     })
   }
 
+  /** The disk lets us wait: calls are made through the pool, several at once. */
+  get isPooled(): boolean {
+    return this.#now() < this.#pooledUntil
+  }
+
+  /** So many calls were made at once in another thread. */
+  tookElsewhere(calls: number, ms: number): void {
+    if (ms > calls * SLOW_CALL_MS) this.#pool()
+  }
+
   #took(ms: number): void {
     this.#slowShare += ((ms > SLOW_CALL_MS ? 1 : 0) - this.#slowShare) / REMEMBERED
     if (this.#slowShare < SLOW_SHARE && ms < STALLED_CALL_MS) return
+    this.#pool()
+  }
+
+  #pool(): void {
     this.#slowShare = 0
     this.#pooledUntil = this.#now() + POOLED_MS
   }

@@ -18,7 +18,7 @@ import { mountProblem, nameProblem, readProblem, specialProblem, type Problems }
 import { at, WalkError, type Roots } from './roots.ts'
 import { entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { readStable } from './stable-read.ts'
-import { isGone, lstat, lstatOrNull, readlink, type Stat } from './sys.ts'
+import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
 
 export interface ScanParts {
@@ -154,7 +154,7 @@ class Walk {
     if (parsePath(path) === null) return 'done' // a hint about our own directory
     if ((await this.#stand(parentOf(path))) === 'done') return 'done'
     const row = await this.#known.row(path)
-    let found: { stat: Stat | null; device: bigint }
+    let found: { stat: NodeStat | null; device: bigint }
     try {
       found = await this.#roots.use(parentOf(path), async (parent) => ({ stat: await lstatOrNull(at(parent, nameOf(path))), device: parent.device }))
     } catch (error) {
@@ -196,7 +196,7 @@ class Walk {
     try {
       read = await this.#roots.use(path, async (directory) => {
         if (expected !== null && directory.ino !== expected) throw new Replaced()
-        return { listing: await listDirectory(directory, path), device: directory.device }
+        return { listing: await listDirectory(directory, path, this.#request.paths === 'all' ? this.#workers : null), device: directory.device }
       })
     } catch (error) {
       this.#roots.forget(path)
@@ -272,6 +272,10 @@ class Walk {
     const { path, stat } = child
     const kind = kindOf(stat)
     if (this.#request.ignored(path, kind === 'directory')) return 'done'
+    if (this.#request.rehash !== true && row?.isSeen?.(stat) === true) {
+      this.#heal(path)
+      return 'done'
+    }
     if (row !== null && row.seen?.ino !== String(stat.ino)) this.#departed.note(path, row)
     if (kind === 'special') {
       this.#tellProblem(path, specialProblem(path))
@@ -300,7 +304,7 @@ class Walk {
     else if (group.add(child, isNew)) this.#flush(group)
   }
 
-  #isUnchanged(stat: Stat, row: KnownRow | null, kind: 'file' | 'symlink'): boolean {
+  #isUnchanged(stat: NodeStat, row: KnownRow | null, kind: 'file' | 'symlink'): boolean {
     if (this.#request.rehash === true || row === null || row.ignored === true || row.seen === null) return false
     return (row.kind ?? row.entry.kind) === kind && sameSeen(row.seen, toSeen(stat))
   }
@@ -383,7 +387,7 @@ class Walk {
     }
   }
 
-  #tellSymlink(path: PathKey, bytes: Buffer, before: Stat, after: Stat): void {
+  #tellSymlink(path: PathKey, bytes: Buffer, before: NodeStat, after: NodeStat): void {
     const target = bytes.toString('utf8')
     if (before.ino !== after.ino || before.ctimeNs !== after.ctimeNs) this.#pool.found({ kind: 'unstable', path })
     else if (!Buffer.from(target).equals(bytes)) this.#tellProblem(path, { path, code: 'invalid-name', message: `the target of the symlink ${path} is not UTF-8 and cannot be synced; make it anew` })

@@ -1,6 +1,6 @@
 /** Stats as the index keeps them (R36), and when two of them mean that nothing happened. */
 import type { SeenStat } from '../ports.ts'
-import type { Stat } from './sys.ts'
+import type { NodeStat } from './sys.ts'
 
 export type NodeKind = 'file' | 'directory' | 'symlink' | 'special'
 
@@ -11,7 +11,7 @@ const SYMLINK = 0o120000
 /** The bits that are synced; setuid, setgid and sticky are not. */
 export const MODE_BITS = 0o777
 
-export function toSeen(stat: Stat): SeenStat {
+export function toSeen(stat: NodeStat): SeenStat {
   return { ino: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ctimeNs: String(stat.ctimeNs), mode: Number(stat.mode) }
 }
 
@@ -22,7 +22,7 @@ export function kindOfMode(mode: number): NodeKind {
   return type === SYMLINK ? 'symlink' : 'special'
 }
 
-export function kindOf(stat: Stat): NodeKind {
+export function kindOf(stat: NodeStat): NodeKind {
   return kindOfMode(Number(stat.mode))
 }
 
@@ -39,7 +39,7 @@ export function sameButCtime(a: SeenStat, b: SeenStat): boolean {
 }
 
 /** Nothing was written, renamed or linked between the two. */
-export function sameStat(a: Stat, b: Stat): boolean {
+export function sameStat(a: NodeStat, b: NodeStat): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.mode === b.mode
 }
 

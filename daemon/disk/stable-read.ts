@@ -12,10 +12,10 @@ import { readContent, type ReadOptions } from './read-content.ts'
 import { writesAreDone } from './fine-times.ts'
 import { at, type Roots, WalkError } from './roots.ts'
 import { kindOf, sameStat } from './seen.ts'
-import { close, fstat, lstat, open, READ_FLAGS, type Stat } from './sys.ts'
+import { close, fstat, lstat, open, READ_FLAGS, type NodeStat } from './sys.ts'
 
 export type StableRead =
-  | { readonly kind: 'read'; readonly content: ContentList; readonly stat: Stat }
+  | { readonly kind: 'read'; readonly content: ContentList; readonly stat: NodeStat }
   | { readonly kind: 'unstable' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
@@ -29,7 +29,7 @@ const LONG_READ_BYTES = 1024 * 1024
 
 export interface StableOptions extends ReadOptions {
   /** A recent lstat of the path. */
-  readonly listed: Stat
+  readonly listed: NodeStat
   /** The times there show each change. */
   readonly fine: boolean
   readonly signal: AbortSignal
@@ -70,7 +70,7 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, options: Stable
 }
 
 /** `stat`: from which on no write goes unnoticed, if `quiet`. */
-async function settle(fd: number, before: Stat, fine: boolean): Promise<{ readonly stat: Stat; readonly quiet: boolean }> {
+async function settle(fd: number, before: NodeStat, fine: boolean): Promise<{ readonly stat: NodeStat; readonly quiet: boolean }> {
   const quietMs = quietFor(before, fine)
   const young = youngMs(before, quietMs)
   if (young > 0) await sleep(young)
@@ -82,18 +82,18 @@ async function settle(fd: number, before: Stat, fine: boolean): Promise<{ readon
 }
 
 /** How long nothing may have happened to a file that is read. A write sets both times to one: what came later was a rename, or a change of mode. */
-export function quietFor(stat: Pick<Stat, 'size' | 'mtimeNs' | 'ctimeNs'>, fine: boolean): number {
+export function quietFor(stat: Pick<NodeStat, 'size' | 'mtimeNs' | 'ctimeNs'>, fine: boolean): number {
   if (!fine || stat.size === 0n || stat.size >= LONG_READ_BYTES) return TICK_MS
   return stat.mtimeNs === stat.ctimeNs ? QUIET_MS : 0
 }
 
 /** The name still stands for what was read. */
-async function standsAt(roots: Roots, path: PathKey, stat: Stat): Promise<boolean> {
+async function standsAt(roots: Roots, path: PathKey, stat: NodeStat): Promise<boolean> {
   return sameStat(stat, await roots.use(parentOf(path), async (parent) => await lstat(at(parent, nameOf(path)))))
 }
 
 /** How much is missing until nothing happened to it for `ms`. A time in the future (another machine's clock) is taken as old. */
-function youngMs(stat: Stat, ms: number): number {
+function youngMs(stat: NodeStat, ms: number): number {
   const age = Date.now() - Number(stat.ctimeNs / 1000n) / 1000
   return age < 0 ? (age > -TICK_MS ? ms : 0) : Math.max(0, Math.ceil(ms - age))
 }

@@ -10,6 +10,8 @@ import { errnoOf } from '../../base/errors.ts'
 import { Pace } from './pace.ts'
 
 export type Stat = fs.BigIntStats
+/** What is asked of a node in the tree. */
+export type NodeStat = Pick<Stat, 'dev' | 'ino' | 'mode' | 'nlink' | 'size' | 'mtimeNs' | 'ctimeNs' | 'birthtimeNs'>
 
 /** Linux's O_PATH, which Node does not name: a handle to walk by, without the right to read. */
 const O_PATH = 0o10000000
@@ -22,7 +24,7 @@ export const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.c
 /** For what may not be readable: mode and times can be set through /proc/self/fd. */
 export const POINT_FLAGS = O_PATH | fs.constants.O_NOFOLLOW
 
-const pace = new Pace()
+export const pace = new Pace()
 /** Longer reads and writes are worth a thread. */
 const AT_ONCE_BYTES = 64 * 1024
 

@@ -12,7 +12,7 @@ import { FSWatcher } from 'chokidar'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { FolderInbox, Problem, Watcher } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
+import { nameOf, parentOf, parseChild, parsePath, ROOT } from '../sync/path.ts'
 import { eventFlood, type EventFlood } from './event-flood.ts'
 import { OWN_DIR } from './layout.ts'
 
@@ -106,7 +106,7 @@ export class ChokidarWatcher implements Watcher {
     if (directory === null || !this.#watched.has(directory)) return
     if (typeof name !== 'string') return this.#hint(directory)
     if (directory === ROOT && name === OWN_DIR) return
-    const path = name.includes('\ufffd') ? null : parsePath(joinPath(directory, name))
+    const path = name.includes('\ufffd') ? null : parseChild(directory, name)
     this.#hint(path ?? directory)
     // An event of a directory itself comes under its own name: moved, removed, unmounted, or its mode changed.
     const own = name === (directory === ROOT ? basename(this.#root) : nameOf(directory))

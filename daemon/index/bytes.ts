@@ -88,6 +88,11 @@ export class ByteReader {
     this.#buffer = buffer
   }
 
+  /** Where the next value begins. */
+  get at(): number {
+    return this.#at
+  }
+
   byte(): number {
     return this.#buffer.readUInt8(this.#skip(1))
   }

@@ -19,7 +19,7 @@
  *     relocation 1 · device 32 · ino u64 · from · to
  */
 import { P2psyncError, messageOf } from '../../base/errors.ts'
-import type { BlobRange, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, Totals } from '../ports.ts'
+import type { BlobRange, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, StatNumbers, Totals } from '../ports.ts'
 import type { SizeClass } from '../sync/content.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from '../sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
@@ -110,17 +110,43 @@ export function decodeRow(bytes: Buffer): Row {
 
 /** Of a file that was seen and of which nothing else is to be said the entry is not read: see `KnownRow`. */
 export function decodeKnownRow(bytes: Buffer): KnownRow {
-  return bytes[1] === 1 && bytes[2] === 0 ? decode(bytes, (from) => new FileRow(bytes, readSeen(passFile(from.pass(2))))) : decodeRow(bytes)
+  if (bytes[1] !== 1 || bytes[2] !== 0) return decodeRow(bytes)
+  return decode(bytes, (from) => {
+    const { at } = passFile(from.pass(2))
+    from.pass(8).uint() // ino, size
+    from.pass(8 + 8).uint() // mtime, ctime, mode
+    return new FileRow(bytes, at)
+  })
 }
 
 class FileRow implements KnownRow {
-  readonly seen: SeenStat
   readonly #bytes: Buffer
+  readonly #seenAt: number
+  #seen: SeenStat | null = null
   #entry: Entry | null = null
 
-  constructor(bytes: Buffer, seen: SeenStat) {
+  constructor(bytes: Buffer, seenAt: number) {
     this.#bytes = bytes
-    this.seen = seen
+    this.#seenAt = seenAt
+  }
+
+  get seen(): SeenStat {
+    this.#seen ??= readSeen(this.#fromSeen())
+    return this.#seen
+  }
+
+  isSeen({ ino, size, mtimeNs, ctimeNs, mode }: StatNumbers): boolean {
+    const bytes = this.#bytes
+    const at = this.#seenAt
+    if (bytes.readBigUInt64LE(at) !== ino) return false
+    const times = this.#fromSeen().pass(8)
+    if (times.uint() !== Number(size)) return false
+    const timesAt = times.at
+    return bytes.readBigInt64LE(timesAt) === mtimeNs && bytes.readBigInt64LE(timesAt + 8) === ctimeNs && times.pass(16).uint() === Number(mode)
+  }
+
+  #fromSeen(): ByteReader {
+    return new ByteReader(this.#bytes).pass(this.#seenAt)
   }
 
   get kind(): 'file' {

@@ -110,7 +110,7 @@ export class RocksFolderIndex implements FolderIndex {
 
   async children(directory: PathKey): Promise<ReadonlyMap<string, KnownRow>> {
     const rows = new Map<string, KnownRow>()
-    for await (const { key, value } of this.#table.range(this.#keys.children(directory))) rows.set(nameOfKey(key), decodeKnownRow(value))
+    for (const { key, value } of await this.#table.all(this.#keys.children(directory))) rows.set(nameOfKey(key), decodeKnownRow(value))
     return rows
   }
 

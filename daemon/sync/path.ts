@@ -19,6 +19,9 @@ const LONE_SURROGATE = /\p{Surrogate}/u
 /** Nearly all names: a byte a character, and nothing that Unicode could fold to something else than its lower case. */
 const PLAIN = /^[ -~]*$/
 
+/** Characters: too few for more than MAX_PATH_BYTES of UTF-8. */
+const SHORT_PATH = MAX_PATH_BYTES / 3
+
 /**
  * @returns null for anything but a relative path of 1 to 4,096 bytes of valid UTF-8 whose components are names (non-empty, not
  * '.' or '..', no NUL, at most 255 bytes) and which does not lie in our own directory.
@@ -29,6 +32,13 @@ export function parsePath(value: unknown): PathKey | null {
   const names = value.split('/')
   if (!names.every(isName) || isReserved(names[0] ?? '')) return null
   return value as PathKey
+}
+
+/** `name` in a directory whose path is one: null if it is no name, or both together are none. Most need no look at the whole. */
+export function parseChild(directory: PathKey, name: string): PathKey | null {
+  if (!isName(name)) return null
+  const path = joinPath(directory, name)
+  return directory === ROOT || path.length > SHORT_PATH ? parsePath(path) : path
 }
 
 /** True if it can be the name of something in a directory other than the root (there the reserved name is excluded too). */

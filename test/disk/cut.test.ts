@@ -40,6 +40,7 @@ async function read(t: Assert, data: Buffer, options: Parameters<typeof readCont
 /** Runs tasks in this thread, one after the other, and counts them. */
 class Here implements Workers {
   readonly size = 3
+  readonly queued = 0
   tasks = 0
 
   async run<Output>(_module: URL, input: unknown): Promise<Output> {

@@ -2,7 +2,7 @@
 import test from 'brittle'
 import { Pace } from '../../daemon/disk/pace.ts'
 
-function harness(): { readonly made: string[]; call(ms: number): Promise<string> } {
+function harness(): { readonly pace: Pace; readonly made: string[]; call(ms: number): Promise<string> } {
   let now = 0
   const made: string[] = []
   const pace = new Pace(() => now)
@@ -20,7 +20,7 @@ function harness(): { readonly made: string[]; call(ms: number): Promise<string>
       },
       []
     )
-  return { made, call }
+  return { pace, made, call }
 }
 
 test('a quick call is made before it is waited for', (t) => {
@@ -95,4 +95,14 @@ test('of many calls each is made once; the event loop has its turns, and a slow 
   t.ok(turns >= 4, `${turns} turns`)
   const pooled = made.filter((each) => each.endsWith('pooled'))
   t.ok(pooled.length > 20 && pooled.length < 50, `${pooled.length} in the pool`)
+})
+
+test('a disk that let another thread wait is asked through the pool, for a while', async (t) => {
+  const { pace, call } = harness()
+  pace.tookElsewhere(100, 30)
+  t.absent(pace.isPooled, 'a thread that lost its processor')
+  pace.tookElsewhere(100, 80)
+  t.ok(pace.isPooled)
+  t.is(await call(2000), 'pooled')
+  t.absent(pace.isPooled)
 })

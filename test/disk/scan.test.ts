@@ -135,6 +135,7 @@ test('a small file that is written once its bytes were read is read again', asyn
 function oneThread(act: () => void): Workers {
   return {
     size: 1,
+    queued: 0,
     run: async <Output>(_module: URL, input: unknown) => {
       const output = cutPart(input as CutInput) as Output
       act()

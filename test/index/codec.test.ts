@@ -52,6 +52,21 @@ test('a row as a scan reads it says the same as the whole row', (t) => {
   t.exception(() => codec.decodeKnownRow(cut), /cannot read a row of the index/)
 })
 
+test('a row says whether a file is what was seen, by each of its numbers', (t) => {
+  const entry = golden.rows.map(({ row }) => row.entry).find(({ kind }) => kind === 'file') as Row['entry']
+  const stats = [
+    { ino: 18_446_744_073_709_551_615n, size: 70_000n, mtimeNs: 1_700_000_000_123_456_789n, ctimeNs: 1_700_000_000_223_456_789n, mode: 0o100644n },
+    { ino: 7n, size: 0n, mtimeNs: -1n, ctimeNs: 0n, mode: 0o100600n }
+  ]
+  for (const stat of stats) {
+    const row = { entry, seen: { ino: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ctimeNs: String(stat.ctimeNs), mode: Number(stat.mode) } }
+    const known = codec.decodeKnownRow(codec.encodeRow(row))
+    t.is(known.isSeen?.(stat), true)
+    for (const field of ['ino', 'size', 'mtimeNs', 'ctimeNs', 'mode'] as const) t.is(known.isSeen?.({ ...stat, [field]: stat[field] ^ 1n }), false, field)
+  }
+  t.is(codec.decodeKnownRow(codec.encodeRow({ entry, seen: null })).isSeen, undefined)
+})
+
 test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {
   for (const { row, hex } of golden.contents) {
     t.is(codec.encodeContent(row).toString('hex'), hex)

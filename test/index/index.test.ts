@@ -341,6 +341,18 @@ test('everything is there after a restart, and folders do not meet', async (t) =
   await fresh.close()
 })
 
+test('an index that is closed while children are read rejects, and gives no part of them', async (t) => {
+  const { index } = await openFresh(t)
+  const batch = index.batch()
+  for (let i = 0; i < 3000; i++) batch.putRow(path(`f${i}`), row(tombstoneEntry()))
+  await batch.flush()
+  t.is((await index.children(path(''))).size, 3000)
+  const reading = index.children(path(''))
+  const closing = index.close()
+  await t.exception(reading, /closed/)
+  await closing
+})
+
 test('a closed index rejects, also in the middle of an iteration', async (t) => {
   const { index } = await openFresh(t)
   const batch = index.batch()

@@ -1,7 +1,7 @@
 /** Invariant 6: which names are paths of a tree; and their order. */
 import test from 'brittle'
 import fc from 'fast-check'
-import { ancestorsOf, comparePaths, isBelow, isName, isReserved, joinPath, nameOf, parentOf, parsePath, ROOT } from '../../daemon/sync/path.ts'
+import { ancestorsOf, comparePaths, isBelow, isName, isReserved, joinPath, nameOf, parentOf, parseChild, parsePath, ROOT } from '../../daemon/sync/path.ts'
 import { path } from './build.ts'
 
 test('names of a tree are paths', (t) => {
@@ -33,6 +33,14 @@ test('a path has at most 4096 bytes', (t) => {
   t.is(parsePath(long.slice(0, 4095)), long.slice(0, 4095))
   t.is(parsePath(`${long}x`), null)
   t.is(parsePath('a/'.repeat(32_768)), null)
+})
+
+test('a name in a directory is parsed as the path of both', (t) => {
+  const letters = fc.constantFrom('a', 'b', '.', '/', '\0', '\ud800', 'ü', '日', '\u{1F600}', '.p2psync', 'n'.repeat(250))
+  const name = fc.array(letters, { maxLength: 4 }).map((parts) => parts.join(''))
+  const directories = [ROOT, path('a'), path('ü/b'), path(`${'日'.repeat(80)}/`.repeat(16).slice(0, -1)), path(`${'x'.repeat(255)}/`.repeat(5).slice(0, -1)), path(`${'x'.repeat(255)}/`.repeat(15).slice(0, -1))]
+  fc.assert(fc.property(fc.constantFrom(...directories), name, (directory, child) => parseChild(directory, child) === (child.includes('/') ? null : parsePath(joinPath(directory, child)))), { numRuns: 5000 })
+  t.pass()
 })
 
 test('parents, names and ancestors', (t) => {
