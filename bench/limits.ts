@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { CUT_RULES, cutLength } from '../daemon/disk/chunk.ts'
-import { MIB, seeded, SMALL_BYTES, writeLarge } from './files.ts'
+import { MIB, seeded, SMALL_BYTES, writeLarge, writeSmall } from './files.ts'
 import type { Limit } from './report.ts'
 import { receive } from './streams.ts'
+import { flushDisk } from './system.ts'
 
 const PART_BYTES = 128 * 1024
 
@@ -13,12 +14,14 @@ export async function measureLimits(directory: string, quick: boolean): Promise<
   mkdirSync(directory, { recursive: true })
   const bytes = (quick ? 64 : 1024) * MIB
   const files = quick ? 200 : 2000
+  const deleted = quick ? 200 : 10_000
   try {
     return [
       rate('SHA-256, one thread', bytes, seconds(() => hashAll(bytes))),
       rate('cutting into chunks, one thread', bytes, seconds(() => cutAll(bytes))),
       rate('cp of one large file with fsync', bytes, copyLarge(directory, bytes)),
       { name: 'files of 4 KiB written, each with fsync, one after the other', unit: 'files/s', value: files / seconds(() => writeFiles(directory, files)) },
+      { name: 'files of 512 bytes in directories of a hundred, brought to the disk and deleted, nobody watching', unit: 'files/s', value: deleted / deleteFiles(directory, deleted) },
       rate('TCP + Noise, one connection, two threads', bytes / 2, await receive('tcp', bytes / 2)),
       rate('UDX + Noise, one connection, two threads', bytes / 4, await receive('udx', bytes / 4))
     ]
@@ -67,4 +70,12 @@ function writeFiles(directory: string, count: number): void {
     fsyncSync(fd)
     closeSync(fd)
   }
+}
+
+/** @returns seconds. */
+function deleteFiles(directory: string, count: number): number {
+  const root = join(directory, 'deleted')
+  writeSmall(root, count, 'deleted', 512)
+  flushDisk(root)
+  return seconds(() => rmSync(root, { recursive: true }))
 }

@@ -543,6 +543,41 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: '',
     caughtBy: [by('disk/history-notes', 'notes that are asked for at once are all written down')]
   },
+  {
+    bug: 'what a thread could not look at is taken for something of all zeros',
+    file: 'daemon/disk/listing.ts',
+    find: 'if (error === undefined)',
+    replace: 'if (true)',
+    caughtBy: [by('disk/listing', 'what the thread cannot look at is a problem, and never absent')]
+  },
+  {
+    bug: 'a file that was written and given its old mtime counts as what was seen',
+    file: 'daemon/index/codec.ts',
+    find: 'bytes.readBigInt64LE(timesAt + 8) === ctimeNs',
+    replace: 'true',
+    caughtBy: [by('index/codec', 'a row says whether a file is what was seen, by each of its numbers')]
+  },
+  {
+    bug: 'the guard counts only the last of what is gone little by little',
+    file: 'daemon/folder/guard.ts',
+    find: 'this.#incoming.size + deletions',
+    replace: 'deletions',
+    caughtBy: [by('folder/guard', 'R27: where to count is enough, nothing would have to wait')]
+  },
+  {
+    bug: 'a priority that the user chose is replaced by that of a daemon',
+    file: 'daemon/low-priority.ts',
+    find: 'getPriority() !== USUAL',
+    replace: 'false',
+    caughtBy: [by('daemon/low-priority', 'a priority that its user chose is left')]
+  },
+  {
+    bug: 'what moved is stated apart from its end at the old place',
+    file: 'daemon/folder/commit.ts',
+    find: 'changes.every(({ before }) => before === null)',
+    replace: 'true',
+    caughtBy: [by('folder/commit', 'new files are stated some hundred at once, what moved all together')]
+  },
   ...DRIVE_MUTATIONS,
   ...FETCH_MUTATIONS,
   ...STATEMENT_MUTATIONS,
