@@ -110,7 +110,7 @@ export class RocksFolderIndex implements FolderIndex {
 
   async children(directory: PathKey): Promise<ReadonlyMap<string, KnownRow>> {
     const rows = new Map<string, KnownRow>()
-    for (const { key, value } of await this.#table.all(this.#keys.children(directory))) rows.set(nameOfKey(key), decodeKnownRow(value))
+    await this.#table.each(this.#keys.children(directory), (key, value) => void rows.set(nameOfKey(key), decodeKnownRow(value)))
     return rows
   }
 

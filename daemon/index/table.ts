@@ -54,15 +54,20 @@ export class Table {
     }
   }
 
-  /** All rows of a range of few, without a wait for each. */
-  all(range: Range): Promise<readonly { readonly key: Buffer; readonly value: Buffer }[]> {
+  /** Gives all rows of a range, without a wait for each. Rejects with what `take` throws. */
+  each(range: Range, take: (key: Buffer, value: Buffer) => void): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('the index is closed'))
     const iterator = this.db.iterator({ ...range, capacity: ITERATOR_ROWS, values: true })
     this.#iterators.add(iterator)
     return new Promise((resolve, reject) => {
-      const rows: { key: Buffer; value: Buffer }[] = []
-      iterator.on('data', (row) => void rows.push(row))
-      iterator.once('end', () => resolve(rows))
+      iterator.on('data', ({ key, value }) => {
+        try {
+          take(key, value)
+        } catch (error) {
+          iterator.destroy(error as Error)
+        }
+      })
+      iterator.once('end', resolve)
       iterator.once('error', reject)
       iterator.once('close', () => {
         this.#iterators.delete(iterator)

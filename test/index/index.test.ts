@@ -353,6 +353,21 @@ test('an index that is closed while children are read rejects, and gives no part
   await closing
 })
 
+test('a damaged row among children is told, and nothing hangs', async (t) => {
+  const { store, index } = await openFresh(t)
+  const batch = index.batch()
+  for (let i = 0; i < 600; i++) batch.putRow(path(`f${i}`), row(tombstoneEntry()))
+  await batch.flush()
+  for await (const { key, value } of store.index.iterator({ gte: Buffer.alloc(1), lt: Buffer.alloc(16, 0xff) })) {
+    if (!key.toString('latin1').endsWith('f300')) continue
+    const write = store.index.write({ autoDestroy: true })
+    write.tryPut(key, value.subarray(0, -1))
+    await write.flush()
+  }
+  await t.exception(index.children(path('')), /cannot read a row of the index/)
+  await t.exception(index.children(path('')), /cannot read a row of the index/)
+})
+
 test('a closed index rejects, also in the middle of an iteration', async (t) => {
   const { index } = await openFresh(t)
   const batch = index.batch()
