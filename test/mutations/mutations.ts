@@ -418,8 +418,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a row that is ignored is one that was just seen, to a scan',
     file: 'daemon/index/codec.ts',
-    find: 'bytes[1] === 1 && bytes[2] === 0',
-    replace: 'bytes[2] === 0',
+    find: 'bytes[1] !== 1 || bytes[2] !== 0',
+    replace: 'bytes[2] !== 0',
     caughtBy: [by('index/codec', 'a row as a scan reads it says the same as the whole row')]
   },
   {
