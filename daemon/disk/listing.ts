@@ -1,10 +1,10 @@
 /** What a directory holds at this moment: its names, decoded and checked, each with its lstat. */
 import { errnoOf } from '../../base/errors.ts'
+import type { Workers } from '../../base/workers.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, parseChild, ROOT } from '../sync/path.ts'
 import { OWN_DIR } from './layout.ts'
 import { decodeName, escapeName } from './names.ts'
-import type { Workers } from '../../base/workers.ts'
 import { FIELDS, type LstatInput, type LstatOutput } from './lstat-task.ts'
 import { at, self, type Directory } from './roots.ts'
 import { lstatEach, pace, readNames, type NodeStat } from './sys.ts'

@@ -4,8 +4,8 @@ import { sameEntry } from '../sync/entry-compare.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
-import type { FolderContext } from './context.ts'
-import { forgetIgnored } from './divergence.ts'
+import { newestPerDevice, type FolderContext } from './context.ts'
+import { compareWithDevice, forgetIgnored } from './divergence.ts'
 import { NO_RULES } from './rules.ts'
 
 /**
@@ -36,11 +36,25 @@ export async function applyRules(context: FolderContext): Promise<void> {
   await batch.flush()
 }
 
-/** What others state of paths that were ignored here until now has not been applied. */
+/**
+ * What others state of paths that were ignored here until now has not been applied. It is a difference again, in the index as well: a
+ * start finds these rules applied, and of a path that has no row nothing else tells it.
+ */
 async function markUnapplied(context: FolderContext, statements: readonly { readonly path: PathKey; readonly entry: Entry }[]): Promise<void> {
-  const rows = await context.ports.index.rows(statements.map(({ path }) => path))
-  const unapplied = statements.filter(({ entry }, i) => rows[i]?.ignored === true || !sameEntry(rows[i]?.entry ?? null, entry))
-  context.work.markDirty(unapplied.map(({ path }) => path))
+  const { index } = context.ports
+  const rows = await index.rows(statements.map(({ path }) => path))
+  const unapplied = statements.flatMap(({ path, entry }, i) => {
+    const row = rows[i] ?? null
+    return row?.ignored === true || !sameEntry(row?.entry ?? null, entry) ? [{ path, row }] : []
+  })
+  const paths = unapplied.map(({ path }) => path)
+  const remotes = await index.remoteRows(paths)
+  const batch = index.batch()
+  for (const [i, { path, row }] of unapplied.entries()) {
+    for (const { device, entry } of newestPerDevice(remotes[i] ?? [])) compareWithDevice(context, batch, device, path, row, entry)
+  }
+  await batch.flush()
+  context.work.markDirty(paths)
 }
 
 function leave(path: PathKey, row: Row): Change {

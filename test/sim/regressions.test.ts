@@ -407,3 +407,19 @@ well(
   ],
   { seed: 18888, calm: true, weather: { lostHints: 0, slowCalls: 0.05, maxDelayMs: 0, nacks: 0, lies: 0, skewMs: 0, disorder: 0, foretells: false, tellsGone: true, ahead: 0 } }
 )
+
+well(
+  'what was ignored when it was stated comes after a crash behind the change of the rules',
+  2,
+  [
+    { wait: 2296, do: 'write', on: 1, path: 'd', text: 't1..................' },
+    { wait: 0, do: 'ignore', on: 0, text: '*.sync-conflict-*\n' },
+    { wait: 790, do: 'stop', on: 1 },
+    { wait: 0, do: 'start', on: 1 },
+    { wait: 0, do: 'symlink', on: 0, path: 'd', target: '../t5' },
+    { wait: 70, do: 'cut', on: 0, to: 1 },
+    { wait: 0, do: 'ignore', on: 0, text: '' },
+    { wait: 56, do: 'stop', on: 0 }
+  ],
+  { seed: 21647, weather: { ...CLEAR, maxDelayMs: 5, disorder: 0, foretells: false, tellsGone: false, ahead: 0 } }
+)
