@@ -101,8 +101,15 @@ export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   return strays
 }
 
-/** A change has one meaning everywhere: kind and content. `now`: only what is stated now counts; earlier statements were renumbered (R19). */
-export function checkDots(devices: readonly SimDevice[], now: boolean): string[] {
+export interface DotsRules {
+  /** Only what is stated now counts; earlier statements were renumbered (R19). */
+  readonly now: boolean
+  /** One path at a time: two devices whose state was put back may give one number to changes of two paths (docs/safety.md). */
+  readonly byPath: boolean
+}
+
+/** A change has one meaning everywhere: kind and content. */
+export function checkDots(devices: readonly SimDevice[], { now, byPath }: DotsRules): string[] {
   const meanings = new Map<string, string>()
   const wrong: string[] = []
   for (const device of devices) {
@@ -111,9 +118,10 @@ export function checkDots(devices: readonly SimDevice[], now: boolean): string[]
       if (entry === null || entry.kind === 'directory') continue
       const meaning = `${entry.kind} ${entry.kind === 'file' ? entry.cid : entry.kind === 'symlink' ? entry.target : ''}`
       for (const [writer, n] of entry.dots) {
-        const known = meanings.get(`${writer}:${n}`)
-        if (known !== undefined && known !== meaning) wrong.push(`change ${writer}:${n} is both ${known} and ${meaning} (${path}, ${device.name})`)
-        meanings.set(`${writer}:${n}`, meaning)
+        const change = byPath ? `${writer}:${n} at ${path}` : `${writer}:${n}`
+        const known = meanings.get(change)
+        if (known !== undefined && known !== meaning) wrong.push(`change ${change} is both ${known} and ${meaning} (${path}, ${device.name})`)
+        meanings.set(change, meaning)
       }
     }
   }

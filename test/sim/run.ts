@@ -268,10 +268,15 @@ class Simulation {
     fail('equal', checkEqual(devices))
     fail('drive', devices.flatMap((device) => checkDrive(device, devices)))
     fail('stray', devices.flatMap((device) => checkNoStrays(device, this.#ledger)))
-    fail('dots', checkDots(devices, this.#travels))
+    fail('dots', checkDots(devices, { now: this.#travels, byPath: this.#lostStates > 1 }))
     fail('truth', devices.flatMap((device) => this.#truthful(device)))
     if (this.#script.calm && devices[0] !== undefined) fail('model', checkModel(devices[0], this.#model.tree))
     if (this.#failures.length === 0) fail('statements', checkStatements(devices))
+  }
+
+  /** Devices that forgot what they had stated. */
+  get #lostStates(): number {
+    return new Set(this.#script.steps.flatMap((step) => (step.do === 'restore' && step.what !== 'files' ? [step.on] : []))).size
   }
 
   get #travels(): boolean {
