@@ -7,7 +7,7 @@ import type { DriveKey, FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
-import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_SETTLES } from './limits.ts'
+import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SETTLES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
 import { Probes, type HashAt } from './probes.ts'
 import * as wire from './protocol.ts'
@@ -57,6 +57,7 @@ export class Control {
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
   #greeted = false
+  #hasAnswered = false
   #partial: SignedRecord[] = []
   #partialBytes = 0
   #lastId = 0
@@ -172,14 +173,17 @@ export class Control {
     if (this.#unsent.size > 0) void this.#sendReports()
   }
 
+  /** Once: the answer may be all records there are, in memory until the peer has taken it. */
   #onHave(hashes: ReadonlySet<string>): void {
+    if (this.#hasAnswered) throw new Error('asked for records twice')
+    this.#hasAnswered = true
     this.tell(this.#options.group.recordsBeyond(hashes))
   }
 
   async #onRecords({ more, records }: Records): Promise<void> {
     for (const record of records) this.#partialBytes += record.body.length
-    if (this.#partialBytes > MAX_LOG_BYTES) throw new Error('more records than a group may have')
-    this.#partial.push(...records)
+    if (this.#partialBytes > MAX_LOG_BYTES || this.#partial.length + records.length > MAX_RECORDS) throw new Error('more records than a group may have')
+    for (const record of records) this.#partial.push(record)
     if (more) return
     const all = this.#partial
     this.#partial = []

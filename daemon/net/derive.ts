@@ -23,6 +23,8 @@ export interface KeyChoice {
   readonly keyId: KeyId
   /** Who it was sealed to. */
   readonly receivers: ReadonlySet<DeviceId>
+  /** Who sealed it: they know it too, or say so. */
+  readonly authors: ReadonlySet<DeviceId>
 }
 
 export interface DriveRecord {
@@ -85,9 +87,9 @@ export function countedRecords(group: GroupId, records: Iterable<VerifiedRecord>
   return counted.filter((item) => reached.has(item.record.author))
 }
 
-/** The greatest (generation, key id) that no removed device was given (R22). */
+/** The greatest (generation, key id) that no removed device was given, or gave (R22). */
 function currentKey(choices: readonly KeyChoice[], removed: ReadonlyMap<DeviceId, unknown>): KeyChoice | null {
-  return choices.find((choice) => ![...choice.receivers].some((device) => removed.has(device))) ?? null
+  return choices.find((choice) => ![...choice.receivers, ...choice.authors].some((device) => removed.has(device))) ?? null
 }
 
 interface Rank {
@@ -205,10 +207,11 @@ function driveRows(items: readonly Of<'drive'>[]): DriveRecord[] {
 
 /** Records of the same key add up their receivers; greatest (generation, key id) first. */
 function keyChoices(items: readonly (Of<'folder-key'> | Of<'group-secret'>)[]): KeyChoice[] {
-  const choices = new Map<string, { generation: number; keyId: KeyId; receivers: Set<DeviceId> }>()
+  const choices = new Map<string, { generation: number; keyId: KeyId; receivers: Set<DeviceId>; authors: Set<DeviceId> }>()
   for (const { record } of items) {
-    const { generation, keyId } = record
-    const choice = choices.get(`${generation}:${keyId}`) ?? { generation, keyId, receivers: new Set() }
+    const { author, generation, keyId } = record
+    const choice = choices.get(`${generation}:${keyId}`) ?? { generation, keyId, receivers: new Set(), authors: new Set() }
+    choice.authors.add(author)
     for (const [device] of record.sealed) choice.receivers.add(device)
     choices.set(`${generation}:${keyId}`, choice)
   }

@@ -14,7 +14,7 @@ import type { GroupDrive, GroupFolder } from './group-folders.ts'
 import { Ledger } from './ledger.ts'
 import type { Identity } from './ledger.ts'
 import { MAX_DEVICES } from './limits.ts'
-import { parseAddress, parseDeviceName, parseFolderName, parseGroupId, verifyRecord } from './records.ts'
+import { MAX_COUNTER, parseAddress, parseDeviceName, parseFolderName, parseGroupId, verifyRecord } from './records.ts'
 import type { GroupId, KeyId, RecordBody, RecordHash, SignedRecord, VerifiedRecord } from './records.ts'
 import { Secrets } from './secrets.ts'
 import type { Binding } from './secrets.ts'
@@ -378,6 +378,7 @@ export class Group {
     for (const { record } of this.#ledger.records.values()) {
       if (record.kind === kind && record.device === device) highest = Math.max(highest, record.generation)
     }
+    if (highest >= MAX_COUNTER) throw new P2psyncError('NOT_SUPPORTED', 'a device of the group has said this for the last time that is possible; remove that device, or join the group again with a new key')
     return highest + 1
   }
 }

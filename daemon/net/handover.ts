@@ -8,13 +8,17 @@ import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux from 'protomux'
 import { Channel } from './channel.ts'
 import type { Group, Handover } from './group.ts'
-import { DIAL_TIMEOUT_MS, MAX_LOG_BYTES, PAIRING_REDIAL_MS } from './limits.ts'
+import { DIAL_TIMEOUT_MS, MAX_LOG_BYTES, MAX_RECORDS, PAIRING_REDIAL_MS } from './limits.ts'
 import { handoverPart, inMessages, JOIN_PROTOCOL } from './protocol.ts'
 import type { SignedRecord } from './records.ts'
 
 /** The member's side: answers if the peer, a member itself, opens the channel. */
 export function answerHandover(stream: NoiseSecretStream, group: Group, onFault: (error: unknown) => void): void {
+  let hasAnswered = false
   Protomux.from(stream).pair({ protocol: JOIN_PROTOCOL }, () => {
+    // Once: the answer is in memory until the peer has taken it.
+    if (hasAnswered) return
+    hasAnswered = true
     const channel: Channel = new Channel(stream, {
       protocol: JOIN_PROTOCOL,
       onOpen: () => {
@@ -73,9 +77,9 @@ function receive(stream: NoiseSecretStream, signal: AbortSignal): Promise<Handov
       onFault: reject,
     })
     channel.message(handoverPart, (part) => {
-      records.push(...part.records)
+      for (const record of part.records) records.push(record)
       for (const record of part.records) bytes += record.body.length
-      if (bytes > MAX_LOG_BYTES) throw new Error('more records than a group may have')
+      if (bytes > MAX_LOG_BYTES || records.length > MAX_RECORDS) throw new Error('more records than a group may have')
       if (!part.more) resolve({ group: part.group.toString('hex'), records })
     })
     channel.start()

@@ -6,7 +6,7 @@ import type { DeviceId } from '../sync/ids.ts'
 import { openSealed, seal } from './crypto.ts'
 import type { KeyPair } from './crypto.ts'
 import type { DriveRecord, GroupState, KeyChoice } from './derive.ts'
-import { keyIdOf } from './records.ts'
+import { keyIdOf, MAX_COUNTER } from './records.ts'
 import type { KeyId, RecordBody, RecordHash, SealedBox, VerifiedRecord } from './records.ts'
 
 export class Keyring {
@@ -82,7 +82,8 @@ function keyRecords(
   const records: KeyRecord[] = []
   if (current === null) {
     const key = fresh()
-    records.push({ generation: (all[0]?.generation ?? 0) + 1, keyId: keyIdOf(key), sealed: sealTo(members, key) })
+    // Of several with the last number there is, the removed devices' are passed over (derive.ts).
+    records.push({ generation: Math.min((all[0]?.generation ?? 0) + 1, MAX_COUNTER), keyId: keyIdOf(key), sealed: sealTo(members, key) })
   }
   for (const choice of new Set(current === null ? inUse : [current, ...inUse])) {
     const key = keyring.get(choice.keyId)

@@ -64,7 +64,8 @@ const BASE64 = /^[A-Za-z0-9_-]{1,4096}$/
 const HASH = /^[A-Za-z0-9_-]{43}$/
 // Control characters, and those that turn or hide text: a name is shown on terminals.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
-const MAX_COUNTER = 2 ** 48
+/** Of generations and of an author's records; what a hostile member puts at the end leaves room for no more. */
+export const MAX_COUNTER = 2 ** 48
 
 export function groupIdOf(founder: Buffer, nonce: Buffer): GroupId {
   return hash('group', founder, nonce).toString('hex') as GroupId
