@@ -9,7 +9,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { Clock, Log } from '../ports.ts'
 import { parseDeviceId, type DeviceId } from '../sync/ids.ts'
 import type { KeyPair } from './crypto.ts'
-import { BULK_CONNECT_MS, BULK_KEEP_ALIVE_MS, BULK_SILENCE_MS, MAX_BULK_CONNECTIONS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_KEEP_ALIVE_MS, BULK_SILENCE_MS, MAX_BULK_CONNECTIONS, MAX_FIRST_FRAME_BYTES } from './limits.ts'
 
 export interface BulkOptions {
   keyPair(): KeyPair
@@ -27,7 +27,7 @@ export class Bulk {
 
   constructor(options: BulkOptions) {
     this.#options = options
-    this.#server = createServer((socket) => this.#incoming(socket))
+    this.#server = createServer((socket) => this.#knock(socket))
     this.#server.maxConnections = MAX_BULK_CONNECTIONS
     this.#server.on('error', (error) => options.log.info({ reason: messageOf(error) }, 'no TCP here; bytes go over UDP'))
   }
@@ -51,6 +51,23 @@ export class Bulk {
   close(): void {
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** INVARIANT: nothing is kept for who has not proved a key. The length of the first frame is looked at before the stack takes it in. */
+  #knock(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    socket.on('error', (error) => this.#options.log.debug({ reason: messageOf(error) }, 'TCP connection error'))
+    const stop = this.#options.clock.after(BULK_CONNECT_MS, () => socket.destroy())
+    socket.once('close', stop)
+    socket.once('data', (first) => {
+      stop()
+      socket.pause()
+      if (first.length < 3 || first.readUIntLE(0, 3) > MAX_FIRST_FRAME_BYTES) return void socket.destroy()
+      socket.unshift(first)
+      this.#incoming(socket)
+      socket.resume()
+    })
   }
 
   #incoming(socket: Socket): void {

@@ -119,5 +119,7 @@ export const BULK_KEEP_ALIVE_MS = 10_000
 export const BULK_SILENCE_MS = 30_000
 /** A TCP connection that ended is tried again after this. */
 export const BULK_REDIAL_MS = 60_000
+/** The first frame on one: a Noise message of 96 bytes. The stack would take up to 16 MiB from anybody before it knows who it is. */
+export const MAX_FIRST_FRAME_BYTES = 1024
 /** Incoming TCP connections: members, and strangers that are still proving nothing. */
 export const MAX_BULK_CONNECTIONS = 256

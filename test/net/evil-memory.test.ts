@@ -177,3 +177,13 @@ test('a stranger that sends a long first frame over TCP is not given memory for 
   t.comment(`${(most / MIB).toFixed(0)} MiB in buffers for 40 strangers`)
   t.ok(most < 64 * MIB)
 })
+
+test('TCP comes about between two members all the same', { timeout: 60_000 }, async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const link = (from: Device, to: Device): string | undefined => from.network.link(to.group.self.id)?.transport
+  for (let i = 0; i < 100 && (link(a, b) !== 'tcp' || link(b, a) !== 'tcp'); i++) await settled(100)
+  t.is(link(a, b), 'tcp')
+  t.is(link(b, a), 'tcp')
+})
