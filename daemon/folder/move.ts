@@ -9,6 +9,9 @@ import { recount, type Cut } from '../sync/recount.ts'
 import { readerOf } from './commit.ts'
 import type { FolderContext } from './context.ts'
 
+/** Far more than one try takes: a number for each row and cut. */
+const MAX_TAKEN = 2 ** 32
+
 /**
  * @param counter the last one that the drive's writer is known to have taken.
  * @param keepsBlobs blocks lie where they lay in the drive that the index names. @returns the last counter now.
@@ -22,10 +25,15 @@ export async function moveToDrive(context: FolderContext, cuts: readonly Cut[], 
   return writer.last
 }
 
-/** An earlier try that was cut short may have taken some. */
+/** An earlier try that was cut short may have taken some. Numbers far beyond were made up by another device: there would be none after the last. */
 async function highestOf({ ports: { index, own } }: FolderContext, counter: number): Promise<number> {
   let highest = counter
-  for await (const rows of index.all()) for (const { row } of rows) highest = Math.max(highest, row.entry.vv[own.writer] ?? 0)
+  for await (const rows of index.all()) {
+    for (const { row } of rows) {
+      const n = row.entry.vv[own.writer] ?? 0
+      if (n > highest && n - counter < MAX_TAKEN) highest = n
+    }
+  }
   return highest
 }
 

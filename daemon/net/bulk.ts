@@ -66,7 +66,8 @@ export class Bulk {
       if (first.length < 3 || first.readUIntLE(0, 3) > MAX_FIRST_FRAME_BYTES) return void socket.destroy()
       socket.unshift(first)
       this.#incoming(socket)
-      socket.resume()
+      // The stack listens from the next tick on; resumed before, the first frame would be lost.
+      setImmediate(() => socket.resume())
     })
   }
 

@@ -275,6 +275,8 @@ export const settled: Encoding<Settled> = encoding(
   },
 )
 
+/** The last time that a `Date` can hold and show. */
+const MAX_DATE_MS = 8.64e15
 /** The form of a request and its answer; another one ends the connection. */
 const HISTORY_FORM = 1
 const REASONS: readonly KeptVersion['reason'][] = ['replaced', 'deleted', 'conflict', 'recovered']
@@ -309,7 +311,7 @@ const keptVersion: Encoding<KeptVersion> = encoding(
     const mtime = nanoseconds.decode(state)
     const content = (flags & IS_LINK) !== 0 ? { kind: 'symlink' as const, mtime, target: text(MAX_TARGET_BYTES).decode(state) } : keptFile(state, flags, mtime)
     const writer = (flags & HAS_WRITER) === 0 ? null : writerId.decode(state)
-    return { path, content, writer, at: c.uint.decode(state), reason: known(REASONS[c.uint.decode(state)]) }
+    return { path, content, writer, at: limited(c.uint.decode(state), MAX_DATE_MS), reason: known(REASONS[c.uint.decode(state)]) }
   },
 )
 
