@@ -4,8 +4,9 @@ import { run } from './program.ts'
 
 // `p2psync events | head`: the reader has gone, that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+  if (error.code === 'EPIPE') process.exit(0)
+  process.exitCode = 1
+  process.stderr.write(`p2psync: cannot write the output: ${error.message}\n`, () => process.exit(1))
 })
 
 process.exitCode = await run(process.argv.slice(2))

@@ -11,6 +11,9 @@ import { methods } from './schema.ts'
 /** Calls of a batch run at once; more are refused. */
 export const MAX_BATCH_CALLS = 100
 
+/** Other names of methods, which INTERFACE.md gives. */
+export const ALIASES: Readonly<Record<string, Method>> = { 'folders.status': 'status.get', 'devices.invite': 'invites.create' }
+
 export interface RpcAnswer {
   readonly status: number
   /** Null: nothing but notifications came. */
@@ -42,9 +45,8 @@ export function createJsonRpc(dispatch: Dispatch): (text: string, context: CallC
 
 function createServer(dispatch: Dispatch): JSONRPCServer<CallContext> {
   const server = new JSONRPCServer<CallContext>({ errorListener: () => undefined /* the dispatch has logged it */ })
-  for (const name of Object.keys(methods)) {
-    server.addMethod(name, (params: unknown, context: CallContext) => dispatch(name as Method, params, context))
-  }
+  for (const name of Object.keys(methods) as Method[]) server.addMethod(name, (params: unknown, context: CallContext) => dispatch(name, params, context))
+  for (const [name, method] of Object.entries(ALIASES)) server.addMethod(name, (params: unknown, context: CallContext) => dispatch(method, params, context))
   server.mapErrorToJSONRPCErrorResponse = (id: JSONRPCID, error: unknown): JSONRPCErrorResponse => {
     const { code, message, data } = toRpcError(toP2psyncError(error))
     return createJSONRPCErrorResponse(id, code, message, data)

@@ -4,7 +4,6 @@ import { basename, resolve } from 'node:path'
 import { P2psyncError } from '../../base/errors.ts'
 import type { Client } from '../../rpc/client.ts'
 import type { Params, Result } from '../../rpc/schema.ts'
-import { withFolder } from '../arguments.ts'
 import type { Command, Context } from '../context.ts'
 import { printable, type Output } from '../output.ts'
 import { followSync } from '../progress.ts'
@@ -34,7 +33,7 @@ export const add: Command<[path: string, options: Options]> = async (context, pa
 function call(context: Context, client: Client, path: string, options: Options): Promise<Result<'folders.add'>> {
   const params: Params<'folders.add'> = { path: resolve(context.cwd, path), ...(options.name === undefined ? {} : { name: options.name }), ...(options.new === true ? { new: true } : {}) }
   if (options.join === undefined) return client.call('folders.add', params)
-  return withFolder(context.cwd, options.join, (folder) => client.call('folders.add', { ...params, join: folder }))
+  return client.call('folders.add', { ...params, join: options.join })
 }
 
 function tell(out: Output, { folder, joined }: Result<'folders.add'>): void {

@@ -35,15 +35,18 @@ function keys(folder: ListedFolder): string[] {
 
 export const pause = several('folders.pause', 'is paused')
 export const resume = several('folders.resume', 'goes on')
-export const scan = several('folders.scan', 'was read again')
+export const scan = several('folders.scan', 'was read again', ({ id, state }) => {
+  if (state === 'paused') return `is paused and was not read; \`p2psync resume ${shortId(id)}\` goes on`
+  return state === 'halted' ? `is halted and was not read; \`p2psync status ${shortId(id)}\` says why` : null
+})
 
-function several(method: Extract<Method, 'folders.pause' | 'folders.resume' | 'folders.scan'>, done: string): Command<[folder: string | undefined]> {
+function several(method: Extract<Method, 'folders.pause' | 'folders.resume' | 'folders.scan'>, done: string, undone: (folder: FolderRef) => string | null = () => null): Command<[folder: string | undefined]> {
   return async (context, folder) => {
     const client = await context.daemon()
     const { folders } = await withAnyFolder(context.cwd, folder, (params) => client.call(method, params))
     context.out.document({ folders })
     if (folders.length === 0) context.out.line('There are no folders on this device.')
-    for (const each of folders) context.out.line(line(each, done))
+    for (const each of folders) context.out.line(line(each, undone(each) ?? done))
   }
 }
 

@@ -26,7 +26,7 @@ export const sync: Command<[folder: string | undefined, options: { readonly time
   })
   context.out.document(result)
   if (result.ok && !context.out.json && folder === undefined && (await hasNone(client))) context.out.line('There are no folders on this device, so there is nothing to sync; watch one with `p2psync add PATH`.')
-  else tell(context.out, result)
+  else tell(context.out, result, context.out.json || result.paused.length === 0 ? null : (await client.call('status.get', {})).device.id)
   return EXIT_OF_OUTCOME[result.outcome]
 }
 
@@ -36,13 +36,15 @@ async function hasNone(client: Client): Promise<boolean> {
 
 type SyncResult = Result<'folders.sync'>
 
-function tell(out: Output, result: SyncResult): void {
+/** `self`: this device, known where one has paused. */
+function tell(out: Output, result: SyncResult, self: string | null): void {
   const others = [...result.absent, ...result.paused]
   const absent = result.absent.map((device) => printable(distinctName(device, others)))
-  const paused = result.paused.map((device) => printable(distinctName(device, others)))
+  const paused = result.paused.filter((device) => device.id !== self).map((device) => printable(distinctName(device, others)))
   if (result.ok) out.line(out.style('green', absent.length + paused.length === 0 ? 'In sync.' : 'In sync with every connected device.'))
   else out.error({ code: CODE[result.outcome], message: sentence(result) })
   if (absent.length > 0) out.line(`Not connected: ${absent.join(', ')}`)
+  if (result.paused.some((device) => device.id === self)) out.line('Paused on this device; `p2psync resume` goes on')
   if (paused.length > 0) out.line(`Paused: ${paused.join(', ')}; \`p2psync resume\` there goes on`)
   for (const { path, message } of result.blocked) out.line(`  ${printable(path)}: ${printable(message)}`)
 }

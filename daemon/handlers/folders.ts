@@ -117,7 +117,7 @@ function isWithin(path: string, directory: string): boolean {
 /** R25: the folder to join, or null for a new one. */
 function chooseFolder(daemon: App, name: string, params: ParsedParams<'folders.add'>): GroupFolder | null {
   const elsewhere = daemon.group.folders().filter((folder) => !daemon.hosts.has(folder.id))
-  if (params.join !== undefined) return selectFolder(elsewhere.map(placed), params.join)
+  if (params.join !== undefined) return joinable(daemon, elsewhere, params.join)
   if (params.new === true) return null
   const same = elsewhere.filter((folder) => folder.name === name && folder.devices.length > 0)
   if (same.length > 1) {
@@ -125,6 +125,26 @@ function chooseFolder(daemon: App, name: string, params: ParsedParams<'folders.a
     throw new P2psyncError('FOLDER_AMBIGUOUS', `the group has ${same.length} folders called ${JSON.stringify(name)}; say which with --join ID (${ids}), or make another with --new`)
   }
   return same[0] ?? null
+}
+
+/** Throws FOLDER_OVERLAP where this device has it already. */
+function joinable(daemon: App, elsewhere: readonly GroupFolder[], selector: string): GroupFolder {
+  try {
+    return selectFolder(elsewhere.map(placed), selector)
+  } catch (error) {
+    if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_UNKNOWN') throw error
+    const here = hostCalled(daemon, selector)
+    if (here === null) throw error
+    throw new P2psyncError('FOLDER_OVERLAP', `the folder ${here.name} is on this device already, at ${here.path}; remove it there first (\`p2psync remove ${here.id.slice(0, 8)}\`), or use it`, { cause: error })
+  }
+}
+
+function hostCalled(daemon: App, selector: string): FolderHost | null {
+  try {
+    return selectFolder([...daemon.hosts.values()], selector)
+  } catch {
+    return null // none, or several
+  }
 }
 
 function placed(folder: GroupFolder): GroupFolder & { path: string | null } {

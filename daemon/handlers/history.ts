@@ -1,6 +1,7 @@
 /** `folders.history`, `folders.restore`, `folders.restoreTree`: versions of files, and how they come back. */
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { messageOf, P2psyncError } from '../../base/errors.ts'
+import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import type { DeviceRef, FileVersion, Handlers, ParsedParams, ProblemRow, Result } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import { Export, makeDirectory, makeEmpty } from '../export.ts'
@@ -68,6 +69,7 @@ async function restore(daemon: App, params: ParsedParams<'folders.restore'>, sig
 }
 
 async function exportOne(host: FolderHost, version: Version, to: string, signal: AbortSignal): Promise<void> {
+  await expectDirectory(dirname(to))
   const copy = new Export(dirname(to))
   try {
     const past: PastLeaf = { path: basename(to) as PathKey, leaf: version.leaf, sources: version.holders.flatMap(({ device }) => device ?? []) }
@@ -75,6 +77,17 @@ async function exportOne(host: FolderHost, version: Version, to: string, signal:
   } finally {
     await copy.close()
   }
+}
+
+async function expectDirectory(path: string): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) return
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code === 'ENOENT') throw new P2psyncError('PATH_MISSING', `${path} does not exist; make it first`, { cause: error })
+    throw new P2psyncError('PATH_DENIED', `cannot write into ${path} (${code ?? 'unknown error'}); choose another directory`, { cause: error })
+  }
+  throw new P2psyncError('PATH_NOT_DIRECTORY', `${path} is not a directory; choose another`)
 }
 
 async function put(copy: Export, bringer: ReturnType<FolderHost['folder']['user']['bringer']>, { leaf, sources }: PastLeaf, to: string): Promise<void> {

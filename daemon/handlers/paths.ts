@@ -40,7 +40,11 @@ async function addPatterns(host: FolderHost, patterns: readonly string[]): Promi
   const text = await readText(file)
   const fresh = patterns.filter((pattern) => !lines(text).includes(pattern))
   if (fresh.length === 0) return
-  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
+  try {
+    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
+  } catch (error) {
+    throw new P2psyncError('PATH_DENIED', `cannot write ${file}: ${errnoOf(error) ?? 'unknown error'}; \`p2psync status\` says whether the folder is there`, { cause: error })
+  }
   host.folder.localChanged([IGNORE_FILE as PathKey])
 }
 

@@ -2,6 +2,7 @@
 import type { FolderStatus, Handlers, ProblemRow } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
+import type { FolderId } from '../sync/ids.ts'
 import { deviceInfos } from './devices.ts'
 import { hostsOf } from './folders.ts'
 import { historyBytes, storeBytes } from './sizes.ts'
@@ -43,12 +44,15 @@ async function folderStatus(host: FolderHost, store: number, hosts: number, more
   }
 }
 
+/** A device has a folder in one place only. */
+function oneOf(daemon: App, host: FolderHost, other: FolderId): string {
+  const here = daemon.hosts.get(other)
+  if (here !== undefined) return `this device has both, the other one at ${here.path}; give the ids where a name is asked for`
+  return `to make them one, type \`p2psync remove ${host.id.slice(0, 8)}\` and \`p2psync add PATH --join ${other.slice(0, 8)}\` here`
+}
+
 /** R25: folders of one name that were made apart stay two, and are told. */
 function namesakes(daemon: App, host: FolderHost): ProblemRow[] {
   const others = daemon.group.folders().filter((folder) => folder.name === host.name && folder.id !== host.id && folder.devices.length > 0)
-  return others.map((folder) => ({
-    path: '',
-    code: 'same-name',
-    message: `the group has another folder called ${host.name} (${folder.id.slice(0, 12)}); to make them one, type \`p2psync remove ${host.id.slice(0, 8)}\` and \`p2psync add PATH --join ${folder.id.slice(0, 8)}\` here`
-  }))
+  return others.map((folder) => ({ path: '', code: 'same-name', message: `the group has another folder called ${host.name} (${folder.id.slice(0, 12)}); ${oneOf(daemon, host, folder.id)}` }))
 }

@@ -48,6 +48,12 @@ for (const body of INVALID) {
   })
 }
 
+test('the names of INTERFACE.md are methods', async (t) => {
+  const { socket } = await startFake(t)
+  t.alike((await rpc(socket, 'folders.status', {})).json, (await rpc(socket, 'status.get', {})).json)
+  t.alike((await rpc(socket, 'devices.invite', {})).json, (await rpc(socket, 'invites.create', {})).json)
+})
+
 test('an unknown method is named', async (t) => {
   const { socket } = await startFake(t)
   for (const method of ['folders.explode', 'toString', '__proto__', 'constructor']) {
