@@ -75,6 +75,8 @@ export class Folder extends Resource implements FolderInbox {
   /** Calls under way that a user waits for. */
   #awaited = 0
   #scanning = false
+  /** Changed while they were read: a timer that waits already takes along what is added. */
+  readonly #unstable = new Set<PathKey>()
   readonly #permission: Permission
   readonly #times: Times
   #firstScanDone = false
@@ -335,7 +337,8 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.onState?.()
     try {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
-      if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#mark(() => this.#work.markScan(unstable)))
+      for (const path of unstable) this.#unstable.add(path)
+      if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#lookAgainAtUnstable())
     } catch (error) {
       // The root stopped being ours while it was read: what was found before stands, the rest is no news.
       if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
@@ -344,6 +347,12 @@ export class Folder extends Resource implements FolderInbox {
       forgetTold(context)
     }
     if ((await this.#rootReady()) && scan.paths === 'all') await lookAgainAtAll(context, this.#options.rescanMs ?? RESCAN_MS)
+  }
+
+  #lookAgainAtUnstable(): void {
+    const paths = [...this.#unstable]
+    this.#unstable.clear()
+    this.#mark(() => this.#work.markScan(paths))
   }
 
   async #firstMetadata(context: FolderContext): Promise<void> {

@@ -52,7 +52,10 @@ function setNow(target: string, fd: number, before: Stat, op: Setting): Stat | n
   if (directory ? now.ino !== before.ino || now.mode !== before.mode : !sameStat(now, before)) return null
   if (op.mode !== null) fs.chmodSync(target, (Number(now.mode) & 0o7000) | op.mode)
   if (op.mtime !== null && !directory) fs.utimesSync(target, Date.now() / 1000, secondsOf(op.mtime))
-  return fs.fstatSync(fd, { bigint: true })
+  const after = fs.fstatSync(fd, { bigint: true })
+  // Written to meanwhile: the times of before make the next scan read it.
+  const isWritten = !directory && (after.size !== now.size || (op.mtime === null && after.mtimeNs !== now.mtimeNs))
+  return isWritten ? Object.assign(after, { size: now.size, mtimeNs: now.mtimeNs, ctimeNs: now.ctimeNs }) : after
 }
 
 function setLinkTime(path: string, before: Stat, op: Setting): Stat | null {

@@ -12,7 +12,7 @@
 import type { Finding, KnownRow, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
-import { entryTime, MODE_BITS, toSeen } from './seen.ts'
+import { inoOf, bounded, entryTime, MODE_BITS, toSeen } from './seen.ts'
 import type { NodeStat } from './sys.ts'
 
 interface Gone {
@@ -49,7 +49,7 @@ export class Departed {
 
   /** A directory was met that is not known by this path. @returns the move, if it is missing elsewhere. */
   metDirectory(path: PathKey, stat: NodeStat): DirectoryMove | null {
-    const ino = String(stat.ino)
+    const ino = inoOf(stat.ino)
     this.#met.set(ino, { path, stat })
     return this.#moveOf(ino)
   }
@@ -63,7 +63,7 @@ export class Departed {
 
   /** The finding for a file that was met, if it is one of them. */
   async find(path: PathKey, stat: NodeStat): Promise<Finding | null> {
-    const ino = String(stat.ino)
+    const ino = inoOf(stat.ino)
     const noted = this.#byInode.get(ino)
     if (noted === undefined) return null
     const gone = typeof noted === 'string' ? { path: noted, row: await this.#known.row(noted) } : noted
@@ -81,5 +81,5 @@ export class Departed {
 /** A file system that knows no times of birth gives none, or the ctime: then nothing is sure. */
 function isOfOneLife(seen: SeenStat, stat: NodeStat): boolean {
   const born = stat.birthtimeNs
-  return seen.size === Number(stat.size) && seen.mtimeNs === String(stat.mtimeNs) && born > 0n && born <= BigInt(seen.ctimeNs)
+  return seen.size === Number(stat.size) && seen.mtimeNs === String(bounded(stat.mtimeNs)) && born > 0n && born <= BigInt(seen.ctimeNs)
 }

@@ -15,7 +15,7 @@ import type { HistoryNotes } from './history-notes.ts'
 import { prepareCopy } from './prepare-node.ts'
 import { readContent } from './read-content.ts'
 import { at, type Directory, type Roots, type Visit } from './roots.ts'
-import { kindOf, sameButCtime, toSeen } from './seen.ts'
+import { inoOf, kindOf, sameButCtime, toSeen } from './seen.ts'
 import { close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readlink, rename, unlink, type Stat } from './sys.ts'
 
 export interface DisplacedParts {
@@ -41,7 +41,7 @@ export class Displaced {
   /** A place in history for what came out of the tree unforeseen. */
   async slot(path: PathKey, stat: Stat): Promise<HistorySlot> {
     const { notes, now } = this.#parts
-    const [slot] = await notes.reserve([{ path, reason: 'recovered', ino: String(stat.ino) }], now())
+    const [slot] = await notes.reserve([{ path, reason: 'recovered', ino: inoOf(stat.ino) }], now())
     return slot as HistorySlot
   }
 

@@ -60,6 +60,20 @@ export async function listDirectory(directory: Directory, path: PathKey, workers
   return { children, vanished, invalid, unreadable }
 }
 
+/** What the listing did not show, and stands there: what is not there at all stays out of it. */
+export async function lookAtMissing(directory: Directory, names: readonly Name[], listing: Listing): Promise<Listing> {
+  const children: Child[] = [...listing.children]
+  const unreadable = [...listing.unreadable]
+  await lstatEach(
+    names,
+    LSTAT_AT_ONCE,
+    ({ name }) => at(directory, name),
+    ({ name, path }, stat) => void children.push({ name, path, stat }),
+    ({ path }, error) => void (errnoOf(error) === 'ENOENT' || unreadable.push({ path, error }))
+  )
+  return { ...listing, children, unreadable }
+}
+
 /** One behind the other, on another core. @returns false if nothing was told, as no thread did it. */
 async function lstatInThread(workers: Workers, directory: Directory, names: readonly Name[], found: (name: Name, stat: NodeStat) => void, failed: (name: Name, error: unknown) => void): Promise<boolean> {
   const input: LstatInput = { directory: self(directory), names: names.map(({ name }) => name).join('/') }

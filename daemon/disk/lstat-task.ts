@@ -1,6 +1,7 @@
 /** Looks at many names of one directory, in a thread of its own (base/workers.ts): a scan has the main thread free for its comparing meanwhile. */
 import { lstatSync } from 'node:fs'
 import { errnoOf, messageOf } from '../../base/errors.ts'
+import { bounded } from './seen.ts'
 
 export interface LstatInput {
   /** An open one, by its descriptor: /proc/self/fd/<number>. */
@@ -28,7 +29,7 @@ export function run({ directory, names }: LstatInput): LstatOutput {
     try {
       const { dev, ino, mode, nlink, size, mtimeNs, ctimeNs, birthtimeNs } = lstatSync(`${directory}/${name}`, { bigint: true })
       let at = i * FIELDS
-      for (const field of [dev, ino, mode, nlink, size, mtimeNs, ctimeNs, birthtimeNs]) fields[at++] = field
+      for (const field of [dev, ino, mode, nlink, size, bounded(mtimeNs), bounded(ctimeNs), bounded(birthtimeNs)]) fields[at++] = field
     } catch (error) {
       failed.push({ at: i, code: errnoOf(error), message: messageOf(error) })
     }

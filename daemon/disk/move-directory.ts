@@ -15,7 +15,7 @@ import type { Folding } from './folding.ts'
 import { listDirectory, type Child } from './listing.ts'
 import { syncDirectory } from './marker.ts'
 import { at, WalkError, type Directory, type Roots } from './roots.ts'
-import { kindOf, sameSeen, toSeen } from './seen.ts'
+import { inoOf, kindOf, sameSeen, toSeen } from './seen.ts'
 import { lstatOrNull, rename } from './sys.ts'
 
 export interface MoveDirectoryParts {
@@ -36,7 +36,7 @@ export async function moveDirectory({ roots, folding, hooks }: MoveDirectoryPart
       return await roots.use(parentOf(move.to), async (target) => {
         const [old, next] = [at(source, nameOf(move.from)), at(target, nameOf(move.to))]
         const standing = await lstatOrNull(old)
-        if (standing === null || String(standing.ino) !== move.ino || kindOf(standing) !== 'directory' || standing.dev !== source.device) return false
+        if (standing === null || inoOf(standing.ino) !== move.ino || kindOf(standing) !== 'directory' || standing.dev !== source.device) return false
         if (known !== null && !(await isAsKnown(roots, known, move.from))) return false
         await hooks.beforeMove?.(move.to)
         if ((await lstatOrNull(next)) !== null) return false

@@ -7,7 +7,7 @@ import { changed, seenAfter, type Batch } from './batch.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { intoSwap, prepareDirectory, prepareFile, prepareSymlink } from './prepare-node.ts'
 import { at, type Directory } from './roots.ts'
-import { kindOf, MODE_BITS, toSeen } from './seen.ts'
+import { inoOf, kindOf, MODE_BITS, toSeen } from './seen.ts'
 import { chmod, close, fstat, lstatOrNull, mkdir, open, rmdir, WALK_FLAGS, type Stat } from './sys.ts'
 
 type Op<Kind extends ApplyOp['kind']> = Extract<ApplyOp, { readonly kind: Kind }>
@@ -68,7 +68,7 @@ async function finishDirectory(batch: Batch, op: Op<'directory'>, parent: Direct
     const stat = await fstat(fd)
     const special = Number(stat.mode) & 0o7000
     if ((Number(stat.mode) & MODE_BITS) !== (op.mode | USABLE)) await chmod(`/proc/self/fd/${fd}`, special | op.mode | USABLE)
-    if ((op.mode & USABLE) !== USABLE) batch.modes.made(op.path, String(stat.ino), special | op.mode)
+    if ((op.mode & USABLE) !== USABLE) batch.modes.made(op.path, inoOf(stat.ino), special | op.mode)
     return { ...toSeen(await fstat(fd)), mode: (Number(stat.mode) & ~MODE_BITS) | op.mode }
   } finally {
     await close(fd)

@@ -14,7 +14,7 @@ import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { at, self, WalkError, type Roots } from './roots.ts'
 import { dropBatch, syncReadable } from './set-aside.ts'
 import { close, isGone, lstat, lstatOrNull, mkdir, open, READ_FLAGS, readFully, readNames, rename, rmdir } from './sys.ts'
-import { kindOf } from './seen.ts'
+import { inoOf, kindOf } from './seen.ts'
 
 export interface PutBackParts {
   readonly roots: Roots
@@ -131,7 +131,7 @@ async function keepAll(parts: PutBackParts, area: string, name: string, path: Pa
 
 async function keep({ roots, notes, now }: PutBackParts, area: string, name: string, path: PathKey, result: Result): Promise<void> {
   const { ino } = await roots.use(area, async (directory) => await lstat(at(directory, name)))
-  const [slot] = await notes.reserve([{ path, reason: 'replaced', ino: String(ino) }], now())
+  const [slot] = await notes.reserve([{ path, reason: 'replaced', ino: inoOf(ino) }], now())
   if (slot === undefined) throw new Error('a name in history was asked for, and none was given')
   await roots.use(area, async (directory) => await moveToHistory(roots, directory, name, slot))
   result.kept.push({ path, name: slot.name })

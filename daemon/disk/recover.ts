@@ -17,7 +17,7 @@ import { decodeName } from './names.ts'
 import { putBack } from './put-back.ts'
 import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
-import { kindOf } from './seen.ts'
+import { inoOf, kindOf } from './seen.ts'
 import { digestOf, parseSwapName } from './swap-name.ts'
 import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlink, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
 
@@ -101,7 +101,7 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     return null
   }
   // It has its new name, or still its old one.
-  if (swapped?.kind === 'leaving' && kind !== 'directory' && String(stat.ino) === swapped.ino && stat.nlink > 1n) {
+  if (swapped?.kind === 'leaving' && kind !== 'directory' && inoOf(stat.ino) === swapped.ino && stat.nlink > 1n) {
     await unlink(path)
     return null
   }
@@ -182,7 +182,7 @@ async function recoverHolder(parts: RecoverParts, swap: Directory, note: string)
 
 /** `path`: where it stood, if that is known otherwise. */
 async function keepIt(parts: RecoverParts, from: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
-  const ino = String(stat.ino)
+  const ino = inoOf(stat.ino)
   const known = await parts.notes.lastOf(ino)
   const leaving = known === null || (path !== null && known.path !== path) ? { path: path ?? RECOVERED, reason: 'recovered' as const, ino } : known
   const [reserved] = await parts.notes.reserve([leaving], parts.now())

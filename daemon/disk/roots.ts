@@ -8,6 +8,7 @@
  * away nor a disk that shall be unmounted is held for long.
  * RACE: a directory that is moved out of the root within that time still takes a write that was meant for its old place.
  */
+import { inoOf } from './seen.ts'
 import { P2psyncError, errnoOf } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
@@ -238,7 +239,7 @@ class Session {
 
   constructor(opened: OpenRoot, onEnd: () => void) {
     const { fd, stat } = opened
-    this.#root = { directory: { fd, path: '', mode: Number(stat.mode), uid: Number(stat.uid), ino: String(stat.ino), device: stat.dev }, users: 0, forgotten: false }
+    this.#root = { directory: { fd, path: '', mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev }, users: 0, forgotten: false }
     this.#onEnd = onEnd
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
     this.#timer = setTimeout(() => this.expire(), SESSION_MS)
@@ -363,7 +364,7 @@ async function openHandle(parent: Directory, path: string, name: string): Promis
   try {
     const stat = await fstat(fd)
     if (stat.dev !== parent.device) throw new WalkError('mount', path)
-    return { directory: { fd, path, mode: Number(stat.mode), uid: Number(stat.uid), ino: String(stat.ino), device: stat.dev }, users: 0, forgotten: false }
+    return { directory: { fd, path, mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev }, users: 0, forgotten: false }
   } catch (error) {
     await close(fd)
     throw error

@@ -12,11 +12,11 @@ import { Departed } from './departed.ts'
 import { eachAtMost } from './each.ts'
 import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
-import { listDirectory, type Child, type Listing } from './listing.ts'
+import { listDirectory, lookAtMissing, type Child, type Listing } from './listing.ts'
 import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
-import { at, WalkError, type Roots } from './roots.ts'
-import { entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
+import { at, WalkError, type Directory, type Roots } from './roots.ts'
+import { inoOf, entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { readStable } from './stable-read.ts'
 import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
@@ -190,13 +190,16 @@ class Walk {
   }
 
   async #directory(path: PathKey, depth: Depth, child: Child | null, shadow: boolean): Promise<void> {
-    const expected = child === null ? null : String(child.stat.ino)
+    const expected = child === null ? null : inoOf(child.stat.ino)
     this.#request.onDirectory?.(path)
     let read: { listing: Listing; device: bigint }
+    let rows: ReadonlyMap<string, KnownRow> = new Map()
     try {
       read = await this.#roots.use(path, async (directory) => {
         if (expected !== null && directory.ino !== expected) throw new Replaced()
-        return { listing: await listDirectory(directory, path, this.#request.paths === 'all' ? this.#workers : null), device: directory.device }
+        const listing = await listDirectory(directory, path, this.#request.paths === 'all' ? this.#workers : null)
+        rows = await this.#known.children(path)
+        return { listing: await withUnlisted(directory, path, listing, rows, this.#fold), device: directory.device }
       })
     } catch (error) {
       this.#roots.forget(path)
@@ -206,7 +209,6 @@ class Walk {
       else this.#cannotRead(path, error)
       return
     }
-    const rows = await this.#known.children(path)
     this.#heal(path)
     if (shadow && child !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(child)
     await this.#listing(path, read.listing, rows, depth, read.device)
@@ -276,7 +278,7 @@ class Walk {
       this.#heal(path)
       return 'done'
     }
-    if (row !== null && row.seen?.ino !== String(stat.ino)) this.#departed.note(path, row)
+    if (row !== null && row.seen?.ino !== inoOf(stat.ino)) this.#departed.note(path, row)
     if (kind === 'special') {
       this.#tellProblem(path, specialProblem(path))
       return 'done'
@@ -293,7 +295,7 @@ class Walk {
   #changed(child: Child, row: Row | null, kind: 'file' | 'symlink', group: Group): 'done' {
     const { stat } = child
     if (kind === 'symlink') this.#pool.add(async () => await this.#symlink(child))
-    else if (this.#request.rehash === true || row?.seen?.ino === String(stat.ino)) this.#read(child, false, group)
+    else if (this.#request.rehash === true || row?.seen?.ino === inoOf(stat.ino)) this.#read(child, false, group)
     else if (this.#newcomers?.add(child) !== true) this.#read(child, true, group)
     return 'done'
   }
@@ -321,7 +323,7 @@ class Walk {
       return 'done'
     }
     const known = row !== null && row.ignored !== true && row.entry.kind === 'directory' ? row.seen : null
-    const same = known !== null && known.ino === String(stat.ino)
+    const same = known !== null && known.ino === inoOf(stat.ino)
     if (known === null) this.#tellMoved(this.#departed.metDirectory(path, stat))
     if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
     // What could not be read before may have changed below meanwhile.
@@ -437,6 +439,26 @@ class Walk {
     const healed = this.#problems.heal(path)
     if (healed !== null) this.#pool.found(healed)
   }
+}
+
+/**
+ * A file system may leave out of a reading what got its name anew while it went on, though the name stood there all the time: btrfs and tmpfs
+ * do, of what a program saves by a rename. So a name that an index knows and no reading showed is looked at itself before it counts as gone.
+ */
+async function withUnlisted(directory: Directory, path: PathKey, listing: Listing, rows: ReadonlyMap<string, KnownRow>, fold: Fold): Promise<Listing> {
+  if (fold === null && holdsAll(listing, rows)) return listing
+  const keyOf = fold ?? ((name: string) => name)
+  const listed = new Set(listing.children.map(({ name }) => keyOf(name)))
+  for (const child of [...listing.vanished, ...listing.unreadable.map((item) => item.path)]) listed.add(keyOf(nameOf(child)))
+  const missing = [...rows].flatMap(([name, row]) => (!listed.has(keyOf(name)) && isOnDisk(row) ? [{ name, path: joinPath(path, name) }] : []))
+  return missing.length === 0 ? listing : await lookAtMissing(directory, missing, listing)
+}
+
+/** Mostly so: told without making anything. */
+function holdsAll({ children }: Listing, rows: ReadonlyMap<string, KnownRow>): boolean {
+  let met = 0
+  for (const { name } of children) if (rows.has(name)) met++
+  return met === rows.size
 }
 
 /** Another directory stands there than the one that was met. */

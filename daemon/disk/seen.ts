@@ -11,8 +11,22 @@ const SYMLINK = 0o120000
 /** The bits that are synced; setuid, setgid and sticky are not. */
 export const MODE_BITS = 0o777
 
+/** Nanoseconds of more than 64 bits: before 1677 and after 2262. Some file systems hold such times, and archives and cameras bring them. */
+const LAST_TIME = 2n ** 63n - 1n
+
 export function toSeen(stat: NodeStat): SeenStat {
-  return { ino: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ctimeNs: String(stat.ctimeNs), mode: Number(stat.mode) }
+  return { ino: inoOf(stat.ino), size: Number(stat.size), mtimeNs: String(bounded(stat.mtimeNs)), ctimeNs: String(bounded(stat.ctimeNs)), mode: Number(stat.mode) }
+}
+
+/** Node gives numbers of 64 bits with a sign; some file systems (mergerfs, overlays of several) use the highest bit. */
+export function inoOf(ino: bigint): string {
+  return String(BigInt.asUintN(64, ino))
+}
+
+/** The nearest time that can be kept. */
+export function bounded(timeNs: bigint): bigint {
+  if (timeNs > LAST_TIME) return LAST_TIME
+  return timeNs < -LAST_TIME ? -LAST_TIME : timeNs
 }
 
 export function kindOfMode(mode: number): NodeKind {
@@ -45,5 +59,5 @@ export function sameStat(a: NodeStat, b: NodeStat): boolean {
 
 /** An mtime as entries carry it: nanoseconds at microsecond precision. */
 export function entryTime(mtimeNs: bigint): string {
-  return String((mtimeNs / 1000n) * 1000n)
+  return String((bounded(mtimeNs) / 1000n) * 1000n)
 }

@@ -17,7 +17,7 @@ import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { isAsKnown } from './move-directory.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
-import { kindOf } from './seen.ts'
+import { inoOf, kindOf } from './seen.ts'
 import { close, fsync, isGone, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
 
 export interface SetAsideParts {
@@ -76,7 +76,7 @@ async function isSet({ roots, hooks }: SetAsideParts, { path, ino }: DirectoryTo
   try {
     return await roots.use(parentOf(path), async (parent) => {
       const standing = await lstatOrNull(at(parent, nameOf(path)))
-      if (standing === null || String(standing.ino) !== ino || kindOf(standing) !== 'directory' || standing.dev !== parent.device) return false
+      if (standing === null || inoOf(standing.ino) !== ino || kindOf(standing) !== 'directory' || standing.dev !== parent.device) return false
       if (!(await isAsKnown(roots, known, path))) return false
       await hooks.beforeMove?.(path)
       await rename(`${at(parent, nameOf(path))}/`, `${at(area, name)}/`)

@@ -2,6 +2,7 @@
  * Many small contents staged at once: written by a worker thread, one behind the other, and then brought to the disk by one sync of
  * the file system. Each that cannot be done so is left to the ordinary way (stage.ts).
  */
+import { inoOf } from './seen.ts'
 import type { Workers } from '../../base/workers.ts'
 import type { WholeFile } from '../ports.ts'
 import type { ContentId } from '../sync/ids.ts'
@@ -108,7 +109,7 @@ function inputOf(directory: string, files: readonly WholeFile[], data: Uint8Arra
 
 function completedOf({ list, likely }: WholeFile, stat: BigInt64Array): Completed {
   const [ino, mtimeNs, ctimeNs, mode] = stat as unknown as [bigint, bigint, bigint, bigint]
-  return { mode: likely.mode, mtime: likely.mtime, seen: { ino: String(ino), size: list.size, mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs), mode: Number(mode) } }
+  return { mode: likely.mode, mtime: likely.mtime, seen: { ino: inoOf(ino), size: list.size, mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs), mode: Number(mode) } }
 }
 
 /** As Node's own: copies of errors that threads send lose their code. */

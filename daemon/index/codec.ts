@@ -138,7 +138,7 @@ class FileRow implements KnownRow {
   isSeen({ ino, size, mtimeNs, ctimeNs, mode }: StatNumbers): boolean {
     const bytes = this.#bytes
     const at = this.#seenAt
-    if (bytes.readBigUInt64LE(at) !== ino) return false
+    if (bytes.readBigUInt64LE(at) !== BigInt.asUintN(64, ino)) return false
     const times = this.#fromSeen().pass(8)
     if (times.uint() !== Number(size)) return false
     const timesAt = times.at

@@ -32,6 +32,12 @@ interface Line {
 
 /** The matchers remember every path they are asked; after so many they are made anew. */
 const MAX_REMEMBERED_PATHS = 50_000
+/**
+ * Each `**` and each `*` of a name may stand for any part of what is left: a pattern with many, which any device can write, would be
+ * tried in so many ways that one path takes seconds (250 directories and three of them: 4 s).
+ */
+const MAX_DIRECTORY_STARS = 2
+const MAX_STARS_OF_NAME = 4
 const OWN: IgnoreReason = { file: -1, line: 0, pattern: `/${RESERVED_NAME}/` }
 
 /** @param texts of `.p2psyncignore` and of its conflict copies, in any order. */
@@ -66,7 +72,7 @@ function firstName(path: PathKey): string {
   return slash === -1 ? path : path.slice(0, slash)
 }
 
-/** Lines that can be read as a pattern; one that cannot ignores nothing. */
+/** Lines that can be read as a pattern, and held against any path at once; another one ignores nothing. */
 function linesOf(text: string): readonly Line[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
   return lines.map((pattern, i) => ({ pattern, mark: String(i + 1) })).filter(isUsable)
@@ -77,10 +83,17 @@ function matcherOf(lines: readonly Line[]): Matcher {
 }
 
 function isUsable(line: Line): boolean {
+  if (!isPlain(line.pattern)) return false
   try {
     matcherOf([line]).ignores('a/b')
     return true
   } catch {
     return false
   }
+}
+
+function isPlain(pattern: string): boolean {
+  const names = pattern.split('/').filter((name) => name !== '')
+  const stars = names.slice(0, -1).filter((name) => name === '**').length
+  return stars <= MAX_DIRECTORY_STARS && names.every((name) => (name.match(/\*+/g) ?? []).length <= MAX_STARS_OF_NAME)
 }

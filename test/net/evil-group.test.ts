@@ -7,7 +7,7 @@ import { keyIdOf, signRecord } from '../../daemon/net/records.ts'
 import type { RecordBody } from '../../daemon/net/records.ts'
 import { sealTo } from '../../daemon/net/keyring.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
-import { announce, codeOf, must, testLog, WRITER } from './helpers.ts'
+import { announce, codeOf, must, testLog } from './helpers.ts'
 
 async function open(t: Assert, name: string, stateDir?: string): Promise<Group> {
   return Group.open({ stateDir: stateDir ?? (await t.tmp()), deviceName: name, log: testLog })
@@ -94,15 +94,4 @@ test('R22: a key that nobody can open, sealed by the removed device to everybody
   await a.removeDevice(evil.self.id)
   t.unlike(must(a.folder(folder)).key, before, 'a key that evil does not know')
   t.ok(a.topic() !== null, 'the others have a topic')
-})
-
-test('a drive that a member says is its own, and is not, takes nothing away from whose it is', async (t) => {
-  const { a, c, evil, folder } = await three(t)
-  const { keyId } = must(a.folder(folder))
-  await a.merge([says(evil, 1000, { kind: 'drive', folder, generation: 99, driveKey: 'a'.repeat(64) as DriveKey, keyId, writer: WRITER, starts: [] })])
-  await c.merge(a.records())
-  for (const group of [a, c]) {
-    t.alike(must(group.folder(folder)).drives.filter((drive) => drive.driveKey === 'a'.repeat(64) && drive.device === a.self.id).length, 1, 'it is still the drive of a')
-    t.ok(must(group.folder(folder)).devices.includes(a.self.id), 'a still has the folder')
-  }
 })

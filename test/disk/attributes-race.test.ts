@@ -1,0 +1,34 @@
+/** What the user writes between the look of an apply at a file and its last one, when attributes are set. */
+import * as fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { join } from 'node:path'
+import test from 'brittle'
+import type { ApplyOp } from '../../daemon/ports.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { applyOne, openFolder, scan, told } from './tree.ts'
+
+for (const [what, text, mtime] of [['of another size, a new mode', 'longer than before', null], ['of the same size, a new mode', 'TEXT', null], ['of another size, a new mtime', 'longer than before', '1700000000000000000']] as const) {
+  test(`an edit ${what}, within the setting of attributes is found by the next scan`, async (t) => {
+    const folder = await openFolder(t)
+    const path = join(folder.root, 'f')
+    fs.writeFileSync(path, 'text')
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    await scan(folder)
+    const real = { chmodSync: fs.chmodSync, utimesSync: fs.utimesSync }
+    const hook = (): void => fs.writeFileSync(path, text)
+    const target = fs as unknown as { default: typeof fs }
+    if (mtime === null) target.default.chmodSync = (...values: Parameters<typeof fs.chmodSync>) => { hook(); real.chmodSync(...values) }
+    else target.default.utimesSync = (...values: Parameters<typeof fs.utimesSync>) => { hook(); real.utimesSync(...values) }
+    syncBuiltinESMExports()
+    const op: ApplyOp = { kind: 'attributes', path: 'f' as PathKey, expect: folder.rows.seen('f'), mode: mtime === null ? 0o600 : null, mtime }
+    const result = await applyOne(folder.disk, op)
+    Object.assign(target.default, real)
+    syncBuiltinESMExports()
+    t.is(fs.readFileSync(path, 'utf8'), text)
+    if (result.kind === 'done' && result.seen !== null) {
+      const row = await folder.rows.row('f' as PathKey)
+      folder.rows.put('f', { ...(row as NonNullable<typeof row>), seen: result.seen })
+    }
+    t.alike(told(await scan(folder)), ['present f'])
+  })
+}
