@@ -3,7 +3,7 @@
  * that a directory, read successfully, does not hold, while the root stood there with its marker before and after (invariant 4).
  */
 import type { Workers } from '../../base/workers.ts'
-import type { Finding, KnownRow, KnownTree, Problem, Row, ScanRequest } from '../ports.ts'
+import type { Finding, KnownRow, KnownTree, Problem, Row, ScanRequest, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
@@ -17,7 +17,7 @@ import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
 import { at, WalkError, type Directory, type Roots } from './roots.ts'
 import { inoOf, entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
-import { readStable } from './stable-read.ts'
+import { mayHideEdit, readStable } from './stable-read.ts'
 import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
 
@@ -364,7 +364,10 @@ class Walk {
       return this.#cannotRead(path, read.error)
     }
     const node = { kind: 'file' as const, mode: Number(read.stat.mode) & MODE_BITS, size: read.content.size, mtime: entryTime(read.stat.mtimeNs), content: read.content }
-    this.#pool.found({ kind: 'present', path, node, seen: toSeen(read.stat) })
+    const seen = toSeen(read.stat)
+    const isSure = !mayHideEdit(read.stat, Date.now())
+    this.#pool.found({ kind: 'present', path, node, seen: isSure ? seen : anotherTime(seen) })
+    if (!isSure) this.#pool.found({ kind: 'unstable', path })
     this.#heal(path)
   }
 
@@ -452,6 +455,11 @@ async function withUnlisted(directory: Directory, path: PathKey, listing: Listin
   for (const child of [...listing.vanished, ...listing.unreadable.map((item) => item.path)]) listed.add(keyOf(nameOf(child)))
   const missing = [...rows].flatMap(([name, row]) => (!listed.has(keyOf(name)) && isOnDisk(row) ? [{ name, path: joinPath(path, name) }] : []))
   return missing.length === 0 ? listing : await lookAtMissing(directory, missing, listing)
+}
+
+/** None that the file has: the next look reads it again. */
+function anotherTime(seen: SeenStat): SeenStat {
+  return { ...seen, ctimeNs: String(BigInt(seen.ctimeNs) - 1n) }
 }
 
 /** Mostly so: told without making anything. */

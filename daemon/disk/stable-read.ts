@@ -24,6 +24,9 @@ const TICK_MS = 12
 /** Where times are fine: a file that is written in several calls is mostly read once, complete. One that was renamed into place is complete. */
 const QUIET_MS = 2
 const ATTEMPTS = 4
+const SECOND_NS = 1_000_000_000n
+/** From then on an edit shows where times are cut to two seconds. */
+const CUT_MS = 2_000 + TICK_MS
 /** Reading less than this takes no longer than the check of the name would. */
 const LONG_READ_BYTES = 1024 * 1024
 
@@ -85,6 +88,15 @@ async function settle(fd: number, before: NodeStat, fine: boolean): Promise<{ re
 export function quietFor(stat: Pick<NodeStat, 'size' | 'mtimeNs' | 'ctimeNs'>, fine: boolean): number {
   if (!fine || stat.size === 0n || stat.size >= LONG_READ_BYTES) return TICK_MS
   return stat.mtimeNs === stat.ctimeNs ? QUIET_MS : 0
+}
+
+/**
+ * Whether a later edit may leave the times as they are, as some file systems cut them to seconds (ext4 with small inodes, HFS+), FAT to two.
+ * Elsewhere one time in a thousand millions looks so.
+ */
+export function mayHideEdit({ ctimeNs }: Pick<NodeStat, 'ctimeNs'>, nowMs: number): boolean {
+  const age = nowMs - Number(ctimeNs / 1_000_000n)
+  return ctimeNs % SECOND_NS === 0n && age < CUT_MS && age > -CUT_MS
 }
 
 /** The name still stands for what was read. */
