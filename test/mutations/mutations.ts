@@ -6,6 +6,7 @@
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
+import { OUTSIDE_MUTATIONS } from './outside-mutations.ts'
 import { SETTING_ASIDE } from './setting-aside.ts'
 import { STATEMENT_MUTATIONS } from './statement-mutations.ts'
 import { STORE_MUTATIONS } from './store-mutations.ts'
@@ -587,6 +588,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...DRIVE_MUTATIONS,
   ...FETCH_MUTATIONS,
+  ...OUTSIDE_MUTATIONS,
   ...STATEMENT_MUTATIONS,
   ...STORE_MUTATIONS
 ]

@@ -1,0 +1,75 @@
+/** Planted bugs in what meets the outside: file systems that are not like ours, and devices that mean harm. */
+import { by, type Mutation } from './mutation.ts'
+
+export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
+  {
+    bug: 'what a reading of a directory left out is taken for gone',
+    file: 'daemon/disk/scan.ts',
+    find: 'listing: await withUnlisted(directory, path, listing, rows, this.#fold)',
+    replace: 'listing',
+    caughtBy: [by('disk/unlisted', 'a name that a reading of its directory did not show, and that stands there, is not absent')]
+  },
+  {
+    bug: 'what was read within a second of coarse times is sure at once',
+    file: 'daemon/disk/scan.ts',
+    find: 'const isSure = !mayHideEdit(read.stat, Date.now());',
+    replace: 'const isSure = true || mayHideEdit(read.stat, Date.now());',
+    caughtBy: [by('disk/coarse-times', 'an edit of the same size within the second in which the file was read')]
+  },
+  {
+    bug: 'a path that changed while it was read waits for no timer if one runs already',
+    file: 'daemon/folder.ts',
+    find: 'this.#unstable.add(path);',
+    replace: '{ if (!this.#notices.isPlanned("unstable")) this.#unstable.add(path); }',
+    caughtBy: [by('folder/unstable', 'a file that changed while it was read is looked at again, also while another one is waited for')]
+  },
+  {
+    bug: 'what is written while attributes are set counts as seen',
+    file: 'daemon/disk/attributes.ts',
+    find: 'return isWritten ?',
+    replace: 'return isWritten && false ?',
+    caughtBy: [by('disk/attributes-race', 'an edit of another size, a new mode, within the setting of attributes is found by the next scan')]
+  },
+  {
+    bug: 'times of any size are kept',
+    file: 'daemon/disk/seen.ts',
+    find: 'if (timeNs > LAST_TIME)\n        return LAST_TIME;',
+    replace: '',
+    caughtBy: [by('disk/far-stat', 'a row of a file with a far time and a high inode number can be written, read, and is the file that was seen')]
+  },
+  {
+    bug: 'a rule may be tried in any number of ways',
+    file: 'daemon/sync/ignore.ts',
+    find: 'if (!isPlain(line.pattern))',
+    replace: 'if (false)',
+    caughtBy: [by('sync/evil-ignore', 'a rule with two ** and a name with four * are held against paths; one with more ignores nothing, and the next line counts')]
+  },
+  {
+    bug: 'a stranger on the TCP port says how much memory it gets',
+    file: 'daemon/net/bulk.ts',
+    find: 'first.readUIntLE(0, 3) > MAX_FIRST_FRAME_BYTES',
+    replace: 'false',
+    caughtBy: [by('net/evil-memory', 'a stranger that sends a long first frame over TCP is not given memory for it')]
+  },
+  {
+    bug: 'a key that a removed device made stays in use',
+    file: 'daemon/net/derive.ts',
+    find: '[...choice.receivers, ...choice.authors]',
+    replace: '[...choice.receivers]',
+    caughtBy: [by('net/evil-group', 'R22: a key that nobody can open, sealed by the removed device to everybody but itself, does not keep the old key in use')]
+  },
+  {
+    bug: 'a new key has a number that nobody takes',
+    file: 'daemon/net/keyring.ts',
+    find: 'Math.min((all[0]?.generation ?? 0) + 1, MAX_COUNTER)',
+    replace: '(all[0]?.generation ?? 0) + 1',
+    caughtBy: [by('net/evil-group', 'a member that took the last generation of a group secret is removed, and the others start again and agree')]
+  },
+  {
+    bug: 'a new drive goes on from a number that another device made up',
+    file: 'daemon/folder/move.ts',
+    find: 'n > highest && n - counter < MAX_TAKEN',
+    replace: 'n > highest',
+    caughtBy: [by('folder/evil', 'a number of our own writer that another device made up is none that we go on from in a new drive')]
+  }
+]
