@@ -557,7 +557,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   get #settled(): boolean {
-    return !this.report().dirty && this.#work.empty
+    return !this.report().dirty && this.#work.empty && this.#unstable.size === 0
   }
 
   get #here(): Standing {

@@ -15,8 +15,10 @@ test('a file that changed while it was read is looked at again, also while anoth
   }
   a.user.write('p', 'p')
   await world.rest(200)
+  t.absent(a.folder.inSyncWith(b.device), 'in sync is not said before what was written is known (R37)')
   a.user.write('q', 'q')
   await world.rest()
   t.is(doubtful.size, 0)
   t.alike(b.files().sort(), ['p', 'q'])
+  t.ok(a.folder.inSyncWith(b.device))
 })
