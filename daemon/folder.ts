@@ -75,6 +75,8 @@ export class Folder extends Resource implements FolderInbox {
   /** Calls under way that a user waits for. */
   #awaited = 0
   #scanning = false
+  /** Cycles that threw. */
+  #failures = 0
   /** Changed while they were read: a timer that waits already takes along what is added. */
   readonly #unstable = new Set<PathKey>()
   readonly #permission: Permission
@@ -252,6 +254,7 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#abort.signal.aborted) return RECHECK_MS
     this.#options.log.error({ error: messageOf(error), stack: error instanceof Error ? error.stack : null }, 'a folder cycle failed; it is tried again')
     this.#context?.problems.set('', { path: '', code: 'cycle-failed', message: `a step failed and is tried again: ${messageOf(error)}` })
+    this.#failures++
     this.#permission.forgetRoot()
     this.#work.markRules()
     this.#work.markScan('all')
@@ -447,10 +450,12 @@ export class Folder extends Resource implements FolderInbox {
     await this.settled(signal)
   }
 
-  /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. */
+  /** Resolves when no work is marked (contents may still be on the way), or the folder is paused or halted. Rejects if its cycle keeps failing. */
   async settled(signal: AbortSignal): Promise<void> {
+    const before = this.#failures
     while (!this.#stopped && (this.#running !== null || !this.#work.empty || isHinted(this.#context))) {
       if (signal.aborted) throw new P2psyncError('TIMEOUT', 'the folder did not come to rest in time; try again with a longer time-out')
+      if (this.#failures > before + 1) throw new P2psyncError('TIMEOUT', `the folder does not come to rest: ${this.#context?.problems.get('')?.message ?? 'a step fails'}`)
       await this.nextNotice(signal)
     }
   }

@@ -73,6 +73,15 @@ test('a cycle that fails again and again is tried every few seconds', async (t) 
   t.is(folder.status().problems[0]?.code, 'cycle-failed')
 })
 
+test('who asks for a scan is told why it does not come to an end', async (t) => {
+  const { clock, folder } = alone()
+  await folder.open()
+  const asked = folder.scan(false, new AbortController().signal).then(() => 'done', (error: unknown) => (error as Error).message)
+  await clock.run(12_000)
+  t.is(await Promise.race([asked, drain().then(() => 'waits')]), 'the folder does not come to rest: a step failed and is tried again: cannot read')
+  await folder.close()
+})
+
 test('rules that could not be read are read again before anything is published', async (t) => {
   const { clock, disk, index, folder, user } = alone()
   user.write('.p2psyncignore', 'secret\n')
