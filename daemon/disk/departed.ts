@@ -12,7 +12,7 @@
 import type { Finding, KnownRow, KnownTree, Row, SeenStat } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
-import { inoOf, bounded, entryTime, MODE_BITS, toSeen } from './seen.ts'
+import { bounded, entryTime, inoOf, MODE_BITS, toSeen } from './seen.ts'
 import type { NodeStat } from './sys.ts'
 
 interface Gone {

@@ -8,12 +8,12 @@
  * away nor a disk that shall be unmounted is held for long.
  * RACE: a directory that is moved out of the root within that time still takes a write that was meant for its old place.
  */
-import { inoOf } from './seen.ts'
 import { P2psyncError, errnoOf } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
 import { OWN_DIR_MODE } from './layout.ts'
 import { halted, openRoot, syncDirectory, type Halted, type KnownMarker, type OpenRoot, type RootClaim } from './marker.ts'
+import { inoOf } from './seen.ts'
 import { close, fstat, mkdir, open, readNames, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 /** An open directory. Only valid inside the `use` that gave it. */

@@ -16,7 +16,7 @@ import { listDirectory, lookAtMissing, type Child, type Listing } from './listin
 import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
 import { at, WalkError, type Directory, type Roots } from './roots.ts'
-import { inoOf, entryTime, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
+import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { mayHideEdit, readStable } from './stable-read.ts'
 import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'

@@ -2,7 +2,6 @@
  * Many small contents staged at once: written by a worker thread, one behind the other, and then brought to the disk by one sync of
  * the file system. Each that cannot be done so is left to the ordinary way (stage.ts).
  */
-import { inoOf } from './seen.ts'
 import type { Workers } from '../../base/workers.ts'
 import type { WholeFile } from '../ports.ts'
 import type { ContentId } from '../sync/ids.ts'
@@ -10,6 +9,7 @@ import type { BegunSync, FileSystemSync } from './file-system-sync.ts'
 import { FETCH_DIR } from './layout.ts'
 import type { Completed } from './prepare-node.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
+import { inoOf } from './seen.ts'
 import { run, STAT_FIELDS, type StageFailure, type StageInput, type StageOutput } from './stage-task.ts'
 import { secondsOf, unlinkIfThere } from './sys.ts'
 
