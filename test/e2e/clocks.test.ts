@@ -1,10 +1,9 @@
 /** Clocks that are wrong by years, and devices that come back after years (libfaketime; skipped where it is not installed). */
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm, utimes, writeFile } from 'node:fs/promises'
 import test, { type Assert } from 'brittle'
 import { createPair, waitConnected, type Device } from './harness.ts'
-import { waitEqual, waitFor } from './tree.ts'
+import { textsOf, waitEqual, waitFor } from './tree.ts'
 
 const TIMEOUT = { timeout: 280_000 }
 const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1', '/usr/lib64/faketime/libfaketime.so.1', '/usr/lib/faketime/libfaketime.so.1']
@@ -28,14 +27,6 @@ async function writeAt(device: Device, path: string, text: string, years: number
   await device.write(path, text)
   const time = Date.now() / 1000 + years * YEAR_S
   await utimes(device.path(path), time, time)
-}
-
-async function contents(device: Device): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (const entry of await readdir(device.path(), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && entry.name !== 'marker.json') found.add(await readFile(join(entry.parentPath, entry.name), 'utf8'))
-  }
-  return found
 }
 
 async function quiet(t: Assert, ...devices: readonly Device[]): Promise<void> {
@@ -86,7 +77,7 @@ for (const years of [10, -10]) {
     await settled(b, a)
     await waitEqual([a.path(), b.path()], 30_000)
     t.is(await a.read('edit-a.txt'), 'edit-a by b, in the right time')
-    const all = new Set([...(await contents(a)), ...(await contents(b))])
+    const all = new Set([...(await textsOf(a.path())), ...(await textsOf(b.path()))])
     // What stood in both.txt before was overwritten in place by its user on either device.
     for (const text of ['both by a', 'both by b', 'edit-a before', 'edit-a after', 'edit-b before', 'delete-a before', 'delete-b before']) t.ok(all.has(text), text)
     await quiet(t, a, b)
@@ -117,7 +108,7 @@ test('a device that comes back after years: what was deleted stays deleted, what
   t.alike(names.filter((name) => !name.includes('sync-conflict')), ['both.txt', 'edited.txt', 'keep.txt', 'new name.txt'])
   t.is(names.length, 5, 'one conflict copy')
   t.is(await b.read('both.txt'), 'both, edited since')
-  const all = await contents(b)
+  const all = await textsOf(b.path())
   t.ok(all.has('both, edited before it was put away'))
   await quiet(t, a, b)
 })

@@ -1,11 +1,10 @@
 /** Users at work on both devices at once, with daemons that are killed in between: equal trees in the end. What may be gone is judged by test/chaos, which keeps a ledger. */
 import { createHash, randomInt } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import test from 'brittle'
 import { errnoOf } from '../../base/errors.ts'
 import { createPair, waitConnected, type Device } from './harness.ts'
-import { waitEqual } from './tree.ts'
+import { textsOf, waitEqual } from './tree.ts'
 
 const ACTIONS = 220
 const DIRECTORIES = ['.', 'one', 'two', 'one/inner', 'two/inner']
@@ -70,14 +69,6 @@ async function tolerant(action: Promise<void>): Promise<void> {
   }
 }
 
-async function hashesBelow(directory: string): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) found.add(hash(await readFile(join(entry.parentPath, entry.name), 'utf8')))
-  }
-  return found
-}
-
 const hash = (content: string): string => createHash('sha256').update(content).digest('hex')
 
 test('two users at work at once: equal trees, no problems', { timeout: 280_000 }, async (t) => {
@@ -102,7 +93,7 @@ test('two users at work at once: equal trees, no problems', { timeout: 280_000 }
   for (const device of [a, b]) t.alike((await device.call('status.get', {})).folders[0]?.problems, [], `${device.name} has no problems`)
 
   // A user's own replacement or deletion of what only stood there may end a content; whatever the other device had must be somewhere.
-  const kept = new Set([...(await hashesBelow(a.path())), ...(await hashesBelow(b.path()))])
+  const kept = new Set([...(await textsOf(a.path())), ...(await textsOf(b.path()))].map(hash))
   const lost = users.map((user) => [...user.contents].filter((content) => !kept.has(content)).length)
   t.comment(`contents written: ${users.map((user) => user.contents.size).join(' and ')}; ended by their own user: ${lost.join(' and ')}`)
   for (const path of tree.keys()) t.absent(path.startsWith('.p2psync/'), 'nothing of ours is synced')

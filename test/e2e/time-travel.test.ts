@@ -2,11 +2,11 @@
  * Time travel of state (R14–R19): a state directory or a folder that was put back from a backup, a store that is gone, copied or
  * rolled back after others had replicated further. Each ends in equal trees with every content accounted for.
  */
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'brittle'
 import { createGroup, createPair, waitConnected, type Device } from './harness.ts'
-import { waitEqual, waitFor } from './tree.ts'
+import { textsOf, waitEqual, waitFor } from './tree.ts'
 
 const TIMEOUT = { timeout: 280_000 }
 
@@ -40,15 +40,6 @@ async function settled(...devices: readonly Device[]): Promise<void> {
     const result = await device.call('folders.sync', { timeoutMs: 120_000 })
     if (!result.ok) throw new Error(`${device.name} is not in sync: ${JSON.stringify(result)}`)
   }
-}
-
-/** The contents of all files of a folder, its history included. */
-async function contents(device: Device): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (const entry of await readdir(device.path(), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && entry.name !== 'marker.json') found.add(await readFile(join(entry.parentPath, entry.name), 'utf8'))
-  }
-  return found
 }
 
 async function generations(device: Device, of: Device): Promise<number> {
@@ -161,7 +152,7 @@ test('R17: a whole machine of yesterday that goes on alone forks its log; both h
   await goOnAlone(a, b, putBack)
   await waitEqual([a.path(), b.path()], 40_000, () => b.read('only-here.txt').then(() => true, () => false))
   await settled(a, b)
-  const all = await contents(b)
+  const all = await textsOf(b.path())
   for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
   t.is(await generations(b, a), 2, 'a new drive took over')
 })
@@ -220,11 +211,11 @@ test('R12: a wiped store is built again from files and devices', TIMEOUT, async 
   await rm(a.path('new-b.txt'))
   await a.start()
   await waitConnected(a, b)
-  const tree = await waitEqual([a.path(), b.path()], 40_000, async () => (await contents(b)).has('keep, edited while the store was gone'))
+  const tree = await waitEqual([a.path(), b.path()], 40_000, async () => (await textsOf(b.path())).has('keep, edited while the store was gone'))
   await settled(a, b)
   t.is(await a.read('new-b.txt'), 'new-b today', 'what is missing was not deleted')
   t.is([...tree.keys()].filter((path) => path.includes('sync-conflict')).length, 1, 'one conflict copy')
-  for (const device of [a, b]) t.ok((await contents(device)).has('keep yesterday'), `${device.name} has both versions`)
+  for (const device of [a, b]) t.ok((await textsOf(device.path())).has('keep yesterday'), `${device.name} has both versions`)
 })
 
 test('R18: the files of yesterday, restored without a restart in between', TIMEOUT, async (t) => {
@@ -250,7 +241,7 @@ test('R12: a folder that is removed and added again deletes nothing', TIMEOUT, a
   await a.add()
   await waitEqual([a.path(), b.path()], 40_000, async () => (await b.read('keep.txt')) === 'keep yesterday' && (await a.read('edit-b.txt')) === 'edit-b today')
   await settled(a, b)
-  const all = await contents(b)
+  const all = await textsOf(b.path())
   for (const text of ['edited while it was not synced', 'edit-a yesterday']) t.ok(all.has(text), text)
 })
 
@@ -279,7 +270,7 @@ test('R19: a fork that a third device took is not spread, and its owner makes a 
   await waitEqual([a.path(), b.path(), c.path()], 60_000, () => a.read('meanwhile.txt').then(() => true, () => false))
   await settled(a, b, c)
   // While a was away, b and c could only see one number of a for two changes: one text may stand in b's history alone.
-  const all = new Set([...(await contents(b)), ...(await contents(c))])
+  const all = new Set([...(await textsOf(b.path())), ...(await textsOf(c.path()))])
   for (const text of ['edit-a today', 'edit-a on the restored machine', 'new-a today', 'new-b today', 'edit-b today', 'keep yesterday']) t.ok(all.has(text), text)
   t.is(await generations(b, a), 2, 'a new drive took over')
 })

@@ -1,7 +1,7 @@
 /** What stands on disk below a folder, in a form that two devices can be compared by. Knows nothing of p2psync but `.p2psync`. */
 import { createHash } from 'node:crypto'
 import { createReadStream, type BigIntStats } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { lstat, readFile, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
 
@@ -33,6 +33,19 @@ export function differences(left: Tree, right: Tree): string[] {
     if (left.get(path) !== right.get(path)) lines.push(`${path}\n  < ${left.get(path) ?? 'absent'}\n  > ${right.get(path) ?? 'absent'}`)
   }
   return lines
+}
+
+/** The texts of all files below a folder, those of its history included: what is kept there, so not what is on its way in. */
+export async function textsOf(root: string, directory = '', found = new Set<string>()): Promise<Set<string>> {
+  for (const entry of await orGone(readdir(join(root, directory), { withFileTypes: true }), [])) {
+    const path = join(directory, entry.name)
+    if (path === join('.p2psync', 'staging') || path === join('.p2psync', 'marker.json')) continue
+    if (entry.isDirectory()) await textsOf(root, path, found)
+    if (!entry.isFile()) continue
+    const text = await orGone(readFile(join(root, path), 'utf8'), null)
+    if (text !== null) found.add(text)
+  }
+  return found
 }
 
 /** What is waited for may take so many times as long as asked: a machine with other work is slower, and nothing is wrong by that. */
