@@ -70,5 +70,5 @@ export function memory({ pair }: Bench): { readonly now: number; readonly peak: 
 }
 
 export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+  return new Promise((resolve) => setTimeout(resolve, Math.max(ms, 0)))
 }

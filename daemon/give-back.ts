@@ -16,6 +16,8 @@ const REST_MS = 6_000
 const BUSY_MS = REST_MS / 20
 /** More than this since the last time may be garbage; for less it is not worth the 50 to 200 ms that it takes. */
 const WORTH_BYTES = 8 * 1024 * 1024
+/** V8 of Node 22 and later: pages that a collection empties stay with the process. An earlier one knows no kinds of collection, and takes them for one of the young. */
+const KEEPS_PAGES = Number.parseInt(process.versions.v8, 10) >= 12
 
 /** What the process has of the system's memory. */
 export interface Memory {
@@ -82,7 +84,7 @@ export interface MemoryParts {
 
 /** Of this process. */
 export function processMemory({ log, write }: MemoryParts): Memory {
-  let parts: Promise<readonly [gc: () => void, trim: NativeCall | null]> | null = null
+  let parts: Promise<readonly [Collector, NativeCall | null]> | null = null
   return {
     workMs: () => {
       const { user, system } = process.cpuUsage()
@@ -91,23 +93,32 @@ export function processMemory({ log, write }: MemoryParts): Memory {
     usedBytes: () => process.memoryUsage.rss(),
     collect: async () => {
       parts ??= Promise.all([collector(), nativeCall('int malloc_trim(size_t pad)')])
-      const [gc, trim] = await parts
+      const [{ collect, collectAll }, trim] = await parts
       // Buffers that cannot be written now stay.
       await write().catch((error: unknown) => log.debug({ error: messageOf(error) }, 'the store was not written at rest'))
-      gc()
+      collect()
       // What is held by finalizers of the first is freed by the second.
       await turn()
-      gc()
+      collectAll()
       // Without it, glibc gives back nothing but what is free at the very end of its heap.
       trim?.(0)
     }
   }
 }
 
+interface Collector {
+  collect(): void
+  /** And what the heap keeps of the system's memory for what comes next. */
+  collectAll(): void
+}
+
+type Gc = (options?: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
+
 /** Node offers it only to those who ask for it on the command line; in a context of its own nothing else sees it. */
-function collector(): () => void {
+function collector(): Collector {
   setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
+  const gc = runInNewContext('gc') as Gc
   setFlagsFromString('--no-expose-gc')
-  return gc
+  const collectAll = KEEPS_PAGES ? (): void => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' }) : (): void => gc()
+  return { collect: () => gc(), collectAll }
 }

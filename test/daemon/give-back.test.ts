@@ -105,3 +105,18 @@ test('what the C library keeps between pieces that are in use goes back to the s
   const after = memory.usedBytes()
   t.ok(after - before < 20 * MIB, `${after - before} bytes for ${kept.length} pieces`)
 })
+
+test('pages of the heap that are empty go back to the system', async (t) => {
+  const memory = processMemory({ log: silentLog, write: () => Promise.resolve() })
+  await memory.collect()
+  const before = memory.usedBytes()
+  const full = ((): number => {
+    const objects = Array.from({ length: 1_000_000 }, (_, i) => ({ i, name: `name ${i}` }))
+    return objects.length > 0 ? memory.usedBytes() : 0
+  })()
+  t.ok(full - before > 80 * MIB, `${full - before} bytes`)
+  await turn()
+  await memory.collect()
+  const after = memory.usedBytes()
+  t.ok(after - before < 30 * MIB, `${after - before} bytes`)
+})
