@@ -18,6 +18,7 @@ import { Folding, type Folds } from './folding.ts'
 import { GatheredReads } from './gathered-reads.ts'
 import { holdPlace, targetOf } from './hold.ts'
 import { readIgnoreFiles } from './ignore-files.ts'
+import { LastingNumbers } from './lasting-numbers.ts'
 import { look } from './look.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
@@ -46,6 +47,7 @@ export interface DiskOptions {
   readonly capabilities?: Capabilities
   readonly folds?: Folds
   readonly fineTimes?: boolean
+  readonly lastingNumbers?: boolean
   readonly hooks?: ApplyHooks
   /** Absent: large files are read in this thread. */
   readonly workers?: Workers
@@ -63,6 +65,7 @@ export class FolderDisk implements Disk {
   readonly #mover: Mover
   readonly #folding: Folding
   readonly #times: FineTimes
+  readonly #numbers: LastingNumbers
   readonly #notes: HistoryNotes
   readonly #displaced: Displaced
   readonly #relinked = new Relinked()
@@ -80,6 +83,7 @@ export class FolderDisk implements Disk {
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
+    this.#numbers = new LastingNumbers(this.#roots, options.lastingNumbers ?? null)
     this.#notes = new HistoryNotes(this.#roots, options.log)
     this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now })
   }
@@ -102,7 +106,7 @@ export class FolderDisk implements Disk {
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
     const { workers = null, heldInScan = HELD_IN_SCAN } = this.#options
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, workers, held: heldInScan }, request, known, signal)
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, numbers: this.#numbers, workers, held: heldInScan }, request, known, signal)
   }
 
   async read(place: Place, offset: number, length: number, seen: SeenStat | null = null): Promise<Buffer | null> {

@@ -12,6 +12,7 @@ import { Departed } from './departed.ts'
 import { eachAtMost } from './each.ts'
 import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
+import type { LastingNumbers } from './lasting-numbers.ts'
 import { listDirectory, lookAtMissing, type Child, type Listing } from './listing.ts'
 import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
@@ -26,6 +27,7 @@ export interface ScanParts {
   readonly problems: Problems
   readonly folding: Folding
   readonly times: FineTimes
+  readonly numbers: LastingNumbers
   readonly workers: Workers | null
   /** Files that are gone, and new ones, of which all that is known is kept until the end. */
   readonly held: number
@@ -39,6 +41,14 @@ const GROUP_FILES = 32
 const GROUP_BYTES = 4 * 1024 * 1024
 const HEAVY_BYTES = 1024 * 1024
 
+/** What is asked of the file system once. */
+interface Traits {
+  readonly fold: Fold
+  readonly fine: boolean
+  /** An inode number says which file it is. */
+  readonly lasting: boolean
+}
+
 /** How far down a directory is read: its own names, or everything. */
 type Depth = 'names' | 'all'
 /** What a hinted path turned out to be: `directory`: known, so what is below it is looked at by itself; `done`: told with all below it. */
@@ -47,8 +57,8 @@ type Standing = 'directory' | 'done'
 /** Throws P2psyncError FOLDER_HALTED if the root is not ours. Ends early, without more findings, on abort. */
 export async function* scan(parts: ScanParts, request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
   await parts.roots.verify()
-  const [fold, fine] = await Promise.all([foldOfDisk(parts.folding), parts.times.fine()])
-  const walk = new Walk(parts, { fold, fine }, request, known, signal)
+  const [fold, fine, lasting] = await Promise.all([foldOfDisk(parts.folding), parts.times.fine(), parts.numbers.last()])
+  const walk = new Walk(parts, { fold, fine, lasting }, request, known, signal)
   for await (const findings of walk.run()) {
     if (findings.some((finding) => finding.kind === 'absent')) await parts.roots.verify()
     yield findings
@@ -70,6 +80,7 @@ class Walk {
   readonly #problems: Problems
   readonly #fold: Fold
   readonly #fine: boolean
+  readonly #lasting: boolean
   readonly #request: ScanRequest
   readonly #known: KnownTree
   readonly #signal: AbortSignal
@@ -82,9 +93,10 @@ class Walk {
   /** What is new waits until it is known what is gone, so that what moved is known for it. Once that is over: null. */
   #newcomers: Newcomers | null
 
-  constructor(parts: ScanParts, { fold, fine }: { readonly fold: Fold; readonly fine: boolean }, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
+  constructor(parts: ScanParts, { fold, fine, lasting }: Traits, request: ScanRequest, known: KnownTree, signal: AbortSignal) {
     this.#fold = fold
     this.#fine = fine
+    this.#lasting = lasting
     this.#roots = parts.roots
     this.#problems = parts.problems
     this.#request = request
@@ -334,7 +346,7 @@ class Walk {
   }
 
   #tellMoved(move: DirectoryMove | null): void {
-    if (move !== null) this.#request.onMovedDirectory?.(move)
+    if (move !== null && this.#lasting) this.#request.onMovedDirectory?.(move)
   }
 
   #tellDirectory({ path, stat }: Child): void {
@@ -350,7 +362,7 @@ class Walk {
   }
 
   async #file({ path, stat }: Child, isNew: boolean): Promise<void> {
-    const moved = isNew ? await this.#departed.find(path, stat) : null
+    const moved = isNew && this.#lasting ? await this.#departed.find(path, stat) : null
     if (moved !== null) {
       this.#pool.found(moved)
       return this.#heal(path)

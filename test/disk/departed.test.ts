@@ -1,12 +1,15 @@
 /** Which files a scan takes for ones that it knows from elsewhere. */
 import * as fs from 'node:fs'
 import { join } from 'node:path'
-import test from 'brittle'
+import test, { type Assert } from 'brittle'
 import { Departed } from '../../daemon/disk/departed.ts'
 import { toSeen } from '../../daemon/disk/seen.ts'
-import type { Row } from '../../daemon/ports.ts'
+import type { DiskOptions } from '../../daemon/disk/disk.ts'
+import { LastingNumbers } from '../../daemon/disk/lasting-numbers.ts'
+import type { Directory, Roots } from '../../daemon/disk/roots.ts'
+import type { Row, SeenStat } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
-import { listOf, Rows } from './tree.ts'
+import { listOf, openFolder, Rows, scan } from './tree.ts'
 
 const OLD = 'old' as PathKey
 const NEW = 'new' as PathKey
@@ -51,4 +54,35 @@ test('of many files that are gone only the paths are kept, and each is found all
   const row = (await rows.row('c' as PathKey)) as Row
   rows.put('c', { ...row, seen: { ...rows.seen('c'), ino: '1' } })
   t.is(await from('c'), null, 'its row speaks of another file by now')
+})
+
+/** After a restart, or once the disk was out: exFAT and FAT keep no inode numbers, and the kernel gives them out anew, from the first on. */
+async function renumbered(t: Assert, options: Partial<DiskOptions>): Promise<readonly string[]> {
+  const folder = await openFolder(t, options)
+  const names = ['0', '1', '2']
+  for (const name of names) fs.writeFileSync(join(folder.root, name), name)
+  for (const name of names) fs.utimesSync(join(folder.root, name), 1_700_000_000, 1_700_000_000)
+  await scan(folder)
+  const seen = names.map((name) => folder.rows.seen(name))
+  for (const [i, name] of names.entries()) {
+    const { ino } = seen[(i + 1) % names.length] as SeenStat
+    folder.rows.put(name, { entry: { kind: 'file', cid: listOf(name).cid } as Row['entry'], seen: { ...(seen[i] as SeenStat), ino } })
+  }
+  const found = await scan(folder)
+  return found.flatMap((finding) => (finding.kind === 'present' && finding.node.kind === 'file' && finding.node.content.cid !== listOf(finding.path).cid ? [finding.path] : []))
+}
+
+test('where the numbers of files do not last none is taken for another of its size and time', async (t) => {
+  t.alike(await renumbered(t, { lastingNumbers: false }), [])
+  t.is((await renumbered(t, { lastingNumbers: true })).length, 3, 'they say nothing there')
+})
+
+test('numbers last on ext4, and are not believed on what is not known', async (t) => {
+  const asked: string[] = []
+  const numbers = (type: number): LastingNumbers => new LastingNumbers({ use: async (path: string, run: (directory: Directory) => Promise<unknown>) => await run({ fd: 0, path } as Directory) } as unknown as Roots, null, async (path) => (asked.push(path), { type }))
+  t.ok(await numbers(0xef53).last())
+  t.absent(await numbers(0x4d44).last(), 'FAT')
+  t.absent(await numbers(0x2011bab0).last(), 'exFAT')
+  t.absent(await numbers(0x65735546).last(), 'FUSE')
+  t.alike(asked, Array.from({ length: 4 }, () => '/proc/self/fd/0'))
 })
