@@ -293,7 +293,7 @@ export class Folder extends Resource implements FolderInbox {
     })
   }
 
-  /** The root may stop being ours at any moment; once it is back, all is looked at again. */
+  /** The root may stop being ours at any moment; once it is back, all is looked at again. One that is back already: as any cycle that failed. */
   async #stepOrHalt(context: FolderContext): Promise<void> {
     try {
       await this.#step(context)
@@ -342,9 +342,6 @@ export class Folder extends Resource implements FolderInbox {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
       for (const path of unstable) this.#unstable.add(path)
       if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#lookAgainAtUnstable())
-    } catch (error) {
-      // The root stopped being ours while it was read: what was found before stands, the rest is no news.
-      if (!(error instanceof P2psyncError) || error.code !== 'FOLDER_HALTED') throw error
     } finally {
       this.#scanning = false
       forgetTold(context)

@@ -1,6 +1,7 @@
 /** Disk → own drive: what a scan found becomes statements (R3, R12), after the root was seen to be ours before and after. */
+import { P2psyncError } from '../../base/errors.ts'
 import { BATCH_ENTRIES } from '../../base/limits.ts'
-import type { Finding, Problem, RemoteRow, Row, SeenStat } from '../ports.ts'
+import type { Disk, Finding, Problem, RemoteRow, Row, SeenStat } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { knownVersion, localChange, type LocalChange, type LocalNode } from '../sync/diff.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -16,7 +17,10 @@ import { FLAG, type Gone as Missed, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
 import type { ScanWork } from './work.ts'
 
-/** Looks at the disk and publishes what changed. Stops early, with nothing more published, when the root is not ours any more, or at the signal. */
+/**
+ * Looks at the disk and publishes what changed. Stops early, with nothing more published, at the signal. Throws FOLDER_HALTED when the
+ * root is not ours any more: what was found before stands, and the rest is to be looked at once more, also if it is back at once.
+ */
 export async function scanAndPublish(context: FolderContext, work: ScanWork, signal = context.signal): Promise<{ readonly unstable: readonly PathKey[] }> {
   const { aside, moving } = context
   const { disk, index, watcher } = context.ports
@@ -30,11 +34,9 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
   const { files } = index.totals
-  let isHalted = false
   const look: Look = async (paths, gone) => {
     for await (const findings of disk.scan({ ...request, paths }, index, signal)) {
-      isHalted ||= findings.some((finding) => finding.kind === 'absent') && (await disk.inspect()).kind === 'halted'
-      if (isHalted) return false
+      if (findings.some((finding) => finding.kind === 'absent')) await expectRoot(disk)
       for (const path of await publishFindings(context, findings, gone)) unstable.push(path)
       if (gone.moved.length >= context.movedAtOnce) for (const path of await publishMoved(context, gone)) unstable.push(path)
       if (signal.aborted) return false
@@ -45,6 +47,11 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
   if (!(await look(work.paths, gone)) || !(await gatherGone(context, gone, files, async (paths) => await look(paths, gone)))) return { unstable }
   for (const path of await publishGone(context, gone, files, work.paths === 'all', look)) unstable.push(path)
   return { unstable }
+}
+
+async function expectRoot(disk: Disk): Promise<void> {
+  const state = await disk.inspect()
+  if (state.kind === 'halted') throw new P2psyncError('FOLDER_HALTED', state.message)
 }
 
 /** @returns false if it was broken off: then nothing of what is gone is certain. */
