@@ -143,6 +143,7 @@ type Outcome = 'done' | 'stopped'
 class Execution {
   readonly #context: FolderContext
   readonly #view: LoadedView
+  readonly #steps: ReadonlyMap<PathKey, Step>
   #left: readonly Step[]
   readonly #outcomes = new Map<PathKey, Outcome>()
   #unpublished: Change[] = []
@@ -161,6 +162,7 @@ class Execution {
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
     this.#view = view
+    this.#steps = new Map(steps.map((step) => [step.resolution.path, step]))
     this.#left = steps
     for (const { action, resolution } of steps) if (action.kind === 'move') this.#givers.set(action.from, resolution.path)
     const { moving } = context
@@ -275,7 +277,8 @@ class Execution {
     switch (action.kind) {
       case 'preserve': {
         const from = this.#view.row(action.from)?.seen ?? null
-        return from === null ? this.#lookFirst(path, action.from) : { kind: 'link', path: action.from, expect: from, to: path }
+        if (from === null) return this.#lookFirst(path, action.from)
+        return this.#mustStay(action.from) ? 'wait' : { kind: 'link', path: action.from, expect: from, to: path }
       }
       case 'attributes':
         return expect === null ? this.#lookFirst(path) : { kind: 'attributes', path, expect, mode: action.mode, mtime: action.mtime }
@@ -345,6 +348,24 @@ class Execution {
     const { path, copyOf } = resolution
     if (copyOf === null || !hasBytes(row?.entry ?? null) || !row?.seen) return 'nothing'
     return { kind: 'attributes', path, expect: row.seen, mode: null, mtime: null }
+  }
+
+  /**
+   * Whether what stands at a path cannot be replaced yet: bytes of the winner, or of another loser, are to come. Then it gets no second
+   * name: what the user writes into it meanwhile would stand under both. What is missing is asked for.
+   */
+  #mustStay(base: PathKey): boolean {
+    const step = this.#steps.get(base)
+    if (step === undefined) return false
+    const needed = [step, ...step.after.flatMap((path) => this.#steps.get(path) ?? [])]
+    return needed.map((each) => this.#lacksBytes(each)).includes(true)
+  }
+
+  #lacksBytes(step: Step): boolean {
+    const { path, target } = step.resolution
+    const outcome = this.#outcomes.get(path)
+    if (step.action.kind !== 'write' || target.kind !== 'file' || outcome === 'done') return outcome === 'stopped'
+    return outcome === 'stopped' || this.#prepareWrite(step, target, null, { to: 'history' }) === 'wait'
   }
 
   /** Its own bytes, if they were brought here already, or what stood there is gone or held back. */

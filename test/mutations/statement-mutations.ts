@@ -45,6 +45,13 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/work', 'doubt beyond what is known: a look costs what came in since, and another era begins anew')]
   },
   {
+    bug: 'a conflict copy is made as a second name before the winner is here',
+    file: 'daemon/folder/merge.ts',
+    find: "return this.#mustStay(action.from) ? 'wait' :",
+    replace: 'return',
+    caughtBy: [by('folder/second-name', 'what is written into a losing file before the winner is here does not go into its conflict copy')]
+  },
+  {
     bug: 'a node of the tree is split beside its middle',
     file: 'daemon/drive/bee-writes.ts',
     find: 'const half = node.keys.length >> 1;',

@@ -1,0 +1,67 @@
+/** A conflict copy is another file than the one that it was made from, whatever a user does while the winner's bytes are on their way. */
+import test from 'brittle'
+import { isConflictPath } from '../../daemon/sync/conflict.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { FolderWorld, type FolderDevice } from './world.ts'
+
+function texts(device: FolderDevice): readonly string[] {
+  return device.files().map((path) => device.user.read(path).toString()).sort()
+}
+
+test('what is written into a losing file before the winner is here does not go into its conflict copy', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = world.devices as unknown as [FolderDevice, FolderDevice]
+  a.user.write('f', 'common')
+  await world.rest()
+  world.network.cut(a.device, b.device)
+  b.user.write('f', 'loser')
+  await world.rest(1_000)
+  a.user.write('f', 'winner')
+  await world.rest(1_000)
+  const give = a.answer.bind(a)
+  // It is large, or the line is slow.
+  a.answer = async () => await Promise.resolve(null)
+  world.network.mend(a.device, b.device)
+  await world.rest()
+  t.alike(texts(a), ['loser', 'winner'])
+  t.is(b.user.read('f').toString(), 'loser')
+  // As a program that keeps the file: in place.
+  b.user.write('f', 'edited')
+  await world.rest()
+  a.answer = give
+  await world.whenDone(b.folder.scan(false, new AbortController().signal))
+  await world.rest()
+  for (const device of [a, b]) {
+    t.alike(texts(device), ['edited', 'loser', 'winner'])
+    t.is(device.user.read('f').toString(), 'edited')
+  }
+})
+
+test('a copy of several waits for the others, whose bytes are on their way, and all are made once they are here', async (t) => {
+  const world = await FolderWorld.open({}, {}, {})
+  const [a, b, c] = world.devices as unknown as [FolderDevice, FolderDevice, FolderDevice]
+  a.user.write('f', 'common')
+  await world.rest()
+  for (const [x, y] of [[a, b], [a, c], [b, c]] as const) world.network.cut(x.device, y.device)
+  b.user.write('f', 'first')
+  await world.rest(1_000)
+  c.user.write('f', 'second')
+  await world.rest(1_000)
+  a.user.write('f', 'winner')
+  await world.rest(1_000)
+  const give = c.answer.bind(c)
+  c.answer = async () => await Promise.resolve(null)
+  // What is stated comes, and then the device goes away.
+  world.network.mend(b.device, c.device)
+  await world.rest()
+  world.network.cut(b.device, c.device)
+  world.network.mend(a.device, b.device)
+  await world.rest()
+  t.absent(b.files().some((path) => isConflictPath(path as PathKey)), 'its own version has one name')
+  t.is(b.user.read('f').toString(), 'first')
+  c.answer = give
+  for (const other of [a, b]) world.network.mend(c.device, other.device)
+  await world.rest(400_000)
+  for (const device of [a, b, c]) t.alike(texts(device), ['first', 'second', 'winner'])
+  for (const device of [a, b, c]) t.is(device.user.read('f').toString(), 'winner')
+})
