@@ -24,6 +24,20 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/unstable', 'a file that changed while it was read is looked at again, also while another one is waited for')]
   },
   {
+    bug: 'inode numbers are believed on every file system',
+    file: 'daemon/disk/scan.ts',
+    find: 'isNew && this.#lasting ?',
+    replace: 'isNew ?',
+    caughtBy: [by('disk/departed', 'where the numbers of files do not last none is taken for another of its size and time')]
+  },
+  {
+    bug: 'a scan that the root left, and came back to, is over',
+    file: 'daemon/folder.ts',
+    find: 'await scanAndPublish(context, scan, this.#reading.signal);',
+    replace: 'await scanAndPublish(context, scan, this.#reading.signal).catch((error) => { if (error.code !== "FOLDER_HALTED") throw error; return { unstable: [] }; });',
+    caughtBy: [by('folder/broken-scan', 'an edit is found though the root was not there while it was looked at, and is back before anybody asks')]
+  },
+  {
     bug: 'what is written while attributes are set counts as seen',
     file: 'daemon/disk/attributes.ts',
     find: 'return isWritten ?',
