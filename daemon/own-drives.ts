@@ -13,6 +13,7 @@ import { writeDurably } from '../base/durable-file.ts'
 import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
 import type { Drives } from './drive/drives.ts'
 import type { Recovery } from './folder/recover.ts'
+import { proveOwner } from './net/drive-owner.ts'
 import type { Group, GroupDrive, GroupFolder } from './net/group.ts'
 import type { OwnCheckpoint } from './ports.ts'
 import { parseBlobsKey, parseDeviceId, parseDriveKey, parseFolderId, parseWriterId, type BlobsKey, type DeviceId, type DriveKey, type FolderId, type WriterId } from './sync/ids.ts'
@@ -166,11 +167,12 @@ export class OwnDrives {
     const keeps = goesOn && newest !== null && newest.keyId === folder.keyId && newest.driveKey === checkpoint?.drive
     const blobs = keeps && rotation.blobs !== undefined && rotation.blobs !== null ? { blobs: rotation.blobs } : {}
     const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}), ...blobs }
-    const { key, writer } = await drives.openOwn(source)
+    const { key, writer, keyPair } = await drives.openOwn(source)
     this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery, ...blobs }])
     const said = this.#own(folder).flatMap((drive) => drive.starts)
+    const owner = proveOwner(keyPair, folder.id, device)
     // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
-    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId, starts: tokensOf(said, this.#uncut(folder)) })
+    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId, starts: tokensOf(said, this.#uncut(folder)), owner })
     return { drive: source, recovery, former: this.#former(folder, checkpoint, key), writer }
   }
 

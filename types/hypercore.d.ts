@@ -43,6 +43,8 @@ declare module 'hypercore' {
 
   export default class Hypercore {
     static discoveryKey(key: Buffer): Buffer
+    /** Of the core that this public key alone signs. */
+    static key(publicKey: Buffer, options: { version: number }): Buffer
     /** Of the roots at a length as they stand in the storage; rejects if they are not there. */
     static treeHashFromStorage(core: Hypercore, length?: number): Promise<Buffer>
     static createProtocolStream(isInitiator: boolean | object, options?: { keepAlive?: boolean; stream?: object }): Duplex & {

@@ -5,7 +5,7 @@
 import type Hyperbee from 'hyperbee'
 import type { Batch } from 'hyperbee'
 import type Hyperdrive from 'hyperdrive'
-import Hypercore from 'hypercore'
+import Hypercore, { type KeyPair } from 'hypercore'
 import { P2psyncError } from '../../base/errors.ts'
 import { BATCH_ENTRIES, MAX_PUBLISH_ENTRIES } from '../../base/limits.ts'
 import { sha256 } from '../../base/sha256.ts'
@@ -69,6 +69,8 @@ export class Own implements OwnDrive {
   readonly generation: number
   readonly writer: WriterId
   readonly blobsKey: BlobsKey
+  /** Signs its db core. */
+  readonly keyPair: KeyPair
   readonly #drive: Hyperdrive
   readonly #blobs: Hypercore
   readonly #references: References
@@ -82,6 +84,8 @@ export class Own implements OwnDrive {
     this.key = drive.key.toString('hex') as DriveKey
     this.generation = generation
     this.writer = writer
+    if (drive.core.keyPair === null) throw new Error('a drive of ours has no key pair')
+    this.keyPair = drive.core.keyPair
     this.#drive = drive
     this.#blobs = blobs
     this.blobsKey = blobs.key.toString('hex') as BlobsKey

@@ -51,8 +51,8 @@ function carriedRecords(folder: FolderState, here: Ledger, there: Ledger, self: 
     if (key === null) continue
     bodies.push({ kind: 'folder-key', folder: folder.id, generation, keyId, sealed: sealTo(there.state.members.keys(), key) })
   }
-  for (const { device, generation, driveKey, keyId, writer, starts } of folder.drives) {
-    if (device === self) bodies.push({ kind: 'drive', folder: folder.id, generation, driveKey, keyId, writer, starts })
+  for (const { device, generation, driveKey, keyId, writer, starts, owner } of folder.drives) {
+    if (device === self) bodies.push({ kind: 'drive', folder: folder.id, generation, driveKey, keyId, writer, starts, owner })
   }
   return bodies
 }

@@ -7,6 +7,7 @@
  * what can be reached from the founder through additions that are not void, less the removed.
  */
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
+import type { DriveOwner } from './drive-owner.ts'
 import { groupIdOf } from './records.ts'
 import type { GroupId, GroupRecord, KeyId, RecordBody, RecordHash, VerifiedRecord } from './records.ts'
 
@@ -35,6 +36,8 @@ export interface DriveRecord {
   readonly writer: WriterId
   /** Of the device, before it made this drive (sync/starts.ts). */
   readonly starts: readonly string[]
+  /** What shows that it is the device's. */
+  readonly owner: DriveOwner
 }
 
 export interface FolderState {
@@ -199,8 +202,9 @@ function folderMap(valid: readonly VerifiedRecord[], isMember: IsMember, removal
 function driveRows(items: readonly Of<'drive'>[]): DriveRecord[] {
   const rows = new Map<DriveKey, DriveRecord>()
   for (const { record } of [...items].sort((a, b) => b.record.generation - a.record.generation || byHash(a, b))) {
-    const { author: device, generation, driveKey, keyId, writer, starts } = record
-    if (!rows.has(driveKey)) rows.set(driveKey, { device, generation, driveKey, keyId, writer, starts })
+    const { author: device, generation, driveKey, keyId, writer, starts, owner } = record
+    // INVARIANT: a proof was checked when its record was (records.ts), so all that speak of one key are of one device.
+    if (owner !== null && !rows.has(driveKey)) rows.set(driveKey, { device, generation, driveKey, keyId, writer, starts, owner })
   }
   return [...rows.values()]
 }

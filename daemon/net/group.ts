@@ -9,6 +9,8 @@ import { hash, keyPairOf, random32 } from './crypto.ts'
 import type { KeyPair } from './crypto.ts'
 import type { Member } from './derive.ts'
 import { adoptionOf } from './adoption.ts'
+import { isOwner } from './drive-owner.ts'
+import type { DriveOwner } from './drive-owner.ts'
 import { foldersOf, ownsDrive } from './group-folders.ts'
 import type { GroupDrive, GroupFolder } from './group-folders.ts'
 import { Ledger } from './ledger.ts'
@@ -58,6 +60,8 @@ export interface NewDrive {
   readonly keyId: KeyId
   /** See sync/starts.ts. */
   readonly starts: readonly string[]
+  /** By its own key pair. */
+  readonly owner: DriveOwner
 }
 
 export interface GroupOptions {
@@ -170,12 +174,14 @@ export class Group {
 
   /** A drive of this device for a folder of the group. */
   async announceDrive(drive: NewDrive): Promise<void> {
-    const { folder, generation, driveKey, writer, keyId, starts } = drive
+    const { folder, generation, driveKey, writer, keyId, starts, owner } = drive
     const known = this.folder(folder)
     if (known === null) throw unknownFolder(folder)
+    // No start would read it.
+    if (!isOwner({ folder, device: this.self.id, driveKey }, owner)) throw new Error('a drive is announced with a proof by its own key pair')
     const own = known.drives.filter((row) => row.device === this.self.id)
     const isSaid = own.some((row) => row.driveKey === driveKey && row.generation === generation && row.keyId === keyId)
-    if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer, starts }])
+    if (!isSaid) this.#say([{ kind: 'drive', folder, generation, driveKey, keyId, writer, starts, owner }])
   }
 
   /** No later one of its device is known. */

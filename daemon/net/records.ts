@@ -14,6 +14,8 @@ import { parseDeviceId, parseDriveKey, parseFolderId, parseWriterId } from '../s
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../sync/ids.ts'
 import { isStartToken, MAX_STARTS } from '../sync/starts.ts'
 import { hash, sign, SIGNATURE_BYTES, verify } from './crypto.ts'
+import { isOwner, parseDriveOwner } from './drive-owner.ts'
+import type { DriveOwner } from './drive-owner.ts'
 import { MAX_DEVICE_NAME_BYTES, MAX_DEVICES, MAX_FOLDER_NAME_BYTES, MAX_HOST_BYTES, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 
 /** 64 hex digits. */
@@ -38,8 +40,20 @@ export type RecordBody =
   | { readonly kind: 'folder'; readonly folder: FolderId; readonly generation: number; readonly name: string }
   /** Adds receivers to the key (folder, generation, keyId); receivers of several records add up (R22). */
   | { readonly kind: 'folder-key'; readonly folder: FolderId; readonly generation: number; readonly keyId: KeyId; readonly sealed: readonly SealedBox[] }
-  /** The author's drive: only the device itself says which its drives are (R23). `starts`: before it (sync/starts.ts); absent if there were none. */
-  | { readonly kind: 'drive'; readonly folder: FolderId; readonly generation: number; readonly driveKey: DriveKey; readonly keyId: KeyId; readonly writer: WriterId; readonly starts: readonly string[] }
+  /**
+   * The author's drive: only the device itself says which its drives are (R23). `starts`: before it (sync/starts.ts); absent if there were
+   * none. `owner`: null (absent) in what was written before there were proofs; such a record counts for nothing but its generation.
+   */
+  | {
+      readonly kind: 'drive'
+      readonly folder: FolderId
+      readonly generation: number
+      readonly driveKey: DriveKey
+      readonly keyId: KeyId
+      readonly writer: WriterId
+      readonly starts: readonly string[]
+      readonly owner: DriveOwner | null
+    }
   /** The author no longer has the folder; ends its drives up to this generation. */
   | { readonly kind: 'folder-left'; readonly folder: FolderId; readonly generation: number }
   | { readonly kind: 'group-secret'; readonly generation: number; readonly keyId: KeyId; readonly sealed: readonly SealedBox[] }
@@ -99,15 +113,20 @@ export function signRecord(group: GroupId, record: GroupRecord, secretKey: Buffe
   return { body, signature: sign(signedBytes(group, body), secretKey), hash: recordHash(group, body), record }
 }
 
-/** Checks form, limits and signature. Null for anything else: it is not a record of this group. */
+/** Checks form, limits and signatures, also that of a drive. Null for anything else: it is not a record of this group. */
 export function verifyRecord(group: GroupId, raw: unknown): VerifiedRecord | null {
   if (typeof raw !== 'object' || raw === null || !('body' in raw) || !('signature' in raw)) return null
   const { body, signature } = raw
   if (!Buffer.isBuffer(body) || !Buffer.isBuffer(signature) || signature.length !== SIGNATURE_BYTES) return null
   const record = decodeBody(body)
   if (record === null) return null
-  if (!verify(signature, signedBytes(group, body), Buffer.from(record.author, 'hex'))) return null
+  if (!verify(signature, signedBytes(group, body), Buffer.from(record.author, 'hex')) || isFalseClaim(record)) return null
   return { body, signature, hash: recordHash(group, body), record }
+}
+
+/** Of a drive that its own key pair does not confirm. */
+function isFalseClaim(record: GroupRecord): boolean {
+  return record.kind === 'drive' && record.owner !== null && !isOwner({ ...record, device: record.author }, record.owner)
 }
 
 export function recordHash(group: GroupId, body: Buffer): RecordHash {
@@ -151,12 +170,17 @@ function fields(record: RecordBody): object {
     case 'folder-key':
       return { folder: record.folder, generation: record.generation, keyId: record.keyId, sealed: record.sealed }
     case 'drive':
-      return { folder: record.folder, generation: record.generation, driveKey: record.driveKey, keyId: record.keyId, writer: record.writer, ...(record.starts.length === 0 ? {} : { starts: record.starts }) }
+      return driveFields(record)
     case 'folder-left':
       return { folder: record.folder, generation: record.generation }
     case 'group-secret':
       return { generation: record.generation, keyId: record.keyId, sealed: record.sealed }
   }
+}
+
+function driveFields({ folder, generation, driveKey, keyId, writer, starts, owner }: BodyOf<'drive'>): object {
+  const proven = owner === null ? {} : { owner: { signer: owner.signer, proof: owner.proof } }
+  return { folder, generation, driveKey, keyId, writer, ...(starts.length === 0 ? {} : { starts }), ...proven }
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -239,7 +263,9 @@ function drive(value: Json, folder: FolderId | null, generation: number | null):
   const starts = value['starts'] ?? []
   if (folder === null || generation === null || driveKey === null || keyId === null || writer === null) return null
   if (!Array.isArray(starts) || starts.length > MAX_STARTS || !starts.every(isStartToken)) return null
-  return { kind: 'drive', folder, generation, driveKey, keyId, writer, starts }
+  const owner = value['owner'] === undefined ? null : parseDriveOwner(value['owner'])
+  if (owner === null && value['owner'] !== undefined) return null
+  return { kind: 'drive', folder, generation, driveKey, keyId, writer, starts, owner }
 }
 
 function groupSecret(value: Json, generation: number | null): BodyOf<'group-secret'> | null {

@@ -5,11 +5,15 @@ import { join } from 'node:path'
 import test from 'brittle'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import { readableDrives } from '../../daemon/host.ts'
-import { Group, type GroupFolder } from '../../daemon/net/group.ts'
+import { keyPairOf, type KeyPair } from '../../daemon/net/crypto.ts'
+import { driveKeyOf } from '../../daemon/net/drive-owner.ts'
+import { Group, type GroupDrive, type GroupFolder } from '../../daemon/net/group.ts'
+import { signRecord } from '../../daemon/net/records.ts'
 import { OwnDrives, TRUSTED, type DriveSource } from '../../daemon/own-drives.ts'
 import type { OwnCheckpoint } from '../../daemon/ports.ts'
 import type { BlobsKey, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
-import { must, testLog } from '../net/helpers.ts'
+import { openDrives } from '../drive/fixtures.ts'
+import { announce, driveNamed, must, testLog, WRITER } from '../net/helpers.ts'
 
 async function groupOf(directory: string, name: string): Promise<Group> {
   return await Group.open({ stateDir: directory, deviceName: name, log: testLog })
@@ -20,11 +24,12 @@ class NamedDrives {
   readonly opened: DriveSource[] = []
   during: () => Promise<unknown> = async () => undefined
 
-  async openOwn(source: DriveSource): Promise<{ key: DriveKey; writer: WriterId }> {
+  async openOwn(source: DriveSource): Promise<{ key: DriveKey; writer: WriterId; keyPair: KeyPair }> {
     this.opened.push(source)
-    const key = createHash('sha256').update(source.salt).digest('hex') as DriveKey
+    const keyPair = keyPairOf(createHash('sha256').update(source.salt).digest())
+    const key = driveKeyOf(keyPair.publicKey)
     await this.during()
-    return { key, writer: source.writer ?? (key.slice(0, 16) as WriterId) }
+    return { key, keyPair, writer: source.writer ?? (key.slice(0, 16) as WriterId) }
   }
 }
 
@@ -70,6 +75,7 @@ test('R19: a device that was put back behind two new drives learns from their re
   const { recovery } = await open('life').choose(folder(), null)
   t.alike(recovery.cuts, [])
   const { drive } = await open('life').choose(folder(), at(3))
+  const [firstRecord] = folder().drives as [GroupDrive]
   const backup = readFileSync(file)
   const [before, former] = [at(5), at(3).writer]
   await open('life').choose(folder(), at(7))
@@ -79,7 +85,7 @@ test('R19: a device that was put back behind two new drives learns from their re
 
   // It goes on alone, without the records: what it knows of the group came back with it.
   writeFileSync(file, backup)
-  const alone = { ...folder(), drives: [{ device: group.self.id, generation: 1, driveKey: before.drive, keyId: folder().keyId, writer: former, starts: [] }] }
+  const alone = { ...folder(), drives: [{ ...firstRecord, starts: [] }] }
   t.is((await open('life').choose(alone, before)).drive.generation, 1)
   t.is((await open('life').choose(alone, { ...before, counter: 8 })).drive.generation, 1)
 
@@ -102,11 +108,10 @@ test('R22: a drive is not opened before its key is here', async (t) => {
   const id: FolderId = await a.createFolder('docs')
   await a.addDevice(b.self.id, 'b')
   await b.adopt(a.handover())
-  const { keyId } = must(a.folder(id))
-  await a.announceDrive({ folder: id, generation: 1, driveKey: 'd'.repeat(64) as DriveKey, writer: '0'.repeat(16) as WriterId, keyId, starts: [] })
+  await announce(a, id, 1, driveNamed('d'))
   const known = must(a.folder(id))
   t.alike(readableDrives({ ...known, keys: new Map() }, b.self.id), [])
-  t.alike(readableDrives(known, b.self.id).map(({ record, folderKey }) => [record.driveKey, folderKey]), [['d'.repeat(64), known.key]])
+  t.alike(readableDrives(known, b.self.id).map(({ record, folderKey }) => [record.driveKey, folderKey]), [[driveNamed('d'), known.key]])
   t.alike(readableDrives(known, a.self.id), [], 'nor one of our own')
 })
 
@@ -147,4 +152,35 @@ test('a new drive goes on with the blobs of the one before only with its writer 
   await group.removeDevice(other.self.id)
   const made = await open().rotate(folder(), last, { reason: 'test', recovery: TRUSTED, writer: last.writer, blobs })
   t.absent(made.drive.blobs, 'another folder key')
+})
+
+test('R23: a drive that was announced before there were proofs counts no more: the device starts, and announces a new one', async (t) => {
+  const directory = await t.tmp()
+  const file = join(directory, 'keys', 'drives.json')
+  const group = await groupOf(directory, 'a')
+  const id = await group.createFolder('docs')
+  const { keyId } = must(group.folder(id))
+  const { id: author, keyPair } = group.self
+  const driveKey = driveNamed('old')
+  await group.merge([signRecord(group.groupId, { kind: 'drive', folder: id, generation: 4, driveKey, keyId, writer: WRITER, starts: [], owner: null, author, seq: 1000 }, keyPair.secretKey)])
+  const again = await groupOf(directory, 'a')
+  const own = new OwnDrives({ file, life: 'life', group: again, drives: new NamedDrives() as unknown as Drives })
+  const choice = await own.choose(must(again.folder(id)), { drive: driveKey, generation: 4, writer: WRITER, counter: 9, length: 10, epoch: 0 })
+  t.is(choice.rotation, 'first')
+  t.alike(choice.recovery, { files: 'doubted', cuts: [] }, 'what the index says is held against the files (R12)')
+  t.alike(must(again.folder(id)).drives.map(({ device, generation }) => [device, generation]), [[author, 5]], 'above all that it announced')
+})
+
+test('R23: the key pair of a drive shows that it is ours', async (t) => {
+  const directory = await t.tmp()
+  const group = await groupOf(directory, 'a')
+  const id = await group.createFolder('docs')
+  const { drives } = await openDrives(t, 1)
+  const own = new OwnDrives({ file: join(directory, 'keys', 'drives.json'), life: 'life', group, drives })
+  const { drive } = await own.choose(must(group.folder(id)), null)
+  const { key, writer } = await drives.openOwn(drive)
+  t.alike(must(group.folder(id)).drives.map((record) => [record.driveKey, record.writer]), [[key, writer]])
+  t.alike(must((await groupOf(directory, 'a')).folder(id)).drives.map((record) => record.driveKey), [key], 'after a start too')
+  const { drive: next } = await own.rotate(must(group.folder(id)), null, { reason: 'test', recovery: TRUSTED, writer })
+  t.is(must(group.folder(id)).drives[0]?.driveKey, (await drives.openOwn(next)).key)
 })

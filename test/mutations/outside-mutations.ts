@@ -3,6 +3,20 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'a drive is whose record says so, whoever signed for it',
+    file: 'daemon/net/records.ts',
+    find: 'record.owner !== null && !isOwner(',
+    replace: 'record.owner !== null && false && !isOwner(',
+    caughtBy: [by('net/evil-group', 'R23: a member that says the drive of another device is its own, with the proof of the device whose it is, changes nothing')]
+  },
+  {
+    bug: 'a drive is whose record says so, though nothing was signed for it',
+    file: 'daemon/net/derive.ts',
+    find: 'owner !== null && !rows.has(driveKey)',
+    replace: '!rows.has(driveKey)',
+    caughtBy: [by('net/evil-group', 'R23: a member that says the drive of another device is its own, without a proof, changes nothing')]
+  },
+  {
     bug: 'what a reading of a directory left out is taken for gone',
     file: 'daemon/disk/scan.ts',
     find: 'listing: await withUnlisted(directory, path, listing, rows, this.#fold)',

@@ -6,8 +6,8 @@ import { Group } from '../../daemon/net/group.ts'
 import { keyIdOf, signRecord } from '../../daemon/net/records.ts'
 import type { RecordBody } from '../../daemon/net/records.ts'
 import { sealTo } from '../../daemon/net/keyring.ts'
-import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
-import { announce, codeOf, must, testLog } from './helpers.ts'
+import type { FolderId } from '../../daemon/sync/ids.ts'
+import { announce, codeOf, driveNamed, must, ownerOf, testLog, WRITER } from './helpers.ts'
 
 async function open(t: Assert, name: string, stateDir?: string): Promise<Group> {
   return Group.open({ stateDir: stateDir ?? (await t.tmp()), deviceName: name, log: testLog })
@@ -27,7 +27,7 @@ async function three(t: Assert): Promise<Three> {
     await newcomer.adopt(a.handover())
   }
   const folder = await a.createFolder('docs')
-  await announce(a, folder, 1, 'a'.repeat(64) as DriveKey)
+  await announce(a, folder, 1, driveNamed('a'))
   for (const to of [c, evil, a, c, evil]) await to.merge(a.records())
   return { a, c, evil, folder }
 }
@@ -95,3 +95,26 @@ test('R22: a key that nobody can open, sealed by the removed device to everybody
   t.unlike(must(a.folder(folder)).key, before, 'a key that evil does not know')
   t.ok(a.topic() !== null, 'the others have a topic')
 })
+
+for (const [what, ownerBy] of [
+  ['without a proof', () => null],
+  ['with the proof of the device whose it is', ({ a, folder }: Three) => ownerOf(driveNamed('a'), folder, a.self.id)],
+  ['with a proof by another key pair', ({ evil, folder }: Three) => ownerOf(driveNamed('evil'), folder, evil.self.id)],
+  ['with a proof by another key pair that is said to be its own', ({ a, evil, folder }: Three) => ({ ...ownerOf(driveNamed('evil'), folder, evil.self.id), signer: ownerOf(driveNamed('a'), folder, a.self.id).signer })],
+] as const) {
+  test(`R23: a member that says the drive of another device is its own, ${what}, changes nothing`, async (t) => {
+    const world = await three(t)
+    const { a, c, evil, folder } = world
+    const { keyId, drives } = must(a.folder(folder))
+    const claim = says(evil, 1000, { kind: 'drive', folder, generation: 7, driveKey: driveNamed('a'), keyId, writer: WRITER, starts: [], owner: ownerBy(world) })
+    for (const device of [a, c]) {
+      await device.merge([claim])
+      t.alike(must(device.folder(folder)).drives, drives, `${device.self.name} knows whose it is`)
+      t.alike(must(device.folder(folder)).devices, [a.self.id])
+    }
+    t.alike(must((await open(t, 'a', a.stateDir)).folder(folder)).drives, drives, 'after a start too')
+    const own = driveNamed('evil')
+    await a.merge([says(evil, 1001, { kind: 'drive', folder, generation: 8, driveKey: own, keyId, writer: WRITER, starts: [], owner: ownerOf(own, folder, evil.self.id) })])
+    t.alike(must(a.folder(folder)).drives.map(({ device, driveKey }) => [device, driveKey]), [[evil.self.id, own], [a.self.id, driveNamed('a')]], 'one of its own is one')
+  })
+}

@@ -14,6 +14,8 @@ import { must } from './helpers.ts'
 const NONCE = Buffer.alloc(32, 9)
 const FOLDER = 'f'.repeat(64) as FolderId
 const KEY_ID = keyIdOf(Buffer.alloc(32))
+/** Looked at where records come in, not here. */
+const OWNER = { signer: '0'.repeat(64), proof: 'A'.repeat(86) }
 
 interface Person {
   readonly id: DeviceId
@@ -45,7 +47,7 @@ function named(by: Person, folder: FolderId = FOLDER, generation = 1): VerifiedR
 
 function drive(by: Person, generation: number, fill = 0): VerifiedRecord {
   const driveKey = `${generation}x${fill}`
-  return by.say({ kind: 'drive', folder: FOLDER, generation, driveKey: Buffer.from(driveKey.padEnd(32)).toString('hex') as DriveKey, keyId: KEY_ID, writer: '0123456789abcdef' as WriterId, starts: [] })
+  return by.say({ kind: 'drive', folder: FOLDER, generation, driveKey: Buffer.from(driveKey.padEnd(32)).toString('hex') as DriveKey, keyId: KEY_ID, writer: '0123456789abcdef' as WriterId, starts: [], owner: OWNER })
 }
 
 function folderAt(n: number): FolderId {

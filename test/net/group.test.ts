@@ -4,15 +4,11 @@ import { join } from 'node:path'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import { Group } from '../../daemon/net/group.ts'
-import type { DriveKey } from '../../daemon/sync/ids.ts'
-import { announce, codeOf, must, testLog } from './helpers.ts'
+import type { DeviceId } from '../../daemon/sync/ids.ts'
+import { announce, codeOf, driveNamed, must, testLog } from './helpers.ts'
 
 async function open(t: Assert, name: string, stateDir?: string): Promise<Group> {
   return Group.open({ stateDir: stateDir ?? (await t.tmp()), deviceName: name, log: testLog })
-}
-
-function driveKey(fill: string): DriveKey {
-  return fill.repeat(64) as DriveKey
 }
 
 async function letIn(member: Group, newcomer: Group): Promise<Awaited<ReturnType<Group['adopt']>>> {
@@ -30,7 +26,7 @@ test('group: the first start makes a key and a group of one, and the next ones k
   const stateDir = await t.tmp()
   const first = await open(t, 'laptop', stateDir)
   const folder = await first.createFolder('docs')
-  await announce(first, folder, 1, driveKey('a'))
+  await announce(first, folder, 1, driveNamed('a'))
   const again = await open(t, 'other name', stateDir)
   t.alike(again.self, first.self)
   t.is(again.self.name, 'laptop')
@@ -59,11 +55,11 @@ test('R42, R44: damaged or missing secrets stop the start; nothing is made anew 
 test('R24: joining from a group of one binds a folder of an equal name and carries the others', async (t) => {
   const [a, b] = [await open(t, 'a'), await open(t, 'b')]
   const there = await a.createFolder('Docs')
-  await announce(a, there, 1, driveKey('a'))
+  await announce(a, there, 1, driveNamed('a'))
   const same = await b.createFolder('Docs')
   const own = await b.createFolder('Music')
-  await announce(b, same, 1, driveKey('b'))
-  await announce(b, own, 1, driveKey('c'))
+  await announce(b, same, 1, driveNamed('b'))
+  await announce(b, own, 1, driveNamed('c'))
   const key = b.folder(own)?.key
   const result = await letIn(a, b)
   t.alike(result, { bound: [{ from: same, to: there }], carried: [own] })
@@ -71,7 +67,7 @@ test('R24: joining from a group of one binds a folder of an equal name and carri
   t.alike(a.folders(), b.folders())
   t.alike(b.folders().map((folder) => folder.name).sort(), ['Docs', 'Music'])
   t.alike(a.folder(own)?.key, key, 'with its key')
-  t.alike(a.folder(own)?.drives.map((drive) => drive.driveKey), [driveKey('c')], 'and its drive')
+  t.alike(a.folder(own)?.drives.map((drive) => drive.driveKey), [driveNamed('c')], 'and its drive')
   t.alike(b.folder(there)?.devices, [a.self.id], 'the new drive of the bound one is still to come')
   const reopened = await open(t, 'b', b.stateDir)
   t.alike(reopened.bindings(), result.bound, 'the order to bind outlives a crash')
@@ -82,10 +78,10 @@ test('R24: joining from a group of one binds a folder of an equal name and carri
 test('R24: names that are not unique bind nothing', async (t) => {
   const [a, b] = [await open(t, 'a'), await open(t, 'b')]
   for (const fill of ['1', '2']) {
-    await announce(a, await a.createFolder('Docs'), 1, driveKey(fill))
+    await announce(a, await a.createFolder('Docs'), 1, driveNamed(fill))
   }
   const own = await b.createFolder('Docs')
-  await announce(b, own, 1, driveKey('3'))
+  await announce(b, own, 1, driveNamed('3'))
   t.alike(await letIn(a, b), { bound: [], carried: [own] })
 })
 
@@ -150,8 +146,8 @@ test('R20: a removed device starts over with a new key and brings its folder bac
   await letIn(a, b)
   const folder = await a.createFolder('docs')
   await share(a, b)
-  await announce(a, folder, 1, driveKey('a'))
-  await announce(b, folder, 1, driveKey('b'))
+  await announce(a, folder, 1, driveNamed('a'))
+  await announce(b, folder, 1, driveNamed('b'))
   await share(a, b)
   await a.removeDevice(b.self.id)
   await b.merge(a.records())
@@ -174,14 +170,14 @@ test('group: names, addresses and leaving a folder', async (t) => {
   await a.setAddress(a.self.id, null)
   t.alike(a.members().find((member) => member.id === a.self.id)?.addresses, [])
   const folder = await a.createFolder('docs')
-  await announce(a, folder, 1, driveKey('a'))
+  await announce(a, folder, 1, driveNamed('a'))
   await a.leaveFolder(folder)
   t.alike(a.folder(folder)?.devices, [])
   t.is(a.nextGeneration(folder), 2)
   t.is(await codeOf(a.rename(a.self.id, '\u0007')), 'USAGE')
   t.is(await codeOf(a.setAddress(a.self.id, 'a b', 1)), 'USAGE')
   t.is(await codeOf(a.createFolder('')), 'USAGE')
-  t.is(await codeOf(a.removeDevice(driveKey('0') as never)), 'DEVICE_UNKNOWN')
+  t.is(await codeOf(a.removeDevice('0'.repeat(64) as DeviceId)), 'DEVICE_UNKNOWN')
   t.is(await codeOf(a.removeDevice(a.self.id)), 'USAGE')
 })
 

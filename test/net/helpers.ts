@@ -1,6 +1,10 @@
 /** Devices for the tests of the network: real groups and networks on a private DHT on 127.0.0.1. */
 import createTestnet from 'hyperdht/testnet.js'
 import type { Assert } from 'brittle'
+import { hash, keyPairOf } from '../../daemon/net/crypto.ts'
+import type { KeyPair } from '../../daemon/net/crypto.ts'
+import { driveKeyOf, proveOwner } from '../../daemon/net/drive-owner.ts'
+import type { DriveOwner } from '../../daemon/net/drive-owner.ts'
 import { Group } from '../../daemon/net/group.ts'
 import type { Bootstrap } from '../../daemon/net/node.ts'
 import { Pairing } from '../../daemon/net/pairing.ts'
@@ -8,7 +12,7 @@ import type { PeerLink } from '../../daemon/net/link.ts'
 import { Network } from '../../daemon/net/swarm.ts'
 import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
 import type { Clock, Log } from '../../daemon/ports.ts'
-import type { DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
+import type { DeviceId, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
 
 export const WRITER = '0123456789abcdef' as WriterId
 
@@ -114,9 +118,25 @@ export async function codeOf(run: Promise<unknown>): Promise<string> {
   }
 }
 
-/** A drive of this device under the folder's current key. */
-export async function announce(group: Group, folder: FolderId, generation: number, driveKey: DriveKey): Promise<void> {
-  await group.announceDrive({ folder, generation, driveKey, writer: WRITER, keyId: must(group.folder(folder)).keyId, starts: [] })
+const namedKeyPairs = new Map<DriveKey, KeyPair>()
+
+/** The key of a drive that is only named; the same for the same name. `announce` knows its key pair. */
+export function driveNamed(name: string): DriveKey {
+  const keyPair = keyPairOf(hash('test-drive', Buffer.from(name)))
+  const key = driveKeyOf(keyPair.publicKey)
+  namedKeyPairs.set(key, keyPair)
+  return key
+}
+
+/** What shows that a drive of `driveNamed` is this device's. */
+export function ownerOf(driveKey: DriveKey, folder: FolderId, device: DeviceId): DriveOwner {
+  return proveOwner(must(namedKeyPairs.get(driveKey)), folder, device)
+}
+
+/** A drive of this device under the folder's current key: one of `driveNamed`, or a real one with its key pair. */
+export async function announce(group: Group, folder: FolderId, generation: number, driveKey: DriveKey, keyPair = namedKeyPairs.get(driveKey)): Promise<void> {
+  const owner = proveOwner(must(keyPair), folder, group.self.id)
+  await group.announceDrive({ folder, generation, driveKey, writer: WRITER, keyId: must(group.folder(folder)).keyId, starts: [], owner })
 }
 
 /** What must be there for the test to make sense. */

@@ -17,7 +17,7 @@ import { MAX_OFFERS } from '../../daemon/net/limits.ts'
 import * as runs from '../../daemon/net/run-protocol.ts'
 import type { DriveRuns } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
-import { announce, connected, must, openDevice, pair, testLog } from './helpers.ts'
+import { announce, driveNamed, connected, must, openDevice, pair, testLog } from './helpers.ts'
 import type { Device } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
@@ -213,7 +213,7 @@ test('R45: a member that states records without end is removed all the same, and
   }
   await a.merge(c.records())
   const folder = await a.createFolder('docs')
-  await announce(a, folder, 1, 'a'.repeat(64) as DriveKey)
+  await announce(a, folder, 1, driveNamed('a'))
   const flood = Array.from({ length: 6000 }, (_, i) =>
     signRecord(a.groupId, { kind: 'folder', folder: i.toString(16).padStart(64, '0') as FolderId, generation: 1, name: 'x', author: b.self.id, seq: i }, b.self.keyPair.secretKey),
   )

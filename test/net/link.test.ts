@@ -7,11 +7,11 @@ import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
 import type { ForkEvidence } from '../../daemon/net/replication.ts'
 import { forkOf } from '../../daemon/net/replication.ts'
-import { announce, codeOf, connected, groupHas, must, NEVER, openDevice, pair, testnet, until, type Device } from './helpers.ts'
+import { announce, codeOf, connected, driveNamed, groupHas, must, NEVER, openDevice, pair, testnet, until, type Device } from './helpers.ts'
 
 const FOLDER = 'f'.repeat(64) as FolderId
 function report(length: number): FolderReport {
-  return { state: 'idle', dirty: false, drive: 'd'.repeat(64) as DriveKey, length, blocked: ['a/b'] }
+  return { state: 'idle', dirty: false, drive: driveNamed('d'), length, blocked: ['a/b'] }
 }
 
 function content(count: number, size: number): Map<ObjectId, Buffer> {
@@ -54,7 +54,7 @@ test('who has left a folder has no report of it any more, though it stays connec
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
   const folder = await a.group.createFolder('docs')
   await pair(a, b)
-  await announce(b.group, folder, 1, 'd'.repeat(64) as DriveKey)
+  await announce(b.group, folder, 1, driveNamed('d'))
   b.network.report(folder, report(1))
   const peers = new FolderPeersAdapter({ network: a.network, folder, onChange: () => undefined, settleHandler: async () => report(1) })
   t.teardown(() => peers.close())
@@ -173,13 +173,13 @@ test('control: reports and settling, the latest report wins and late ones are to
 })
 
 test('R17: cores are attached after both told their heads, new drives later too, forks never', async (t) => {
-  const key = (fill: string): DriveKey => fill.repeat(64) as DriveKey
-  const head = (fill: string, length: number, hash = 'a'): { key: DriveKey; length: number; fork: number; treeHash: string } => ({ key: key(fill), length, fork: 0, treeHash: hash.repeat(64) })
+  const names = new Map(['1', '2', '3'].map((name) => [driveNamed(name), name]))
+  const head = (name: string, length: number, hash = 'a'): { key: DriveKey; length: number; fork: number; treeHash: string } => ({ key: driveNamed(name), length, fork: 0, treeHash: hash.repeat(64) })
   const attached = { a: [] as string[], b: [] as string[] }
   const evidence: ForkEvidence[] = []
   const waiting = new Set<() => void>()
   const note = (who: 'a' | 'b', drive: DriveKey): boolean => {
-    attached[who].push(drive.slice(0, 1))
+    attached[who].push(must(names.get(drive)))
     for (const check of waiting) check()
     return true
   }
@@ -194,20 +194,20 @@ test('R17: cores are attached after both told their heads, new drives later too,
   const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { heads: async () => [head('1', 5), head('3', 2)], treeHash: async () => null, attach: (drive) => note('a', drive), onForkEvidence: show } })
   const b = await openDevice(t, { name: 'b', bootstrap: 'none', handlers: { heads: async () => [head('1', 9), head('3', 2)], treeHash: async () => 'a'.repeat(64), attach: (drive) => note('b', drive), onForkEvidence: show } })
   const folder = await a.group.createFolder('docs')
-  await announce(a.group, folder, 1, key('1'))
+  await announce(a.group, folder, 1, driveNamed('1'))
   await pair(a, b)
   await until(on, () => attached.b.includes('1') && evidence.length > 0)
   t.is(evidence[0]?.reason, 'longer', 'our own log is longer elsewhere')
   t.ok(evidence[0]?.own)
   t.absent(attached.a.includes('1'))
-  await announce(a.group, folder, 2, key('2'))
-  await announce(b.group, folder, 1, key('3'))
+  await announce(a.group, folder, 2, driveNamed('2'))
+  await announce(b.group, folder, 1, driveNamed('3'))
   await until(on, () => ['2', '3'].every((drive) => attached.a.includes(drive) && attached.b.includes(drive)))
   t.is(new Set(attached.b).size, attached.b.length, 'each once')
 })
 
 test('heads: a folder that closes stays attached while a peer goes on talking, until its drives are closed', async (t) => {
-  const key = 'd'.repeat(64) as DriveKey
+  const key = driveNamed('d')
   const heads = async (): Promise<{ key: DriveKey; length: number; fork: number; treeHash: string }[]> => [{ key, length: 1, fork: 0, treeHash: 'a'.repeat(64) }]
   let attached = 0
   const a = await openDevice(t, { name: 'a', bootstrap: 'none', handlers: { heads, attach: () => true } })

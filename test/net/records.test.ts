@@ -9,7 +9,7 @@ import { decodeBody, encodeBody, groupIdOf, keyIdOf, parseDeviceName, signRecord
 import type { GroupRecord, RecordBody, VerifiedRecord } from '../../daemon/net/records.ts'
 import type { DeviceId, DriveKey, FolderId, WriterId } from '../../daemon/sync/ids.ts'
 import { MAX_STARTS } from '../../daemon/sync/starts.ts'
-import { must } from './helpers.ts'
+import { driveNamed, must, ownerOf } from './helpers.ts'
 
 const NONCE = Buffer.alloc(32, 9)
 const FOLDER = 'f'.repeat(64) as FolderId
@@ -22,6 +22,8 @@ interface Person {
 const keyPairs = [1, 2, 3, 4, 5].map((n) => keyPairOf(Buffer.alloc(32, n)))
 const keyPairAt = (n: number): KeyPair => must(keyPairs[n])
 const GROUP = groupIdOf(keyPairAt(0).publicKey, NONCE)
+const GOLDEN_KEY = '962925f6c3cd36aae63aebfc6de5ce7a9d81296462126cd58b8d2a9278f56057' as DriveKey
+const GOLDEN_PROOF = 'XxwwWP7O8V32Q9kV5t0YlEHhFnN2A5pHOb_82qdxhrmhqHjrHLmoacTxO-nsoRTHvl3nAD7i187Y9Iog4dnjDA'
 let lastSeq = 0
 
 function person(n: number): Person {
@@ -41,6 +43,11 @@ function removed(by: Person, who: Person, accepted: readonly VerifiedRecord[] = 
   return by.say({ kind: 'device-removed', device: who.id, accepted: accepted.map((item) => item.hash).sort() })
 }
 
+function driveBody(of: Person, generation: number, name: string): Extract<RecordBody, { kind: 'drive' }> {
+  const driveKey = driveNamed(name)
+  return { kind: 'drive', folder: FOLDER, generation, driveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [], owner: ownerOf(driveKey, FOLDER, of.id) }
+}
+
 function members(records: readonly VerifiedRecord[]): DeviceId[] {
   return [...deriveGroup(GROUP, records).members.keys()]
 }
@@ -50,7 +57,7 @@ function ids(...people: readonly Person[]): DeviceId[] {
 }
 
 test('records: the format stays', (t) => {
-  const record: GroupRecord = { kind: 'drive', folder: FOLDER, generation: 3, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32, 1)), writer: '0123456789abcdef' as WriterId, starts: [], author: ana.id, seq: 7 }
+  const record: GroupRecord = { kind: 'drive', folder: FOLDER, generation: 3, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32, 1)), writer: '0123456789abcdef' as WriterId, starts: [], owner: null, author: ana.id, seq: 7 }
   t.is(
     encodeBody(record).toString(),
     '{"v":1,"author":"8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c","seq":7,"kind":"drive","folder":"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff","generation":3,"driveKey":"abababababababababababababababababababababababababababababababab","keyId":"d11ae6b73ad5b7e3b760511ff11696ad","writer":"0123456789abcdef"}',
@@ -71,8 +78,9 @@ test('records: every kind comes back as it was', (t) => {
     { kind: 'device-address', device: bob.id, generation: 3, host: '', port: 0 },
     { kind: 'folder', folder: FOLDER, generation: 1, name: 'Docs / x' },
     { kind: 'folder-key', folder: FOLDER, generation: 1, keyId: keyIdOf(Buffer.alloc(32)), sealed: [[bob.id, 'abc']] },
-    { kind: 'drive', folder: FOLDER, generation: 1, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] },
-    { kind: 'drive', folder: FOLDER, generation: 2, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: ['0123456789abcdef', '0123456789ab'] },
+    driveBody(ana, 1, 'x'),
+    { ...driveBody(ana, 2, 'x'), starts: ['0123456789abcdef', '0123456789ab'] },
+    { ...driveBody(ana, 3, 'x'), owner: null },
     { kind: 'folder-left', folder: FOLDER, generation: 4 },
     { kind: 'group-secret', generation: 1, keyId: keyIdOf(Buffer.alloc(32)), sealed: [] },
   ]
@@ -104,12 +112,34 @@ test('records: what is not exactly a record of the group is refused', (t) => {
 })
 
 test('records: the starts of a drive', (t) => {
-  const record: RecordBody = { kind: 'drive', folder: FOLDER, generation: 1, driveKey: 'ab'.repeat(32) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: ['0123456789abcdef', '00112233aabb'] }
+  const record: RecordBody = { ...driveBody(ana, 1, 'x'), starts: ['0123456789abcdef', '00112233aabb'], owner: null }
   const text = ana.say(record).body.toString()
   t.ok(text.endsWith(',"writer":"0123456789abcdef","starts":["0123456789abcdef","00112233aabb"]}'), 'the format stays')
   const listing = (starts: unknown): string => text.replace(/\["0123.*\]/, JSON.stringify(starts))
   t.alike(decodeBody(Buffer.from(listing(['00112233aabb'])))?.kind, 'drive')
   for (const starts of [[], ['x'], ['0011'], [7], 'x', {}, ['00112233AABB'], Array(MAX_STARTS + 1).fill('00112233aabb')]) t.is(decodeBody(Buffer.from(listing(starts))), null, JSON.stringify(starts).slice(0, 40))
+})
+
+test('records: the owner of a drive', (t) => {
+  const record = driveBody(ana, 1, 'x')
+  const owner = must(record.owner)
+  const signed = ana.say(record)
+  const text = signed.body.toString()
+  t.ok(text.endsWith(`,"writer":"0123456789abcdef","owner":{"signer":"${owner.signer}","proof":"${owner.proof}"}}`), 'the format stays')
+  t.is(record.driveKey, GOLDEN_KEY, 'what the key of a drive is made of stays')
+  t.is(owner.proof, GOLDEN_PROOF, 'and what it signs')
+  for (const bad of [null, {}, [], 'x', { ...owner, more: 1 }, { ...owner, signer: owner.signer.toUpperCase() }, { ...owner, proof: `${owner.proof}A` }, { ...owner, proof: owner.proof.slice(1) }]) {
+    t.is(decodeBody(Buffer.from(text.replace(/"owner":.*/, `"owner":${JSON.stringify(bad)}}`))), null, JSON.stringify(bad).slice(0, 60))
+  }
+  const isRefused = (body: RecordBody): boolean => verifyRecord(GROUP, ana.say(body)) === null
+  t.absent(isRefused(record))
+  t.ok(isRefused({ ...record, owner: ownerOf(record.driveKey, FOLDER, bob.id) }), 'of another device')
+  t.ok(isRefused({ ...record, owner: ownerOf(record.driveKey, 'e'.repeat(64) as FolderId, ana.id) }), 'of another folder')
+  t.ok(isRefused({ ...record, driveKey: driveNamed('y') }), 'of another drive')
+  t.ok(isRefused({ ...record, owner: { ...owner, signer: must(driveBody(ana, 1, 'y').owner).signer } }), 'by another key pair')
+  t.absent(isRefused({ ...record, owner: null }), 'without one it is a record')
+  const named = ana.say({ kind: 'folder', folder: FOLDER, generation: 1, name: 'docs' })
+  t.alike(must(deriveGroup(GROUP, [founded, named, ana.say({ ...record, owner: null })]).folders.get(FOLDER)).drives, [], 'which counts for no drive')
 })
 
 test('sealed: only the device can open it, and a bad key is no crash', (t) => {
@@ -169,7 +199,7 @@ test('R22: the key is the greatest generation that no removed device was given',
 
 test('R23: a device states its own drives only, and a folder it left has none', (t) => {
   const drive = (who: Person, generation: number, fill: string): VerifiedRecord =>
-    who.say({ kind: 'drive', folder: FOLDER, generation, driveKey: fill.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] })
+    who.say(driveBody(who, generation, fill))
   const named = ana.say({ kind: 'folder', folder: FOLDER, generation: 1, name: 'docs' })
   const base = [founded, added(ana, bob), named, drive(ana, 1, 'a'), drive(bob, 1, 'b'), drive(bob, 2, 'c'), drive(bob, 2, 'd'), drive(cid, 1, 'e')]
   const folder = must(deriveGroup(GROUP, base).folders.get(FOLDER))
@@ -178,7 +208,7 @@ test('R23: a device states its own drives only, and a folder it left has none', 
   const left = must(deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 })]).folders.get(FOLDER))
   t.alike(left.devices.slice(), [ana.id])
   const back = must(deriveGroup(GROUP, [...base, bob.say({ kind: 'folder-left', folder: FOLDER, generation: 2 }), drive(bob, 3, '1')]).folders.get(FOLDER))
-  t.alike(back.drives.map((row) => row.driveKey[0]), ['1', 'a'])
+  t.alike(back.drives.map((row) => row.driveKey), [driveNamed('1'), driveNamed('a')])
 })
 
 test('the same records give the same group in any order, however often', (t) => {
@@ -203,7 +233,7 @@ test('the same records give the same group in any order, however often', (t) => 
       if (what === 'remove') records.push(removed(author, other, lists ? records.filter((item) => item.record.author === other.id) : []))
       if (what === 'rename') records.push(author.say({ kind: 'device-renamed', device: other.id, generation: n, name: `n${records.length}` }))
       if (what === 'key') records.push(author.say({ kind: 'folder-key', folder: FOLDER, generation: n, keyId: keyIdOf(Buffer.alloc(32, fill)), sealed: to.map((i) => [must(people[i]).id, 'box']) }))
-      if (what === 'drive') records.push(author.say({ kind: 'drive', folder: FOLDER, generation: n, driveKey: `${fill}`.repeat(64) as DriveKey, keyId: keyIdOf(Buffer.alloc(32)), writer: '0123456789abcdef' as WriterId, starts: [] }))
+      if (what === 'drive') records.push(author.say(driveBody(author, n, `${fill}`)))
       if (what === 'left') records.push(author.say({ kind: 'folder-left', folder: FOLDER, generation: n }))
       if (what === 'folder') records.push(author.say({ kind: 'folder', folder: FOLDER, generation: n, name: `f${records.length}` }))
     }

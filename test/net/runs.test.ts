@@ -55,7 +55,7 @@ async function scene(t: Assert, ofA: ((real: DriveRuns) => DriveRuns) | null, of
   const folder = await a.device.group.createFolder('docs')
   const own = await a.drives.openOwn({ folder, device: a.device.group.self.id, folderKey: FOLDER_KEY, generation: 0 })
   await publish(own, 3000)
-  await announce(a.device.group, folder, 0, own.key)
+  await announce(a.device.group, folder, 0, own.key, own.keyPair)
   await pair(a.device, b.device)
   await groupHas(b.device, () => (b.device.group.folder(folder)?.drives.length ?? 0) > 0)
   const core = await follow(b, a, folder, own.key)
