@@ -23,6 +23,8 @@ export const FIRST_STATEMENT = 1
 /** Reads at once, and bytes of one call: blocks come from another device, whose entries may be as large as a block can be. */
 const READ_BLOCKS = 64
 const READ_BYTES = 16 * 1024 * 1024
+/** A log that is no longer is read without a look at the sizes of its blocks. */
+const SMALL_LOG_BYTES = 64 * 1024 * 1024
 
 /** The decrypted blocks from `from` up to but not including `to` that are here, cut off at the first that is not, or when they are large. */
 export async function readBlocks(core: Hypercore, from: number, to: number): Promise<Buffer[]> {
@@ -30,7 +32,7 @@ export async function readBlocks(core: Hypercore, from: number, to: number): Pro
   let bytes = 0
   while (from + blocks.length < to && bytes < READ_BYTES) {
     const start = from + blocks.length
-    const end = Math.min(to, start + READ_BLOCKS)
+    const end = await endWithin(core, start, Math.min(to, start + READ_BLOCKS))
     const reads = Array.from({ length: end - start }, (_, i) => core.get(start + i, { wait: false }))
     for (const block of await Promise.all(reads)) {
       if (block === null) return blocks
@@ -39,6 +41,20 @@ export async function readBlocks(core: Hypercore, from: number, to: number): Pro
     }
   }
   return blocks
+}
+
+/** Up to where blocks are read at once: by their sizes, which the tree knows before any of them is in memory. */
+async function endWithin(core: Hypercore, start: number, end: number): Promise<number> {
+  if (core.byteLength <= SMALL_LOG_BYTES) return end
+  const reader = core.state.storage.read()
+  const leaves = Array.from({ length: end - start }, (_, i) => reader.getTreeNode(2 * (start + i)))
+  reader.tryFlush()
+  let bytes = 0
+  for (const [i, leaf] of (await Promise.all(leaves)).entries()) {
+    bytes += leaf?.size ?? 0
+    if (i > 0 && bytes > READ_BYTES) return start + i
+  }
+  return end
 }
 
 /** Never throws: the bytes come from another device. */

@@ -3,6 +3,13 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'a log is read by the number of its blocks, however large they are',
+    file: 'daemon/drive/history.ts',
+    find: 'await endWithin(core, start, Math.min(to, start + READ_BLOCKS))',
+    replace: 'Math.min(to, start + READ_BLOCKS)',
+    caughtBy: [by('drive/history', 'blocks as large as they can be are read a few at once')]
+  },
+  {
     bug: 'a drive is whose record says so, whoever signed for it',
     file: 'daemon/net/records.ts',
     find: 'record.owner !== null && !isOwner(',
