@@ -100,6 +100,8 @@ export const RUN_IDLE_MS = 5_000
 export const MAX_LATE_RUNS = 3
 /** A whole run; so long it takes over 35 KB/s. */
 export const RUN_TOTAL_MS = 120_000
+/** A run that a connection ends with after this was held back, or might have been. */
+export const RUN_SLOW_MS = 15_000
 /** A log that grew by no more than this is sent without being asked for: a small change, then, is there after one way. */
 export const PUSH_BLOCKS = 16
 export const PUSH_BYTES = 64 * 1024

@@ -7,7 +7,7 @@ import { MAX_RUN_BLOCKS, MAX_RUN_BYTES } from '../../base/limits.ts'
 import type { BlockRun, Clock, Log, RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
-import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_TOTAL_MS } from './limits.ts'
+import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_SLOW_MS, RUN_TOTAL_MS } from './limits.ts'
 import { RUNS_PROTOCOL } from './run-protocol.ts'
 import * as wire from './run-protocol.ts'
 import type { Ahead, Ask, Blocks, End, Offer, Push } from './run-protocol.ts'
@@ -39,6 +39,9 @@ interface Pending {
   readonly done: (run: BlockRun | null) => void
   readonly fail: (error: Error) => void
   stopIdle: () => void
+  /** Under way for so long that its end, with the connection, is as late as any. */
+  isSlow: boolean
+  readonly stopSlow: () => void
   readonly stopTotal: () => void
 }
 
@@ -88,7 +91,11 @@ export class RunLane {
     const { clock } = this.#options
     const late = (): void => this.#take(id)?.fail(new LateError('the device does not send the run it offered'))
     return await new Promise<BlockRun | null>((done, fail) => {
-      this.#pending.set(id, { request, blocks: [], bytes: 0, done, fail, stopIdle: clock.after(RUN_IDLE_MS, late), stopTotal: clock.after(RUN_TOTAL_MS, late) })
+      const stopSlow = clock.after(RUN_SLOW_MS, () => {
+        pending.isSlow = true
+      })
+      const pending: Pending = { request, blocks: [], bytes: 0, done, fail, isSlow: false, stopSlow, stopIdle: clock.after(RUN_IDLE_MS, late), stopTotal: clock.after(RUN_TOTAL_MS, late) }
+      this.#pending.set(id, pending)
       this.#send.ask({ id, drive, ...request })
     })
   }
@@ -136,6 +143,7 @@ export class RunLane {
     this.#pending.delete(id)
     pending.stopIdle()
     pending.stopTotal()
+    pending.stopSlow()
     return pending
   }
 
@@ -183,7 +191,7 @@ export class RunLane {
   #closed(): void {
     this.#asks.length = 0
     const error = new Error('the connection to the device ended')
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.fail(error)
+    for (const [id, { isSlow }] of [...this.#pending]) this.#take(id)?.fail(isSlow ? new LateError('the connection ended before the run') : error)
     this.#options.onClose()
   }
 }

@@ -32,6 +32,8 @@ interface Standing {
 /** Until what it offered is here by other ways, or for as long as it is connected. */
 interface Refusal {
   readonly until: 'had' | 'never'
+  /** It was late with what it offered, of this length. */
+  readonly late?: number
   readonly why: string
 }
 
@@ -44,6 +46,8 @@ export class Runs {
   /** Under way, or waiting for their turn. */
   readonly #busy = new Set<DriveKey>()
   readonly #waiting: DriveKey[] = []
+  /** What a device offered and was late with, by drive, whatever connection it was on: a new one would hold the drive once more. */
+  readonly #late = new Map<DeviceId, Map<DriveKey, number>>()
   #running = 0
 
   /** @param links all that live, whether they know of runs or not. */
@@ -57,7 +61,7 @@ export class Runs {
 
   /** The device at the other end knows of runs. */
   opened(link: PeerLink): void {
-    this.#standings.set(link, { offers: new Map(), told: new Map(), given: new Map(), refused: new Map(), late: new Map() })
+    this.#standings.set(link, { offers: new Map(), told: new Map(), given: new Map(), refused: new Map(this.#late.get(link.device)), late: new Map() })
     for (const drive of link.attached) this.follow(drive)
   }
 
@@ -236,15 +240,19 @@ export class Runs {
 
   /** Null, or why this device is not asked again. */
   async #takeFrom(link: PeerLink, drive: DriveKey, state: LogState): Promise<Refusal | null> {
+    const offered = this.#offered(link, drive)
     try {
       const run = await link.askRun(drive, { fork: state.fork, start: state.length, signer: !state.signer })
       if (run === null) return { until: 'had', why: 'it has none' }
       this.#standings.get(link)?.late.delete(drive)
       // A device that was let go meanwhile, or a drive that is a fork, gets no more say.
       if (!link.closed && link.attached.has(drive)) await this.drives.take(drive, run)
+      this.#late.get(link.device)?.delete(drive)
       return null
     } catch (error) {
-      return { until: error instanceof LateError && this.#mayBeLate(link, drive) ? 'had' : 'never', why: messageOf(error) }
+      const why = messageOf(error)
+      if (!(error instanceof LateError)) return { until: 'never', why }
+      return { until: this.#mayBeLate(link, drive) ? 'had' : 'never', late: offered, why }
     }
   }
 
@@ -256,9 +264,10 @@ export class Runs {
   }
 
   /** What it cannot give now it may give later; what was wrong is not asked for again on this connection. */
-  #refuse(link: PeerLink, drive: DriveKey, { until, why }: Refusal): void {
+  #refuse(link: PeerLink, drive: DriveKey, { until, late, why }: Refusal): void {
     const standing = this.#standings.get(link)
     standing?.refused.set(drive, until === 'had' ? (standing.offers.get(drive)?.length ?? 0) : Infinity)
+    if (late !== undefined) this.#late.set(link.device, new Map(this.#late.get(link.device)).set(drive, late))
     this.#log.debug({ peer: link.device.slice(0, 8), drive: drive.slice(0, 12), reason: why }, 'no run from this device; its blocks come one by one')
   }
 }

@@ -10,6 +10,13 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('drive/history', 'blocks as large as they can be are read a few at once')]
   },
   {
+    bug: 'a device that holds back what it offers is asked anew on each connection',
+    file: 'daemon/net/runs.ts',
+    find: 'new Map(this.#late.get(link.device)), late: new Map()',
+    replace: 'new Map(), late: new Map()',
+    caughtBy: [by('net/run-sources', 'runs: a device that was late with what it offered is not asked for that again on its next connection')]
+  },
+  {
     bug: 'a drive is whose record says so, whoever signed for it',
     file: 'daemon/net/records.ts',
     find: 'record.owner !== null && !isOwner(',

@@ -4,6 +4,7 @@ import { Runs } from '../../daemon/net/runs.ts'
 import type { PeerLink } from '../../daemon/net/link.ts'
 import type { BlockRun, DriveRuns, LogState, RunRequest } from '../../daemon/ports.ts'
 import type { DriveKey } from '../../daemon/sync/ids.ts'
+import { LateError } from '../../daemon/net/run-lane.ts'
 import { drain } from '../fakes/clock.ts'
 import { testLog } from './helpers.ts'
 
@@ -40,17 +41,18 @@ class Logs implements DriveRuns {
   }
 }
 
-/** `gives`: up to so much; 0: it has no run at all. */
-function link(gives: number): { readonly link: PeerLink; asked: number } {
+/** `gives`: up to so much; 0: it has no run at all; late: it says that it has one, and sends nothing. */
+function link(gives: number | 'late', device = 'e'.repeat(64)): { readonly link: PeerLink; asked: number } {
   const told = { asked: 0 }
   const fake = {
     closed: false,
-    device: 'e'.repeat(64),
+    device,
     attached: new Set([DRIVE]),
     offerRun: () => undefined,
     pushRun: () => undefined,
     askRun: async (_drive: DriveKey, { fork, start }: RunRequest): Promise<BlockRun | null> => {
       told.asked++
+      if (gives === 'late') throw new LateError('nothing comes')
       const end = Math.min(gives, start + PART)
       return end <= start ? null : { fork, start, blocks: Array.from({ length: end - start }, () => Buffer.from('x')), signature: Buffer.alloc(64), signer: null }
     }
@@ -94,4 +96,30 @@ test('runs: what only a device without runs has more of comes one by one', async
   await drain()
   t.is(drives.held.at(-1), false)
   t.is(drives.length, LENGTH / 2)
+})
+
+test('runs: a device that was late with what it offered is not asked for that again on its next connection', async (t) => {
+  const drives = new Logs()
+  const links = new Set<PeerLink>()
+  const runs = new Runs(drives, null, links, testLog)
+  const meets = async (device: { readonly link: PeerLink }, length: number): Promise<void> => {
+    links.add(device.link)
+    runs.opened(device.link)
+    runs.onOffer(device.link, { drive: DRIVE, fork: 0, length })
+    await drain()
+  }
+  const [first, again] = [link('late', 'f'.repeat(64)), link('late', 'f'.repeat(64))]
+  await meets(first, 2 ** 40)
+  t.is(first.asked, 1)
+  links.delete(first.link)
+  runs.closed(first.link)
+  await meets(again, 2 ** 40 - 1)
+  t.is(again.asked, 0, 'it would hold the drive for two minutes more')
+  t.is(drives.held.at(-1), false, 'its blocks may come one by one')
+  await meets(link(LENGTH), LENGTH)
+  t.is(drives.length, LENGTH, 'others are asked')
+  drives.length = 2 ** 40
+  runs.onOffer(again.link, { drive: DRIVE, fork: 0, length: 2 ** 40 + 1 })
+  await drain()
+  t.is(again.asked, 1, 'when that is here it may be asked for more')
 })

@@ -6,7 +6,7 @@ import type Hypercore from 'hypercore'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { Own } from '../../daemon/drive/own.ts'
 import type { Remote } from '../../daemon/drive/remote.ts'
-import { RUN_IDLE_MS } from '../../daemon/net/limits.ts'
+import { RUN_IDLE_MS, RUN_SLOW_MS } from '../../daemon/net/limits.ts'
 import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
 import type { BlockRun, Clock, DriveRuns, FreshFile, RunRequest } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
@@ -296,6 +296,28 @@ test('runs: a device that was late once is asked again when its blocks came by o
   await publish(own, 1000)
   await caughtUp(core, own)
   t.is(stock(core), before, 'the others in runs')
+})
+
+test('runs: who held a run back until its connection ended holds nothing back on the next one', async (t) => {
+  // So that it is held back for long at once.
+  const hasty: Clock = { now: realClock.now, after: (ms, run) => realClock.after(ms === RUN_SLOW_MS ? 20 : ms, run) }
+  let asked = 0
+  let held = (): void => undefined
+  const isHeld = new Promise<void>((resolve) => {
+    held = resolve
+  })
+  const never = reading(async () => {
+    asked++
+    held()
+    return await new Promise(() => undefined)
+  })
+  const { a, b, own, core } = await scene(t, never, truth, hasty)
+  await isHeld
+  await new Promise<void>((resolve) => realClock.after(200, resolve))
+  must(b.device.network.link(a.device.group.self.id)).close()
+  await caughtUp(core, own)
+  t.is(core.length, own.length)
+  t.is(asked, 1, 'its blocks come one by one')
 })
 
 test('runs: a run that is longer than any may be ends the connection, and is not kept', async (t) => {
