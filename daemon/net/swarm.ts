@@ -271,6 +271,7 @@ export class Network extends Resource {
       stream.destroy()
       return
     }
+    let saysCloned = false
     const link = new PeerLink(device, stream, {
       group: this.group,
       session: this.session,
@@ -281,7 +282,12 @@ export class Network extends Resource {
       streamed: (bytes) => this.#handlers.streamed?.(bytes),
       settle: (folder, signal) => this.#settle(folder, signal),
       treeHash: async (drive, length) => await this.#handlers.treeHash(drive, length),
-      onCloned: () => this.#clonedListeners.tell(this.group.self.id),
+      onCloned: () => {
+        // Who says it is all that shows who lies, so it is told; once, whatever comes.
+        if (!saysCloned) this.#log.warn({ peer: device.slice(0, 8) }, 'a device says that two machines run with the key of this one')
+        saysCloned = true
+        this.#clonedListeners.tell(this.group.self.id)
+      },
       history: async (peer, folder, query) => (await this.#handlers.history?.(peer, folder, query)) ?? [],
       onReady: (ready) => this.#onReady(ready),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
