@@ -1,5 +1,5 @@
 /**
- * The methods as REST: one table from verb and path to method. Parameters come from the path, the query (GET) and the JSON body,
+ * The methods as REST: one table from verb and path to method. Parameters come from the path, the query (GET) and the JSON body (the other verbs),
  * and go through the same parse and the same handler as JSON-RPC.
  */
 import type { Context, Hono } from 'hono'
@@ -61,7 +61,8 @@ export const routes: readonly Route[] = [
 export function mountRest(app: Hono, dispatch: Dispatch, contextOf: (c: Context) => CallContext): void {
   for (const route of routes) {
     app.on(route.verb.toUpperCase(), route.path, async (c) => {
-      const params = { ...(await given(c, route)), ...c.req.param() }
+      const inPath: Record<string, string> = c.req.param()
+      const params = { ...(await given(c, route, inPath)), ...inPath }
       const call = route.choose === undefined ? { method: route.method, params } : route.choose(params)
       const result = await dispatch(call.method, call.params, contextOf(c))
       return c.json((route.pick === undefined ? result : route.pick(result)) as object, route.status ?? 200)
@@ -81,8 +82,20 @@ function pauseOrResume(params: Record<string, unknown>): { method: Method; param
   return { method: paused ? 'folders.pause' : 'folders.resume', params: rest }
 }
 
-async function given(c: Context, route: Route): Promise<Record<string, unknown>> {
-  if (route.verb === 'get') return Object.fromEntries(Object.entries(c.req.query()).map(([key, text]) => [key, fromQuery(text)]))
+/** What the caller gave besides the path. The query is for GET only; what stands in the path stands nowhere else. Throws USAGE. */
+async function given(c: Context, route: Route, inPath: Readonly<Record<string, string>>): Promise<Record<string, unknown>> {
+  const query = Object.entries(c.req.query())
+  if (route.verb !== 'get') refuseUnknown(query.map(([key]) => key), ` in the query; the fields of a ${route.verb.toUpperCase()} stand in its body`)
+  const fields = route.verb === 'get' ? Object.fromEntries(query.map(([key, text]) => [key, fromQuery(text)])) : await bodyOf(c)
+  refuseUnknown(Object.keys(fields).filter((key) => Object.hasOwn(inPath, key)), '; it stands in the path')
+  return fields
+}
+
+function refuseUnknown(keys: readonly string[], where: string): void {
+  if (keys.length > 0) throw new P2psyncError('USAGE', `unknown field ${keys.map((key) => JSON.stringify(key)).join(', ')}${where}`)
+}
+
+async function bodyOf(c: Context): Promise<Record<string, unknown>> {
   const text = await c.req.text()
   if (text.trim() === '') return {}
   const body = parseBody(text)

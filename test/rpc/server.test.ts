@@ -223,6 +223,13 @@ test('REST refuses with the status of the code and a sentence', async (t) => {
     ['GET', '/v1/nothing', undefined, 404, 'USAGE'],
     ['POST', '/v1/status', undefined, 404, 'USAGE'],
     ['GET', '/v1/folders/%ff', undefined, 404, 'FOLDER_UNKNOWN'],
+    ['POST', '/v1/folders/docs/scan?deep=true', undefined, 400, 'USAGE'],
+    ['POST', '/v1/folders/docs/sync?timeoutMs=5', {}, 400, 'USAGE'],
+    ['POST', '/v1/folders/docs/scan', { folder: 'other' }, 400, 'USAGE'],
+    ['DELETE', '/v1/folders/docs?keep=true', undefined, 400, 'USAGE'],
+    ['PATCH', '/v1/folders/docs?paused=true', { paused: true }, 400, 'USAGE'],
+    ['PUT', '/v1/log?level=debug', { level: 'info' }, 400, 'USAGE'],
+    ['GET', '/v1/folders/docs?folder=other', undefined, 400, 'USAGE'],
   ]
   for (const [verb, path, body, expected, code] of rows) {
     const answer = await http(socket, verb, path, body)
@@ -230,6 +237,17 @@ test('REST refuses with the status of the code and a sentence', async (t) => {
     t.is(errorOf(answer.json).code, code)
     t.ok(errorOf(answer.json).message.length > 5)
   }
+})
+
+test('REST: a field that would be ignored is named: in the query of a POST, or a second time besides the path', async (t) => {
+  const scanned: unknown[] = []
+  const { socket } = await startFake(t, fakeHandlers({ 'folders.scan': async (params) => (scanned.push(params), { folders: [] }) }))
+  const inQuery = await http(socket, 'POST', '/v1/folders/docs/scan?deep=true&x')
+  t.is(errorOf(inQuery.json).message, 'unknown field "deep", "x" in the query; the fields of a POST stand in its body')
+  const twice = await http(socket, 'POST', '/v1/folders/docs/scan', { folder: 'other' })
+  t.is(errorOf(twice.json).message, 'unknown field "folder"; it stands in the path')
+  t.alike(scanned, [], 'nothing was done')
+  t.is((await http(socket, 'POST', '/v1/folders/docs/scan?')).status, 200, 'an empty query is none')
 })
 
 test('healthz, metrics and the OpenAPI document', async (t) => {
