@@ -1,17 +1,19 @@
 /** Starts the daemon as a process of its own and waits until it answers, or says why it does not. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { messageOf, P2psyncError } from '../base/errors.ts'
+import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
 import type { Client } from '../rpc/client.ts'
 import type { Result } from '../rpc/schema.ts'
 import type { Context } from './context.ts'
 
-/** Opening a large store after a crash takes seconds. */
-const START_TIMEOUT_MS = 30_000
+/** Opening a large store after a crash takes seconds. After this the user is told what it waits for. */
+const PATIENCE_MS = 30_000
+/** A start that is at work for longer than this is left to itself: it may still come up. */
+export const MAX_START_MS = 5 * 60_000
 const POLL_MS = 40
 /** Most calls wait for an fsync; with Node's four threads 10,000 new files took three times as long. Only the environment of a new process sets it. */
 const FILE_THREADS = '16'
@@ -19,21 +21,21 @@ const FILE_THREADS = '16'
 const MALLOC_ARENAS = '2'
 /** In MiB. What lives for a slice of the cycle is copied by each collection: 4 costs an eighth more processor than 8 (docs/performance.md), 16 nothing less. */
 const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8']
-/** A start that lost against another command's: that one answers soon. */
+/** A start that lost against another command's: that one answers soon, or is at work. */
 const OTHER_START_MS = 10_000
 /** The end of what the daemon printed is enough for its last sentence. */
 const MAX_OUTPUT_BYTES = 64 * 1024
 
 export const daemonMain = fileURLToPath(new URL('../daemon/main.js', import.meta.url))
 
-/** Throws NOT_RUNNING with the daemon's own sentence. */
-export async function startInBackground(context: Context, client: Client): Promise<Result<'daemon.status'>> {
+/** @param patienceMs for a start of which the user is told nothing. Throws NOT_RUNNING with the daemon's own sentence. */
+export async function startInBackground(context: Context, client: Client, patienceMs: number = PATIENCE_MS): Promise<Result<'daemon.status'>> {
   const output = openOutput(context.paths.logFile)
   try {
     // The file system root keeps no directory busy; detached: no signal of this terminal reaches it.
     const child = spawn(process.execPath, [...NODE_FLAGS, daemonMain, '--background'], { detached: true, cwd: '/', stdio: ['ignore', output.fd, output.fd], env: daemonEnv(context) })
     child.unref()
-    return await waitForAnswer(client, child, output)
+    return await waitForAnswer(context, client, { child, output, patienceMs })
   } finally {
     closeSync(output.fd)
   }
@@ -72,13 +74,22 @@ function openOutput(logFile: string): OutputFile {
   }
 }
 
-async function waitForAnswer(client: Client, child: ChildProcess, output: OutputFile): Promise<Result<'daemon.status'>> {
-  const failed = new Promise<Error>((resolve) => child.once('error', resolve))
+interface Start {
+  readonly child: ChildProcess
+  readonly output: OutputFile
+  readonly patienceMs: number
+}
+
+async function waitForAnswer(context: Context, client: Client, start: Start): Promise<Result<'daemon.status'>> {
+  const { child, output } = start
   let failure: Error | null = null
-  void failed.then((error) => (failure = error))
-  let deadline = Date.now() + START_TIMEOUT_MS
+  child.once('error', (error) => (failure = error))
+  const begun = Date.now()
+  let deadline = begun + start.patienceMs
+  /** The process that takes long; the user was told. */
+  let awaited: number | null = null
   let ended: P2psyncError | null = null
-  while (Date.now() < deadline) {
+  for (;;) {
     const status = await client.call('daemon.status').catch(() => null)
     if (status !== null) {
       // Another one was first. Ours, still on its way, would come up when that one is stopped.
@@ -89,11 +100,52 @@ async function waitForAnswer(client: Client, child: ChildProcess, output: Output
     if (ended === null && (child.exitCode !== null || child.signalCode !== null)) {
       ended = startError(child, output)
       if (!lostToAnother(ended)) throw ended
-      deadline = Math.min(deadline, Date.now() + OTHER_START_MS)
+      if (awaited === null) deadline = Math.min(deadline, Date.now() + OTHER_START_MS)
+    }
+    if (awaited !== null && awaited !== child.pid && isGone(awaited)) throw new P2psyncError('NOT_RUNNING', 'the daemon that was starting ended before it answered; see `p2psync log`')
+    if (Date.now() >= deadline) {
+      awaited = awaited === null ? atWork(context, start, ended !== null) : null
+      if (awaited === null) throw ended ?? lateError(Date.now() - begun)
+      context.out.warn(`p2psync: the daemon, process ${awaited}, is still opening its store; waiting for it (\`p2psync log\` shows what it does)`)
+      deadline = begun + MAX_START_MS
     }
     await sleep(POLL_MS)
   }
-  throw ended ?? new P2psyncError('NOT_RUNNING', `the daemon did not answer within ${START_TIMEOUT_MS / 1000} s; see \`p2psync log\``)
+}
+
+/** The process that is opening its store: ours, once it has logged something, or the one that holds the home. Null if there is none. */
+function atWork(context: Context, { child, output }: Start, isLost: boolean): number | null {
+  if (!isLost) return fstatSync(output.fd).size > output.from ? (child.pid ?? null) : null
+  const pid = holderOf(context.paths.lockFile)
+  return pid !== null && !isGone(pid) ? pid : null
+}
+
+/** The daemon that holds a home writes its process id into the lock. */
+function holderOf(lockFile: string): number | null {
+  try {
+    const pid = Number(readFileSync(lockFile, 'utf8').trim())
+    return Number.isInteger(pid) && pid > 0 ? pid : null
+  } catch {
+    return null // no lock, or not ours to read
+  }
+}
+
+/** Also true of a zombie: in a container nobody may collect it. */
+export function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return errnoOf(error) === 'ESRCH'
+  }
+  try {
+    return /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false // no /proc: kill has said that it is there
+  }
+}
+
+function lateError(ms: number): P2psyncError {
+  return new P2psyncError('NOT_RUNNING', `the daemon did not answer within ${Math.round(ms / 1000)} s; see \`p2psync log\``)
 }
 
 /** Another command or a service has just started one; its socket may need a moment. */
@@ -103,7 +155,7 @@ function lostToAnother(error: P2psyncError): boolean {
 }
 
 function startError(child: ChildProcess, output: OutputFile): P2psyncError {
-  const cause = lastError(readFrom(output))
+  const cause = lastError(readFrom(output), child.pid)
   const why = cause?.message ?? `it ended with ${child.signalCode ?? `exit code ${child.exitCode}`}; see \`p2psync log\``
   return new P2psyncError('NOT_RUNNING', `the daemon could not be started: ${why}`, { cause })
 }
@@ -116,19 +168,19 @@ function readFrom(output: OutputFile): string {
   return buffer.toString('utf8', 0, read)
 }
 
-/** The daemon's last line `{"error":{"code","message"}}`. */
-export function lastError(text: string): P2psyncError | null {
+/** The daemon's last line `{"error":{"code","message"},"pid"}`; other commands' daemons may have written theirs after it. */
+export function lastError(text: string, pid: number | undefined): P2psyncError | null {
   for (const line of text.split('\n').reverse()) {
-    const error = line.startsWith('{"error":') ? parseError(line) : null
+    const error = line.startsWith('{"error":') ? parseError(line, pid) : null
     if (error !== null) return error
   }
   return null
 }
 
-function parseError(line: string): P2psyncError | null {
+function parseError(line: string, pid: number | undefined): P2psyncError | null {
   try {
-    const { error } = JSON.parse(line) as { error: { code: P2psyncError['code']; message: string } }
-    return new P2psyncError(error.code, error.message)
+    const said = JSON.parse(line) as { error: { code: P2psyncError['code']; message: string }; pid: number }
+    return said.pid === pid ? new P2psyncError(said.error.code, said.error.message) : null
   } catch {
     return null // a line cut off by a crash is no error document
   }

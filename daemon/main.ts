@@ -22,7 +22,10 @@ export async function runDaemon(options: { readonly background: boolean }): Prom
   refuseUnsafeTest(process.env)
   const paths = resolvePaths()
   const config = ConfigStore.load(paths.configFile)
-  const log = createLog({ level: config.current.logLevel, file: options.background ? paths.logFile : null })
+  const log = createLog({ file: options.background ? paths.logFile : null })
+  // Whatever the level: the command that started it waits on for a daemon that has come so far.
+  if (options.background) log.info({ pid: process.pid }, 'opening')
+  log.level = config.current.logLevel
   sayBugs(log)
   for (let waitMs = STORE_RETRY_MS; ; ) {
     const ended = await runUntil((onStoreFailure) => new Daemon({ paths, config, log, stop: stopped.stop, onStoreFailure }), stopped.promise, waitMs)
@@ -32,13 +35,13 @@ export async function runDaemon(options: { readonly background: boolean }): Prom
   }
 }
 
-/** One line that the starting command reads: `{"error":{"code","message"}}`. */
+/** One line that the starting command reads: `{"error":{"code","message"},"pid"}`. */
 async function main(): Promise<number> {
   try {
     return await runDaemon({ background: process.argv.includes('--background') })
   } catch (error) {
     const code = error instanceof P2psyncError ? error.code : 'INTERNAL'
-    process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) } })}\n`)
+    process.stderr.write(`${JSON.stringify({ error: { code, message: messageOf(error) }, pid: process.pid })}\n`)
     return 1
   }
 }

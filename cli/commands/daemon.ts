@@ -1,20 +1,21 @@
 /** `p2psync daemon`, `start`, `stop`, `restart` */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import { P2psyncError } from '../../base/errors.ts'
 import { toP2psyncError } from '../../rpc/errors.ts'
 import type { Client } from '../../rpc/client.ts'
 import type { Result } from '../../rpc/schema.ts'
 import type { Command, Context } from '../context.ts'
 import { nobodyThere, plainClient } from '../daemon-client.ts'
 import { EXIT } from '../exit-code.ts'
-import { managedBy, systemctl } from '../service.ts'
-import { daemonMain, startInBackground } from '../start-daemon.ts'
+import { managedBy, systemctl, trySystemctl, type Manager } from '../service.ts'
+import { daemonMain, isGone, MAX_START_MS, startInBackground } from '../start-daemon.ts'
 
 /** An orderly stop takes at most 5 s; after a service manager's own patience nothing more comes. */
 const STOP_TIMEOUT_MS = 12_000
 const POLL_MS = 30
+/** Each one asks systemctl. */
+const LONG_POLL_MS = 1000
 
 interface DaemonModule {
   /** Rejects with a P2psyncError if the daemon cannot start; else resolves with the exit code once it has stopped. */
@@ -71,15 +72,22 @@ async function startNow(context: Context): Promise<Result<'daemon.status'>> {
     throw new P2psyncError('NOT_RUNNING', `the service ${service.unit} runs the daemon; type ${service.startHint}`)
   }
   await systemctl(service.system, 'start', service.unit)
-  return waitUntilUp(plainClient(context), service.unit)
+  return waitUntilUp(context, service)
 }
 
-async function waitUntilUp(client: Client, unit: string): Promise<Result<'daemon.status'>> {
-  for (const deadline = Date.now() + STOP_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
+/** As long as the service runs it, a start that takes long is waited for. Throws NOT_RUNNING. */
+export async function waitUntilUp(context: Context, { unit, system }: Manager, patienceMs: number = STOP_TIMEOUT_MS): Promise<Result<'daemon.status'>> {
+  const client = plainClient(context)
+  const begun = Date.now()
+  for (let isLong = false; ; await sleep(isLong ? LONG_POLL_MS : POLL_MS)) {
     const status = await statusOf(client)
     if (status !== null) return status
+    if (Date.now() - begun < patienceMs) continue
+    const isOver = Date.now() - begun >= MAX_START_MS || (await trySystemctl(system, 'is-active', unit)).code !== 0
+    if (isOver) throw new P2psyncError('NOT_RUNNING', `the service ${unit} was started, but the daemon does not answer; see \`journalctl ${system ? '' : '--user '}-u ${unit}\``)
+    if (!isLong) context.out.warn(`p2psync: the daemon of the service ${unit} is still opening its store; waiting for it`)
+    isLong = true
   }
-  throw new P2psyncError('NOT_RUNNING', `the service ${unit} was started, but the daemon does not answer; see \`journalctl --user -u ${unit}\``)
 }
 
 /** The process that was stopped, or null if none ran; resolves when it is gone. */
@@ -93,18 +101,4 @@ export async function stopNow(context: Context): Promise<number | null> {
   })
   for (const deadline = Date.now() + STOP_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) if (isGone(status.pid)) return status.pid
   throw new P2psyncError('TIMEOUT', `the daemon, process ${status.pid}, did not stop within ${STOP_TIMEOUT_MS / 1000} s; see \`p2psync log\``)
-}
-
-/** Also true of a zombie: in a container nobody may collect it. */
-function isGone(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    return errnoOf(error) === 'ESRCH'
-  }
-  try {
-    return /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false // no /proc: kill has said that it is there
-  }
 }

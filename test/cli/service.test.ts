@@ -5,10 +5,14 @@ import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import test from 'brittle'
 import type { Assert } from 'brittle'
+import type { P2psyncError } from '../../base/errors.ts'
+import { waitUntilUp } from '../../cli/commands/daemon.ts'
 import { unitText } from '../../cli/commands/service.ts'
 import { Context } from '../../cli/context.ts'
 import { Output } from '../../cli/output.ts'
 import { ownPackage } from '../../base/package-root.ts'
+import { waitFor } from '../e2e/tree.ts'
+import { startFake } from '../rpc/fake-daemon.ts'
 import { runHere } from './run-cli.ts'
 
 const analyze = spawnSync('systemd-analyze', ['--version']).status === 0
@@ -92,6 +96,23 @@ test('an enabled service is not bypassed: other commands exit 3, start uses it',
   t.alike(calls(), ['--user start p2psync.service'])
 })
 
+test('a service whose daemon takes long to start is waited for as long as it runs', async (t) => {
+  const { home } = await fakeSystemctl(t, `[ "$2" = is-active ] && [ -e "$0.dead" ] && exit 3; exit 0`)
+  let said = ''
+  const context = new Context(new Output({ json: false, stdout: { write: () => undefined }, stderr: { write: (text) => (said += text) } }), { P2PSYNC_HOME: home }, home)
+  const service = { unit: 'p2psync.service', system: false, startHint: '' }
+  const up = waitUntilUp(context, service, 50)
+  await waitFor('it is said', () => said !== '')
+  t.is(said, 'p2psync: the daemon of the service p2psync.service is still opening its store; waiting for it\n')
+  const fake = await startFake(t, undefined, home)
+  t.is((await up).pid, process.pid)
+  await fake.close()
+  writeFileSync(join(home, 'bin', 'systemctl.dead'), '')
+  const failed = (await waitUntilUp(context, service, 50).catch((error: unknown) => error)) as P2psyncError
+  t.is(failed.code, 'NOT_RUNNING')
+  t.ok(failed.message.includes('journalctl --user -u p2psync.service'))
+})
+
 test('a service with another home is not ours', async (t) => {
   const { env, home } = await fakeSystemctl(t, 'exit 0')
   const own = join(home, 'own home')
@@ -122,13 +143,67 @@ test('without systemctl there is a sentence', async (t) => {
   t.is(ran.error?.code, 'NOT_SUPPORTED')
 })
 
+/** What INTERFACE.md names: the words before the cursor, and what must be offered there. */
+const OFFERED: readonly (readonly [line: string, offers: string])[] = [
+  ['', 'daemon start stop restart add remove list status invite join devices pause resume scan sync conflicts resolve history restore approve reject ignore events doctor service config log version completion help --json --help --version'],
+  ['add', '--name --join --new --mode'],
+  ['list', '--keys'],
+  ['status', '--watch'],
+  ['invite', '--expires'],
+  ['join', '--timeout --leave'],
+  ['devices', 'list rename remove address'],
+  ['sync', '--timeout'],
+  ['resolve', '--keep'],
+  ['restore', '--version --to --at'],
+  ['ignore', '--check'],
+  ['doctor', '--check --repair'],
+  ['service', 'install uninstall status'],
+  ['service install', '--system'],
+  ['service uninstall', '--system'],
+  ['service status', '--system'],
+  ['config', 'get set'],
+  ['log', '--lines --level'],
+  ['completion', 'bash zsh fish'],
+  ['help', 'add devices'],
+  ['resolve a.txt --keep', 'this other both'],
+  ['log --level', 'error warn info debug'],
+  ...['daemon', 'start', 'add', 'remove', 'devices', 'devices list', 'devices address', 'pause', 'scan', 'conflicts', 'history', 'approve', 'events', 'service install', 'config', 'config set', 'version', 'completion'].map((line) => [line, '--json --help'] as const)
+]
+
+type Complete = (words: readonly string[]) => string[]
+
+/** How each shell says what it would offer for an empty word after these. */
+const ASK: Readonly<Record<'bash' | 'zsh' | 'fish', (script: string) => Complete>> = {
+  bash: (script) => (words) =>
+    output('bash', `${script}\nCOMP_WORDS=(p2psync ${words.join(' ')} ''); COMP_CWORD=${words.length + 1}; _p2psync; printf '%s\\n' "\${COMPREPLY[@]}"`),
+  // Without its line editor: what the function would add.
+  zsh: (script) => (words) =>
+    output('zsh', `compdef() { :; }; _files() { :; }; compadd() { shift; print -l -- "$@"; }\n${script}\nask() { words=(p2psync ${words.join(' ')} ''); CURRENT=${words.length + 2}; _p2psync; }; ask`),
+  fish: (script) => (words) => {
+    const line = ['p2psync', ...words, ''].join(' ')
+    return output('fish', `${script}\ncomplete -C '${line}'; complete -C '${line}--'`).map((row) => row.split('\t')[0] ?? '')
+  }
+}
+
+function output(shell: string, script: string): string[] {
+  return execFileSync(shell, [...(shell === 'zsh' ? ['-f'] : []), '-c', script], { encoding: 'utf8' }).trim().split('\n')
+}
+
 for (const shell of ['bash', 'zsh', 'fish'] as const) {
-  test(`the ${shell} completion is a valid script that knows every command`, async (t) => {
+  test(`the ${shell} completion is a valid script that knows every command`, { timeout: 120_000 }, async (t) => {
     const { stdout, code } = await runHere(await t.tmp(), ['completion', shell])
     t.is(code, 0)
-    for (const word of ['add', 'status', 'rename', 'uninstall', shell === 'fish' ? '-l timeout' : '--timeout']) t.ok(stdout.includes(word), word)
-    if (spawnSync(shell, ['--version']).status === 0) t.is(spawnSync(shell, ['-n'], { input: stdout }).status, 0, 'the shell reads it')
-    else t.comment(`${shell} is not here: not read by it`)
+    for (const word of OFFERED.flatMap(([, offers]) => offers.split(' '))) t.ok(stdout.includes(shell === 'fish' ? word.replace(/^--/, '-l ') : word), word)
+    if (spawnSync(shell, ['--version']).status !== 0) return t.comment(`${shell} is not here: not read by it`)
+    t.is(spawnSync(shell, ['-n'], { input: stdout }).status, 0, 'the shell reads it')
+    const complete = ASK[shell](stdout)
+    for (const [line, offers] of OFFERED) {
+      const offered = complete(line.split(' ').filter((word) => word !== ''))
+      t.alike(offers.split(' ').filter((word) => !offered.includes(word)), [], `p2psync ${line}`)
+    }
+    t.absent(complete(['list']).includes('--watch'), 'only what the command has')
+    t.absent(complete(['devices', 'list']).includes('rename'), 'no second subcommand')
+    t.absent(complete(['service', 'status']).includes('--watch'), 'not what another command of that name has')
   })
 }
 

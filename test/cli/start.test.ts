@@ -2,11 +2,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'brittle'
 import type { Assert } from 'brittle'
+import type { P2psyncError } from '../../base/errors.ts'
 import { resolvePaths } from '../../base/paths.ts'
+import { Context } from '../../cli/context.ts'
+import { plainClient } from '../../cli/daemon-client.ts'
+import { Output } from '../../cli/output.ts'
+import { startInBackground } from '../../cli/start-daemon.ts'
 import { createClient } from '../../rpc/client.ts'
 import { waitFor } from '../e2e/tree.ts'
 import { cliMain, runCli } from './run-cli.ts'
@@ -31,11 +37,17 @@ async function createHome(t: Assert): Promise<Home> {
   }
   t.teardown(async () => {
     const pid = await home.pid()
-    if (pid === null) return
-    await home.cli('stop')
-    if ((await home.pid()) === pid) process.kill(pid, 'SIGKILL')
+    if (pid !== null) await home.cli('stop')
+    const left = await lockedBy(home)
+    if (left !== null) process.kill(left, 'SIGKILL')
   })
   return home
+}
+
+/** The process that holds the home, or held it last and is still there. */
+async function lockedBy(home: Home): Promise<number | null> {
+  const text = await readFile(join(home.path, 'state', 'daemon.lock'), 'utf8').catch(() => '')
+  return text.trim() !== '' && isThere(Number(text)) ? Number(text) : null
 }
 
 test('the first command starts the daemon, and several at once start one', { timeout: 60_000 }, async (t) => {
@@ -76,6 +88,64 @@ function isThere(pid: number): boolean {
     return false // no such process
   }
 }
+
+/** Holds the daemon, which has begun to open, until the file `go` is there. */
+function holdOpening(path: string, go: string): string {
+  const hold = join(path, 'hold-opening.mjs')
+  writeFileSync(hold, `import { existsSync } from 'node:fs'
+import { Server } from 'node:net'
+const { listen } = Server.prototype
+Server.prototype.listen = function (...args) {
+  const poll = setInterval(() => existsSync('${go}') && (clearInterval(poll), listen.apply(this, args)), 20)
+  return this
+}`)
+  return `--import=${pathToFileURL(hold).href}`
+}
+
+interface Slow {
+  readonly result: Promise<{ pid: number } | P2psyncError>
+  /** What the command has said on standard error. */
+  said(): string
+}
+
+/** Starts the daemon as a command does, with little patience. */
+function startSlowly(home: Home, env: Readonly<Record<string, string>>): Slow {
+  let said = ''
+  const out = new Output({ json: false, stdout: { write: () => undefined }, stderr: { write: (text) => (said += text) } })
+  const context = new Context(out, { ...process.env, ...ALONE, P2PSYNC_TEST: '1', P2PSYNC_HOME: home.path, ...env })
+  const result = startInBackground(context, plainClient(context), 8000)
+  return { result: result.catch((error: P2psyncError) => error), said: () => said }
+}
+
+test('a start that takes long is waited for, and that is said once; a second command waits with it', { timeout: 120_000 }, async (t) => {
+  const home = await createHome(t)
+  const go = join(home.path, 'go')
+  const slow = startSlowly(home, { NODE_OPTIONS: holdOpening(home.path, go), P2PSYNC_LOG: 'error' })
+  await waitFor('it holds the home', async () => await lockedBy(home), 60_000)
+  const second = startSlowly(home, {})
+  await waitFor('it is said', () => slow.said() !== '', 60_000)
+  t.ok(/^p2psync: the daemon, process \d+, is still opening its store; .*\n$/.test(slow.said()), slow.said())
+  await waitFor('the second one says it as well', () => second.said() !== '', 60_000)
+  t.is(second.said(), slow.said(), 'of the same process')
+  writeFileSync(go, '')
+  const [first, other] = await Promise.all([slow.result, second.result])
+  const pid = await home.pid()
+  t.alike([(first as { pid: number }).pid, (other as { pid: number }).pid], [pid, pid])
+  t.is(slow.said().split('\n').length, 2, 'once')
+})
+
+test('a daemon that dies while its start is waited for is told at once', { timeout: 120_000 }, async (t) => {
+  const home = await createHome(t)
+  const slow = startSlowly(home, { NODE_OPTIONS: holdOpening(home.path, join(home.path, 'never')) })
+  const pid = await waitFor('it holds the home', async () => await lockedBy(home), 60_000)
+  const second = startSlowly(home, {})
+  await waitFor('both wait for it', () => slow.said() !== '' && second.said() !== '', 60_000)
+  process.kill(pid, 'SIGKILL')
+  const [first, other] = (await Promise.all([slow.result, second.result])) as [P2psyncError, P2psyncError]
+  t.is(first.message, 'the daemon could not be started: it ended with SIGKILL; see `p2psync log`')
+  t.is(other.message, 'the daemon that was starting ended before it answered; see `p2psync log`')
+  t.alike([first.code, other.code], ['NOT_RUNNING', 'NOT_RUNNING'])
+})
 
 test('stop, restart and log', { timeout: 60_000 }, async (t) => {
   const home = await createHome(t)
