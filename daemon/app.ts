@@ -2,6 +2,7 @@
 import type { RootLog } from '../base/log.ts'
 import type { Paths } from '../base/paths.ts'
 import type { ConfigStore } from './config.ts'
+import type { FolderStatus } from './folder/standing.ts'
 import type { FolderHost } from './host.ts'
 import type { Group } from './net/group.ts'
 import type { Pairing } from './net/pairing.ts'
@@ -36,6 +37,8 @@ export interface App {
   readonly network: Network
   readonly pairing: Pairing
   readonly notices: TravelNotices
+  /** Why all folders of this device are halted; null while nothing halts them all. */
+  readonly haltReason: FolderStatus['reason']
   /** Resolves when no folder is being opened or closed, or after a moment all the same. */
   foldersStand(): Promise<void>
   /** A device's name, or the beginning of its id. */

@@ -251,7 +251,7 @@ export class Daemon extends Resource implements App {
       path: registration.path,
       paused: registration.paused,
       choose: async (checkpoint) => await this.#chooseDrive(folder.id, checkpoint),
-      halted: this.#haltReason,
+      halted: this.haltReason,
       rescanMs: config.current.rescanIntervalSeconds * 1000,
       config: () => config.current,
       store: present(this.#store),
@@ -454,7 +454,7 @@ export class Daemon extends Resource implements App {
   }
 
   #haltAll(): void {
-    const reason = this.#haltReason
+    const reason = this.haltReason
     Promise.all([...this.hosts.values()].map(async (host) => await host.halt(reason))).catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not halt or go on'))
   }
 
@@ -467,7 +467,7 @@ export class Daemon extends Resource implements App {
     await this.#inTurn(async () => {
       const host = this.hosts.get(id)
       const folder = this.group.folder(id)
-      if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.#haltReason !== null) return
+      if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.haltReason !== null) return
       if (rotation.reason === COMPACTION && !this.#isQuiet(host)) return
       await this.#takeOver(host, folder, rotation)
     })
@@ -544,7 +544,7 @@ export class Daemon extends Resource implements App {
     return [{ writer, counter: counter ?? 0 }]
   }
 
-  get #haltReason(): FolderStatus['reason'] {
+  get haltReason(): FolderStatus['reason'] {
     if (this.group.removedSelf) return REMOVED
     return this.#cloned ? CLONED : this.#storeFailed
   }
@@ -570,7 +570,7 @@ export class Daemon extends Resource implements App {
   #groupChanged(): void {
     this.events.emit({ type: 'group' })
     const failed = (error: unknown): void => this.options.log.error({ error: messageOf(error) }, 'the folders could not follow the group')
-    if (this.#haltReason !== null) this.#haltAll()
+    if (this.haltReason !== null) this.#haltAll()
     else this.#renewDrives().catch(failed)
     if (this.group.bindings().length > 0) this.carryOutBindings().catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not be bound to that of the group'))
     for (const folder of this.group.folders()) {

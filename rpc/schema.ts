@@ -88,14 +88,14 @@ const checkResult = z.object({
 /** unknown: it cannot be told here. */
 const doctorCheck = z.object({ name: z.string(), state: z.enum(['ok', 'warn', 'fail', 'unknown']), message: z.string() })
 
-/** Exit code of `p2psync sync` in parentheses (R38): in-sync (0), blocked (1), timeout and no-peers (4), halted and decision (5). */
+/** Exit code of `p2psync sync` in parentheses (R38): in-sync (0), blocked (1), timeout and no-peers (4), halted (or paused here) and decision (5). */
 export const syncOutcome = z.enum(['in-sync', 'blocked', 'timeout', 'no-peers', 'halted', 'decision'])
 
 const syncResult = z.object({
   /** True if and only if `outcome` is `in-sync`. With several folders the worst one's outcome counts. */
   ok: z.boolean(),
   outcome: syncOutcome,
-  /** Of a halted or deciding folder. */
+  /** Of a halted or deciding folder; with the code `paused`, of one that is paused on this device. */
   reason: reason.nullable(),
   /** Paths that differ, with the reason: those that cannot be applied (R39), `unavailable`: no connected device has the bytes, `under-way`. At most a few hundred. */
   blocked: z.array(problem.extend({ folder: hex32, device: hex32 })),
@@ -174,9 +174,9 @@ export const methods = {
   }),
   'folders.conflicts': method({ summary: 'Conflict copies that wait for a look', params: anyFolder, result: z.object({ conflicts: z.array(conflict) }) }),
   'folders.ignore': method({
-    summary: 'The lines of .p2psyncignore; `add` appends patterns first',
+    summary: 'The lines of .p2psyncignore; `add` appends patterns first, unless one of them would ignore nothing',
     params: z.strictObject({ folder: folderSelector, add: z.array(z.string().min(1).max(4096).regex(/^[^\n\r\0]+$/, 'must be one line')).max(1000).optional() }),
-    result: z.object({ folder: folderRef, patterns: z.array(z.string()) }),
+    result: z.object({ folder: folderRef, patterns: z.array(z.string()), /** Lines that ignore nothing, and why. */ problems: z.array(problem) }),
   }),
   'folders.ignored': method({
     summary: 'Whether a path is ignored, and by which rule',

@@ -58,6 +58,8 @@ const folderStatus = folderRef.extend({
 export const status = z.object({
   schema: z.literal(1),
   device: deviceRef,
+  /** Why nothing at all is synced on this device (it was removed from the group, for one); null: nothing keeps it from syncing. */
+  reason: reason.nullable(),
   /** The other devices. */
   devices: z.array(deviceRef.extend(connection.shape)),
   folders: z.array(folderStatus),

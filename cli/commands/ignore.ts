@@ -14,6 +14,7 @@ export const ignore: Command<[folder: string | undefined, patterns: readonly str
   context.out.document(result)
   if (result.patterns.length === 0) context.out.line(`${printable(result.folder.name)} ignores nothing; add a pattern with \`p2psync ignore FOLDER PATTERN\`.`)
   for (const pattern of result.patterns) context.out.line(printable(pattern))
+  for (const { path, message } of result.problems) context.out.warn(`${path}: ${message}`)
 }
 
 async function check(context: Context, path: string): Promise<void> {

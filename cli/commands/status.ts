@@ -45,14 +45,19 @@ async function watch(context: Context, client: Client, folder: string | undefine
 /** The page for people. */
 export function describe(out: Output, document: StatusDocument, now: number): string[] {
   const lines = [`${out.style('bold', printable(document.device.name))}  this device  ${out.style('dim', shortId(document.device.id))}`]
+  if (document.reason !== null) lines.push(out.style('red', printable(sentence(document.reason.message))))
   lines.push(...deviceLines(out, document, now))
   for (const folder of document.folders) lines.push('', ...folderLines(out, folder, document, now))
-  if (document.folders.length === 0) lines.push('', 'No folders on this device yet; watch one with `p2psync add PATH`.')
+  if (document.folders.length === 0 && document.reason === null) lines.push('', 'No folders on this device yet; watch one with `p2psync add PATH`.')
   const names = document.folders.map((folder) => folder.name)
   for (const name of new Set(names.filter((each, i) => names.indexOf(each) !== i))) {
     lines.push('', out.style('yellow', `Several folders are called ${printable(name)}; they are not one. Use their ids, shown by \`p2psync list\`.`))
   }
   return lines
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
 }
 
 function deviceLines(out: Output, document: StatusDocument, now: number): string[] {
@@ -67,7 +72,8 @@ const STATE_STYLE: Readonly<Record<FolderStatus['state'], Style>> = { scanning: 
 
 function folderLines(out: Output, folder: FolderStatus, document: StatusDocument, now: number): string[] {
   const lines = [`${out.style('bold', printable(folder.name))}  ${printable(folder.path)}  ${out.style(STATE_STYLE[folder.state], folder.state)}`]
-  if (folder.reason !== null) lines.push(`  ${out.style('red', printable(folder.reason.message))}`)
+  // What keeps the whole device from syncing is said once, above.
+  if (folder.reason !== null && folder.reason.code !== document.reason?.code) lines.push(`  ${out.style('red', printable(folder.reason.message))}`)
   lines.push(`  ${counted(folder.files, 'file')}, ${counted(folder.directories, 'directory')}, ${bytes(folder.bytes)}`)
   if (lacks(folder.need)) lines.push(`  to do here: ${needed(folder.need)}`)
   for (const device of folder.devices) lines.push(`  ${nameOf(document, device.id)} ${device.inSync ? 'is in sync' : lacks(device.need) ? `needs ${needed(device.need)}` : 'is not known to be in sync'}`)

@@ -44,7 +44,7 @@ function tell(out: Output, result: SyncResult, self: string | null): void {
   if (result.ok) out.line(out.style('green', absent.length + paused.length === 0 ? 'In sync.' : 'In sync with every connected device.'))
   else out.error({ code: CODE[result.outcome], message: sentence(result) })
   if (absent.length > 0) out.line(`Not connected: ${absent.join(', ')}`)
-  if (result.paused.some((device) => device.id === self)) out.line('Paused on this device; `p2psync resume` goes on')
+  if (result.paused.some((device) => device.id === self) && result.reason?.code !== 'paused') out.line('Paused on this device; `p2psync resume` goes on')
   if (paused.length > 0) out.line(`Paused: ${paused.join(', ')}; \`p2psync resume\` there goes on`)
   for (const { path, message } of result.blocked) out.line(`  ${printable(path)}: ${printable(message)}`)
 }

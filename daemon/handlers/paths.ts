@@ -2,18 +2,26 @@
 import { appendFile, lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, P2psyncError } from '../../base/errors.ts'
-import type { Conflict, Handlers } from '../../rpc/schema.ts'
+import type { Conflict, Handlers, ProblemRow } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
 import { stripConflict } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
+import { faultyLines, patternFault, type FaultyLine, type PatternFault } from '../sync/ignore.ts'
+import { IGNORE_FILE } from '../sync/path.ts'
 import { hostOf, hostsOf, refOf } from './folders.ts'
 import { deviceOf } from './writers.ts'
 
 type Part = Pick<Handlers, 'folders.conflicts' | 'folders.ignore' | 'folders.ignored'>
 
-const IGNORE_FILE = '.p2psyncignore'
+const MAX_SHOWN_PATTERN = 200
+
+const FAULTS: Readonly<Record<PatternFault, string>> = {
+  'directory-stars': 'it has more than two ** before its last part; with so many, to look at one path could take minutes',
+  'name-stars': 'it has more than four * in one name; with so many, to look at one path could take minutes',
+  unreadable: 'it cannot be read as a pattern'
+}
 
 export function pathHandlers(daemon: App): Part {
   return {
@@ -24,7 +32,8 @@ export function pathHandlers(daemon: App): Part {
     'folders.ignore': async ({ folder, add }) => {
       const host = hostOf(daemon, folder)
       if (add !== undefined && add.length > 0) await addPatterns(host, add)
-      return { folder: refOf(host), patterns: lines(await readText(join(host.path, IGNORE_FILE))) }
+      const text = await readText(join(host.path, IGNORE_FILE))
+      return { folder: refOf(host), patterns: lines(text), problems: faultyPatterns(faultyLines(text)) }
     },
     'folders.ignored': async ({ path }) => {
       const host = hostOf(daemon, path)
@@ -35,7 +44,21 @@ export function pathHandlers(daemon: App): Part {
   }
 }
 
+/** What `status` and `ignore` say of lines of `.p2psyncignore` that ignore nothing. */
+export function faultyPatterns(faulty: readonly FaultyLine[]): ProblemRow[] {
+  return faulty.map(({ line, pattern, fault }) => ({ path: IGNORE_FILE, code: 'pattern-unused', message: `line ${line}, ${shown(pattern)}, ignores nothing: ${FAULTS[fault]}` }))
+}
+
+function shown(pattern: string): string {
+  return pattern.length <= MAX_SHOWN_PATTERN ? pattern : `${pattern.slice(0, MAX_SHOWN_PATTERN)}…`
+}
+
+/** All or, with USAGE, none. */
 async function addPatterns(host: FolderHost, patterns: readonly string[]): Promise<void> {
+  for (const pattern of patterns) {
+    const fault = patternFault(pattern)
+    if (fault !== null) throw new P2psyncError('USAGE', `the pattern ${shown(pattern)} would ignore nothing: ${FAULTS[fault]}. Nothing was added; write it in another way, or as several patterns`)
+  }
   const file = join(host.path, IGNORE_FILE)
   const text = await readText(file)
   const fresh = patterns.filter((pattern) => !lines(text).includes(pattern))
@@ -45,7 +68,7 @@ async function addPatterns(host: FolderHost, patterns: readonly string[]): Promi
   } catch (error) {
     throw new P2psyncError('PATH_DENIED', `cannot write ${file}: ${errnoOf(error) ?? 'unknown error'}; \`p2psync status\` says whether the folder is there`, { cause: error })
   }
-  host.folder.localChanged([IGNORE_FILE as PathKey])
+  host.folder.localChanged([IGNORE_FILE])
 }
 
 function lines(text: string): string[] {

@@ -5,6 +5,7 @@ import type { FolderHost } from '../host.ts'
 import type { FolderId } from '../sync/ids.ts'
 import { deviceInfos } from './devices.ts'
 import { hostsOf } from './folders.ts'
+import { faultyPatterns } from './paths.ts'
 import { historyBytes, storeBytes } from './sizes.ts'
 
 type Part = Pick<Handlers, 'status.get'>
@@ -16,10 +17,10 @@ export function statusHandlers(daemon: App): Part {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, namesakes(daemon, host), daemon.notices.of(host.id))))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.current.faulty)], daemon.notices.of(host.id))))
       const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
-      return { schema: 1, device: { id, name }, devices: devices.map(({ self: _, ...info }) => info), folders }
+      return { schema: 1, device: { id, name }, reason: daemon.haltReason, devices: devices.map(({ self: _, ...info }) => info), folders }
     }
   }
 }

@@ -14,6 +14,7 @@ type SyncResult = Result<'folders.sync'>
 
 const DEFAULT_TIMEOUT_MS = 60_000
 const MAX_LISTED_BLOCKED = 200
+const PAUSED: SyncOutcome = { outcome: 'halted', blocked: [], devices: [], paused: [] }
 /** Worst last. */
 const ORDER: readonly SyncResult['outcome'][] = ['in-sync', 'blocked', 'no-peers', 'timeout', 'decision', 'halted']
 
@@ -27,11 +28,22 @@ export function syncHandlers(daemon: App): Part {
     'folders.sync': async ({ folder, timeoutMs }, { signal }) => {
       if (folder === undefined) expectAllOpen(daemon)
       const hosts = hostsOf(daemon, folder)
-      const all = async (limit: AbortSignal): Promise<SyncOutcome[]> => await Promise.all(hosts.map((host) => host.folder.sync(limit)))
+      const all = async (limit: AbortSignal): Promise<SyncOutcome[]> => await Promise.all(hosts.map((host) => syncOne(host, limit)))
       const outcomes = await withDeadline(signal, timeoutMs ?? DEFAULT_TIMEOUT_MS, all)
       return combine(daemon, hosts, outcomes)
     }
   }
+}
+
+/** A folder that is paused here cannot come to be equal to any, however long one waits: that is said at once, as of one that is halted. */
+async function syncOne(host: FolderHost, limit: AbortSignal): Promise<SyncOutcome> {
+  const outcome = isPaused(host) ? PAUSED : await host.folder.sync(limit)
+  // It may have been paused meanwhile.
+  return isPaused(host) ? { ...outcome, outcome: 'halted' } : outcome
+}
+
+function isPaused(host: FolderHost): boolean {
+  return host.folder.activity === 'paused'
 }
 
 /** A folder of this device that could not be opened is not equal to anything. */
@@ -45,12 +57,25 @@ function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly S
   const worst = outcomes.reduce((sofar, { outcome }) => Math.max(sofar, ORDER.indexOf(outcome)), 0)
   const outcome = ORDER[worst] ?? 'in-sync'
   const blocked = hosts.flatMap((host, i) => blockedRows(daemon, host, outcomes[i]?.blocked ?? []))
-  const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? null
+  const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? pausedReason(hosts)
   const paused = new Set(outcomes.flatMap((result) => result.paused))
   const connected = new Set(outcomes.flatMap((result) => [...result.devices, ...result.paused]))
-  if (hosts.some((host) => host.folder.activity === 'paused')) paused.add(daemon.group.self.id)
-  const absent = new Set(hosts.flatMap((host) => host.status.devices.map((row) => row.device)).filter((device) => !connected.has(device)))
+  if (hosts.some(isPaused)) paused.add(daemon.group.self.id)
+  const absent = new Set(hosts.flatMap((host) => othersOf(daemon, host)).filter((device) => !connected.has(device)))
   return { ok: outcome === 'in-sync', outcome, reason, blocked: blocked.slice(0, MAX_LISTED_BLOCKED), absent: refs(daemon, absent), paused: refs(daemon, paused) }
+}
+
+/** Who has the folder; of one that is paused here nobody was asked, and who is connected is not absent. */
+function othersOf(daemon: App, host: FolderHost): DeviceId[] {
+  const devices = host.status.devices.map((row) => row.device)
+  return isPaused(host) ? devices.filter((device) => daemon.network.link(device) === null) : devices
+}
+
+function pausedReason(hosts: readonly FolderHost[]): SyncResult['reason'] {
+  const names = hosts.filter(isPaused).map(({ name }) => name)
+  if (names.length === 0) return null
+  const [folders, are] = names.length === 1 ? ['the folder', 'is'] : ['the folders', 'are']
+  return { code: 'paused', message: `${folders} ${names.join(', ')} ${are} paused on this device, so that nothing is compared; \`p2psync resume\` goes on` }
 }
 
 const WHY: Readonly<Record<Divergence, { readonly code: string; readonly message: string }>> = {

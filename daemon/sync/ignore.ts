@@ -17,10 +17,23 @@ export interface IgnoreReason {
   readonly pattern: string
 }
 
+/** Why a line ignores nothing: too many `**` in front of its last part, too many `*` in one name, or it is no pattern. */
+export type PatternFault = 'directory-stars' | 'name-stars' | 'unreadable'
+
+/** A line that ignores nothing, though it looks as if it should. */
+export interface FaultyLine {
+  /** From 1. */
+  readonly line: number
+  readonly pattern: string
+  readonly fault: PatternFault
+}
+
 export interface IgnoreRules {
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Null if it is not ignored. */
   explain(path: PathKey, isDirectory: boolean): IgnoreReason | null
+  /** Of all texts. */
+  readonly faulty: readonly FaultyLine[]
 }
 
 type Matcher = ReturnType<typeof ignore>
@@ -38,11 +51,14 @@ const MAX_REMEMBERED_PATHS = 50_000
  */
 const MAX_DIRECTORY_STARS = 2
 const MAX_STARS_OF_NAME = 4
+/** A text of any device may have very many. */
+const MAX_TOLD_FAULTS = 100
 const OWN: IgnoreReason = { file: -1, line: 0, pattern: `/${RESERVED_NAME}/` }
 
 /** @param texts of `.p2psyncignore` and of its conflict copies, in any order. */
 export function createIgnore(texts: readonly string[]): IgnoreRules {
-  const files = texts.map(linesOf)
+  const read = texts.map(readLines)
+  const files = read.map(({ lines }) => lines)
   let matchers = files.map(matcherOf)
   let asked = 0
 
@@ -58,7 +74,7 @@ export function createIgnore(texts: readonly string[]): IgnoreRules {
     return null
   }
 
-  return { explain, ignored: (path, isDirectory) => explain(path, isDirectory) !== null }
+  return { explain, ignored: (path, isDirectory) => explain(path, isDirectory) !== null, faulty: read.flatMap(({ faulty }) => faulty) }
 }
 
 /** `.p2psyncignore` or a conflict copy of it: never ignored, or devices could not agree on the rules. */
@@ -72,28 +88,54 @@ function firstName(path: PathKey): string {
   return slash === -1 ? path : path.slice(0, slash)
 }
 
-/** Lines that can be read as a pattern, and held against any path at once; another one ignores nothing. */
-function linesOf(text: string): readonly Line[] {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/)
-  return lines.map((pattern, i) => ({ pattern, mark: String(i + 1) })).filter(isUsable)
+interface ReadLines {
+  readonly lines: readonly Line[]
+  /** At most a hundred. */
+  readonly faulty: readonly FaultyLine[]
+}
+
+function readLines(text: string): ReadLines {
+  const lines: Line[] = []
+  const faulty: FaultyLine[] = []
+  for (const [i, pattern] of text.replace(/^\uFEFF/, '').split(/\r?\n/).entries()) {
+    const fault = patternFault(pattern)
+    if (fault === null) lines.push({ pattern, mark: String(i + 1) })
+    else if (faulty.length < MAX_TOLD_FAULTS) faulty.push({ line: i + 1, pattern, fault })
+  }
+  return { lines, faulty }
 }
 
 function matcherOf(lines: readonly Line[]): Matcher {
   return ignore({ ignorecase: false }).add(lines)
 }
 
-function isUsable(line: Line): boolean {
-  if (!isPlain(line.pattern)) return false
+/** The first lines of a `.p2psyncignore` that ignore nothing and are neither empty nor comments, at most a hundred. */
+export function faultyLines(text: string): readonly FaultyLine[] {
+  return readLines(text).faulty
+}
+
+/**
+ * Null if the line can be read as a pattern and held against any path at once; an empty line and a comment can. Another line ignores
+ * nothing.
+ */
+export function patternFault(pattern: string): PatternFault | null {
+  if (pattern.startsWith('#')) return null
+  return starsFault(pattern) ?? (isReadable(pattern) ? null : 'unreadable')
+}
+
+/** An escaped character is itself and nothing else: `\*` is no star. Three `*` and more that fill a name are as two. */
+function starsFault(pattern: string): PatternFault | null {
+  const names = pattern.replace(/^!/, '').replace(/\\./gs, '_').split('/').filter((name) => name !== '')
+  const stars = names.slice(0, -1).filter((name) => /^\*{2,}$/.test(name)).length
+  if (stars > MAX_DIRECTORY_STARS) return 'directory-stars'
+  return names.some((name) => (name.match(/\*+/g) ?? []).length > MAX_STARS_OF_NAME) ? 'name-stars' : null
+}
+
+function isReadable(pattern: string): boolean {
   try {
-    matcherOf([line]).ignores('a/b')
+    matcherOf([{ pattern, mark: '' }]).ignores('a/b')
     return true
   } catch {
     return false
   }
-}
-
-function isPlain(pattern: string): boolean {
-  const names = pattern.split('/').filter((name) => name !== '')
-  const stars = names.slice(0, -1).filter((name) => name === '**').length
-  return stars <= MAX_DIRECTORY_STARS && names.every((name) => (name.match(/\*+/g) ?? []).length <= MAX_STARS_OF_NAME)
 }

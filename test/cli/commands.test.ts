@@ -11,7 +11,7 @@ const JSON_SHAPES: readonly (readonly [args: string, keys: readonly string[]])[]
   ['remove docs', ['folder']],
   ['list', ['folders']],
   ['list --keys', ['folders']],
-  ['status', ['device', 'devices', 'folders']],
+  ['status', ['device', 'devices', 'folders', 'reason']],
   ['invite', ['expiresAt', 'invite']],
   ['join CODE', ['device', 'devices']],
   ['devices', ['devices']],
@@ -32,7 +32,7 @@ const JSON_SHAPES: readonly (readonly [args: string, keys: readonly string[]])[]
   ['restore docs --at 2h --to x', ['at', 'bytes', 'directories', 'files', 'folder', 'missing', 'silent', 'to']],
   ['approve docs', ['elsewhere', 'folder', 'here']],
   ['reject docs', ['elsewhere', 'folder', 'here']],
-  ['ignore docs *.o', ['folder', 'patterns']],
+  ['ignore docs *.o', ['folder', 'patterns', 'problems']],
   ['ignore --check a.tmp', ['folder', 'ignored', 'path', 'rule']],
   ['config', ['config']],
   ['config set deviceName x', ['config', 'restart']],
@@ -96,6 +96,18 @@ test('status tells a person what matters', async (t) => {
   t.ok(stdout.includes('nas needs 3 files (1.20 MB) and 1 deletion'))
   t.ok(stdout.includes('2 conflicts'))
   t.ok(stdout.includes('bad\\u001b[2Jname: a FIFO is not synced'), 'control characters of a name are shown, not sent')
+})
+
+test('status says in one line why nothing is synced on this device, with folders and without', async (t) => {
+  const reason = { code: 'removed', message: 'this device was removed from its group; do this' }
+  const halted = [folderStatus, { ...folderStatus, id: DEVICE_ID, name: 'music' }].map((each) => ({ ...each, state: 'halted' as const, reason }))
+  for (const folders of [[], halted]) {
+    const { home } = await startFake(t, fakeHandlers({ 'status.get': async () => ({ ...status, reason, folders }) }))
+    const { stdout } = await runHere(home, ['status'])
+    t.is(stdout.split('\n')[1], 'This device was removed from its group; do this.')
+    t.is(stdout.split('removed from its group').length, 2, 'once')
+    t.absent(stdout.includes('p2psync add'), 'no advice that would not help')
+  }
 })
 
 const USAGE: readonly (readonly string[])[] = [
@@ -185,6 +197,22 @@ for (const [outcome, exit, code] of OUTCOMES) {
     t.ok(text.stdout.includes('phone'))
   })
 }
+
+test('sync of a folder that is paused here says so once', async (t) => {
+  const reason = { code: 'paused', message: 'the folder docs is paused on this device' }
+  const { home } = await startFake(t, fakeHandlers({ 'folders.sync': async () => ({ ok: false, outcome: 'halted', reason, blocked: [], absent: [], paused: [{ id: DEVICE_ID, name: 'laptop' }] }) }))
+  const { code, stdout, stderr } = await runHere(home, ['sync'])
+  t.is(code, 5)
+  t.is(stderr, 'p2psync: the folder docs is paused on this device\n')
+  t.is(stdout, '')
+})
+
+test('ignore says of each line that ignores nothing why', async (t) => {
+  const problems = [{ path: '.p2psyncignore', code: 'pattern-unused', message: 'line 1, a\u001b[2J, ignores nothing' }]
+  const { home } = await startFake(t, fakeHandlers({ 'folders.ignore': async () => ({ folder, patterns: ['a'], problems }) }))
+  const { stdout, stderr } = await runHere(home, ['ignore', 'docs'])
+  t.alike([stdout, stderr], ['a\n', '.p2psyncignore: line 1, a\\u001b[2J, ignores nothing\n'])
+})
 
 test('R38: sync that waits for bytes that nobody can give says that, and not that it goes on', async (t) => {
   const waits = { path: 'a', code: 'unavailable', message: 'no connected device can give its bytes; connect one that has them', folder: FOLDER_ID, device: DEVICE_ID }

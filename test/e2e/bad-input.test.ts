@@ -5,6 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { createWorld, daemonMain, Device, type CliResult } from './harness.ts'
+import { waitFor } from './tree.ts'
 
 async function oneDevice(t: Assert): Promise<Device> {
   const device = new Device(t, await createWorld(t), 'a')
@@ -60,6 +61,28 @@ test('codes that are no codes, unknown folders, unknown commands', { timeout: 28
   t.is((await a.cli('no-such-command')).code, 2)
   t.is((await a.cli('add')).code, 2)
   t.is((await a.cli('list', '--no-such-option')).code, 2)
+})
+
+test('a pattern that would ignore nothing is refused, and nothing is written; one that stands in the file is told', { timeout: 280_000 }, async (t) => {
+  const a = await oneDevice(t)
+  await a.add()
+  for (const pattern of ['*a*b*c*d*e', '/**/c/**/c/**/c/d']) {
+    refused(t, await a.cli('ignore', 'docs', 'fine.txt', pattern, '--json'), 2, 'USAGE')
+    const text = await a.cli('ignore', 'docs', pattern)
+    t.ok(text.stderr.includes(pattern) && /more than (two \*\*|four \*)/.test(text.stderr), text.stderr)
+  }
+  t.absent(existsSync(a.path('.p2psyncignore')), 'nothing was written')
+  t.is((await a.cli('ignore', 'docs', '\\*a\\*b\\*c\\*d\\*e')).code, 0, 'an escaped star is none')
+  t.is((await a.request('POST', '/v1/folders/docs/ignore', JSON.stringify({ add: ['*a*b*c*d*e'] }))).status, 400)
+
+  await a.write('.p2psyncignore', '*.tmp\n*a*b*c*d*e\n')
+  const shown = await a.cli('ignore', 'docs')
+  t.is(shown.stdout, '*.tmp\n*a*b*c*d*e\n')
+  t.ok(shown.stderr.startsWith('.p2psyncignore: line 2, *a*b*c*d*e, ignores nothing: it has more than four * in one name'), shown.stderr)
+  const problem = await waitFor('status says it', async () => (await a.call('status.get', {})).folders[0]?.problems[0])
+  t.alike([problem.path, problem.code], ['.p2psyncignore', 'pattern-unused'])
+  await a.write('.p2psyncignore', '*.tmp\n')
+  await waitFor('the problem is gone', async () => (await a.call('status.get', {})).folders[0]?.problems.length === 0)
 })
 
 test('without a daemon, and told not to start one, a command exits 3', { timeout: 280_000 }, async (t) => {

@@ -53,6 +53,9 @@ test('R20–R22: a removed device gets nothing more, the others change the key; 
   })
   await c.restart()
   t.is((await status(c))?.reason?.code, 'removed', 'also after a restart')
+  t.is((await c.call('status.get', {})).reason?.code, 'removed')
+  t.is((await c.cli('status')).stdout.split('This device was removed from its group').length, 2, 'and says it once')
+  t.is((await a.call('status.get', {})).reason, null)
 
   const { invite } = await b.call('invites.create', {})
   await c.call('invites.join', { code: invite, timeoutMs: 120_000 })

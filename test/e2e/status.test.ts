@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import test from 'brittle'
 import { createDevices, createPair } from './harness.ts'
 import { waitEqual, waitFor } from './tree.ts'
-import type { StatusDocument } from '../../rpc/schema.ts'
+import type { Result, StatusDocument } from '../../rpc/schema.ts'
 
 test('R37: status states the folder, its totals and who is in sync', { timeout: 280_000 }, async (t) => {
   const [a, b] = await createPair(t)
@@ -91,6 +91,12 @@ test('a paused folder neither sends nor takes until it is resumed', { timeout: 2
     return found.length > 0 && found
   })
   t.alike(paused.map((device) => device.id), [await a.id()], 'sync lists who is paused')
+  const began = Date.now()
+  const here = await a.cli('sync', '--timeout', '60s', '--json')
+  t.ok(Date.now() - began < 45_000, 'where it is paused, sync answers at once')
+  const told = JSON.parse(here.stdout) as Result<'folders.sync'>
+  t.alike([here.code, told.outcome, told.reason?.code, told.paused.map((device) => device.id), told.absent], [5, 'halted', 'paused', [await a.id()], []])
+  t.ok((await a.cli('sync', 'docs')).stderr.includes('docs is paused on this device'))
   t.is((await a.cli('resume', 'docs')).code, 0)
   const tree = await waitEqual([a.path(), b.path()], 20_000, () => b.read('while-paused.txt').then(() => true, () => false))
   t.alike([...tree.keys()], ['meanwhile.txt', 'while-paused.txt'])

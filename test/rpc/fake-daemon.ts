@@ -36,6 +36,7 @@ export const folderStatus: FolderStatus = {
 export const status: StatusDocument = {
   schema: 1,
   device: { id: DEVICE_ID, name: 'laptop' },
+  reason: null,
   devices: [{ id: PEER_ID, name: 'nas', connected: true, address: '192.168.1.5:49737', transport: 'udx', lastSeen: TIME, rxBytes: 10, txBytes: 20 }],
   folders: [folderStatus],
 }
@@ -77,7 +78,7 @@ export function fakeHandlers(overrides: Partial<Handlers> = {}): Handlers {
       return { folder, checked: { paths: 3, files: 2, bytes: 9, blocks: 2, contents: 2, history: 1, statements: 3, treeNodes: 9 }, findings: [{ path: 'a\u001b[2J.txt', code: 'content-differs', message: 'other bytes', repaired: params.repair === true }], left: params.repair === true ? 0 : 1, busy: 1 }
     },
     'folders.conflicts': async () => ({ conflicts: [{ folder: FOLDER_ID, path: 'a.txt', copy: 'a.sync-conflict-abcdefghij.txt', this: version, other: version }] }),
-    'folders.ignore': async (params) => ({ folder, patterns: ['*.tmp', ...(params.add ?? [])] }),
+    'folders.ignore': async (params) => ({ folder, patterns: ['*.tmp', ...(params.add ?? [])], problems: [] }),
     'folders.ignored': async (params) => ({ folder, path: params.path, ignored: true, rule: '*.tmp' }),
     'folders.history': async (params) => ({ folder, path: params.path, versions: [{ id: 'abcdef0123', kind: 'file', size: 3, mtime: TIME, device: null, current: false, holders: [{ device: { id: PEER_ID, name: 'nas' }, at: TIME, reason: 'deleted' }] }], silent: [] }),
     'folders.restore': async (params) => ({ folder, path: params.path, version: params.version, to: params.to ?? params.path }),
