@@ -104,9 +104,15 @@ export function issueText(issue: z.core.$ZodIssue): string {
       return bound(issue.origin, issue.maximum, 'most')
     case 'invalid_type':
       return `must be ${NOUNS[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${oneOf(issue.values.map(String))}`
     default:
       return issue.message.replace(/^Invalid input: /, '')
   }
+}
+
+function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
 function bound(origin: string, limit: number | bigint, end: 'least' | 'most'): string {

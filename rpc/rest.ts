@@ -84,11 +84,24 @@ function pauseOrResume(params: Record<string, unknown>): { method: Method; param
 
 /** What the caller gave besides the path. The query is for GET only; what stands in the path stands nowhere else. Throws USAGE. */
 async function given(c: Context, route: Route, inPath: Readonly<Record<string, string>>): Promise<Record<string, unknown>> {
-  const query = Object.entries(c.req.query())
+  const query = queryOf(c)
   if (route.verb !== 'get') refuseUnknown(query.map(([key]) => key), ` in the query; the fields of a ${route.verb.toUpperCase()} stand in its body`)
   const fields = route.verb === 'get' ? Object.fromEntries(query.map(([key, text]) => [key, fromQuery(text)])) : await bodyOf(c)
   refuseUnknown(Object.keys(fields).filter((key) => Object.hasOwn(inPath, key)), '; it stands in the path')
   return fields
+}
+
+/** Throws USAGE for a field that stands there twice: one of the two would be ignored. */
+function queryOf(c: Context): [key: string, text: string][] {
+  return Object.entries(c.req.queries()).map(([key, texts]) => {
+    if (texts.length > 1) throw new P2psyncError('USAGE', `${key} is given more than once`)
+    return [key, texts[0] ?? '']
+  })
+}
+
+/** For a path that takes no query. Throws USAGE. */
+export function refuseQuery(c: Context, hint: string): void {
+  refuseUnknown(Object.keys(c.req.queries()), ` in the query; ${hint}`)
 }
 
 function refuseUnknown(keys: readonly string[], where: string): void {

@@ -18,7 +18,7 @@ import type { EventSource } from './events.ts'
 import { createJsonRpc } from './json-rpc.ts'
 import { metricsText } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
-import { errorResponse, mountRest } from './rest.ts'
+import { errorResponse, mountRest, refuseQuery } from './rest.ts'
 import type { CallContext, Handlers, StatusDocument } from './schema.ts'
 import { listenOnSocket } from './socket.ts'
 import { acceptUpgrades } from './upgrade.ts'
@@ -72,7 +72,10 @@ function createApp(options: ServerOptions, closing: AbortSignal): Hono {
   })
   mountRpc(app, dispatch, contextOf)
   mountRest(app, dispatch, contextOf)
-  app.get('/v1/events', (c) => eventStream(options.events, c.req.header('last-event-id') ?? null, contextOf(c).signal))
+  app.get('/v1/events', (c) => {
+    refuseQuery(c, 'the header Last-Event-ID says after which event to begin')
+    return eventStream(options.events, c.req.header('last-event-id') ?? null, contextOf(c).signal)
+  })
   app.get('/v1/openapi.json', (c) => c.json(openApiDocument(version())))
   app.get('/healthz', (c) => c.json({ ok: true, version: version() }))
   app.get('/metrics', async (c) => {

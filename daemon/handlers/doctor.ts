@@ -83,7 +83,7 @@ function peers(daemon: App): DoctorCheck {
   if (others.length === 0) return row('peers', 'ok', 'this device is alone in its group; `p2psync invite` brings others in')
   const connected = new Set(daemon.network.links().map(({ device }) => device))
   const away = others.filter(({ id }) => !connected.has(id)).map(({ name }) => name)
-  if (away.length === 0) return row('peers', 'ok', `all ${others.length} other devices are connected`)
+  if (away.length === 0) return row('peers', 'ok', others.length === 1 ? 'the other device is connected' : `all ${others.length} other devices are connected`)
   const state = away.length === others.length ? 'warn' : 'ok'
   return row('peers', state, `${others.length - away.length} of ${others.length} other devices are connected; away: ${away.join(', ')}`)
 }

@@ -119,7 +119,7 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     file: 'rpc/rest.ts',
     find: "if (route.verb !== 'get')\n        refuseUnknown(",
     replace: "if (route.verb !== 'get' && false)\n        refuseUnknown(",
-    caughtBy: [by('rpc/server', 'REST: a field that would be ignored is named: in the query of a POST, or a second time besides the path')]
+    caughtBy: [by('rpc/server', 'REST refuses with the status of the code and a sentence')]
   },
   {
     bug: 'an escaped star counts as one',
@@ -140,6 +140,6 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     file: 'daemon/handlers/sync.ts',
     find: 'isPaused(host) ? PAUSED : await',
     replace: 'await',
-    caughtBy: [by('e2e/status', 'a paused folder neither sends nor takes until it is resumed')]
+    caughtBy: [by('daemon/sync-handler', 'a folder that is paused here is not waited for; who is connected is not absent')]
   }
 ]

@@ -78,6 +78,7 @@ const WRONG: readonly (readonly [method: string, params: unknown, says: RegExp])
   ['folders.add', { path: '/x', name: 'a/b' }, /name: .*slash/],
   ['devices.address', { device: 'nas', address: 'nowhere' }, /HOST:PORT/],
   ['folders.ignore', { folder: 'docs', add: ['a\nb'] }, /one line/],
+  ['log.level', { level: 'loud' }, /^level: must be error, warn, info or debug$/],
 ]
 for (const [method, params, says] of WRONG) {
   test(`wrong parameters get 4xx and a sentence: ${method} ${JSON.stringify(params)}`, async (t) => {
@@ -230,6 +231,8 @@ test('REST refuses with the status of the code and a sentence', async (t) => {
     ['PATCH', '/v1/folders/docs?paused=true', { paused: true }, 400, 'USAGE'],
     ['PUT', '/v1/log?level=debug', { level: 'info' }, 400, 'USAGE'],
     ['GET', '/v1/folders/docs?folder=other', undefined, 400, 'USAGE'],
+    ['GET', '/v1/status?folder=docs&folder=other', undefined, 400, 'USAGE'],
+    ['GET', '/v1/events?after=x', undefined, 400, 'USAGE'],
   ]
   for (const [verb, path, body, expected, code] of rows) {
     const answer = await http(socket, verb, path, body)
