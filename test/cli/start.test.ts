@@ -94,9 +94,12 @@ function holdOpening(path: string, go: string): string {
   const hold = join(path, 'hold-opening.mjs')
   writeFileSync(hold, `import { existsSync } from 'node:fs'
 import { Server } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
 const { listen } = Server.prototype
+// Nothing ends it if the test is killed.
+const end = setTimeout(() => isMainThread && process.exit(1), 100_000)
 Server.prototype.listen = function (...args) {
-  const poll = setInterval(() => existsSync('${go}') && (clearInterval(poll), listen.apply(this, args)), 20)
+  const poll = setInterval(() => existsSync('${go}') && (clearInterval(poll), clearTimeout(end), listen.apply(this, args)), 20)
   return this
 }`)
   return `--import=${pathToFileURL(hold).href}`
@@ -106,15 +109,18 @@ interface Slow {
   readonly result: Promise<{ pid: number } | P2psyncError>
   /** What the command has said on standard error. */
   said(): string
+  /** It has said something, or has come to an end. */
+  spoke(): boolean
 }
 
 /** Starts the daemon as a command does, with little patience. */
 function startSlowly(home: Home, env: Readonly<Record<string, string>>): Slow {
   let said = ''
+  let isOver = false
   const out = new Output({ json: false, stdout: { write: () => undefined }, stderr: { write: (text) => (said += text) } })
   const context = new Context(out, { ...process.env, ...ALONE, P2PSYNC_TEST: '1', P2PSYNC_HOME: home.path, ...env })
   const result = startInBackground(context, plainClient(context), 8000)
-  return { result: result.catch((error: P2psyncError) => error), said: () => said }
+  return { result: result.catch((error: P2psyncError) => error).finally(() => (isOver = true)), said: () => said, spoke: () => isOver || said !== '' }
 }
 
 test('a start that takes long is waited for, and that is said once; a second command waits with it', { timeout: 120_000 }, async (t) => {
@@ -123,9 +129,9 @@ test('a start that takes long is waited for, and that is said once; a second com
   const slow = startSlowly(home, { NODE_OPTIONS: holdOpening(home.path, go), P2PSYNC_LOG: 'error' })
   await waitFor('it holds the home', async () => await lockedBy(home), 60_000)
   const second = startSlowly(home, {})
-  await waitFor('it is said', () => slow.said() !== '', 60_000)
+  await waitFor('it is said', () => slow.spoke(), 60_000)
   t.ok(/^p2psync: the daemon, process \d+, is still opening its store; .*\n$/.test(slow.said()), slow.said())
-  await waitFor('the second one says it as well', () => second.said() !== '', 60_000)
+  await waitFor('the second one says it as well', () => second.spoke(), 60_000)
   t.is(second.said(), slow.said(), 'of the same process')
   writeFileSync(go, '')
   const [first, other] = await Promise.all([slow.result, second.result])
@@ -139,7 +145,7 @@ test('a daemon that dies while its start is waited for is told at once', { timeo
   const slow = startSlowly(home, { NODE_OPTIONS: holdOpening(home.path, join(home.path, 'never')) })
   const pid = await waitFor('it holds the home', async () => await lockedBy(home), 60_000)
   const second = startSlowly(home, {})
-  await waitFor('both wait for it', () => slow.said() !== '' && second.said() !== '', 60_000)
+  await waitFor('both wait for it', () => slow.spoke() && second.spoke(), 60_000)
   process.kill(pid, 'SIGKILL')
   const [first, other] = (await Promise.all([slow.result, second.result])) as [P2psyncError, P2psyncError]
   t.is(first.message, 'the daemon could not be started: it ended with SIGKILL; see `p2psync log`')
