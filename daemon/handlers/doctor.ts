@@ -3,6 +3,7 @@ import { readFile, statfs } from 'node:fs/promises'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { DoctorCheck, Handlers } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
+import { REMOVED } from '../halts.ts'
 import { openToOthers } from '../own-modes.ts'
 import { storeBytes } from './sizes.ts'
 
@@ -79,6 +80,7 @@ function nat(daemon: App): DoctorCheck {
 }
 
 function peers(daemon: App): DoctorCheck {
+  if (daemon.group.removedSelf) return row('peers', 'warn', REMOVED.message)
   const others = daemon.group.members().filter(({ id }) => id !== daemon.group.self.id)
   if (others.length === 0) return row('peers', 'ok', 'this device is alone in its group; `p2psync invite` brings others in')
   const connected = new Set(daemon.network.links().map(({ device }) => device))

@@ -1,13 +1,17 @@
 /** `folders.*` as far as they change which folders are here. */
-import { basename } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { realpath } from 'node:fs/promises'
 import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import { createMarker, expectUnmarked, prepareRoot, removeMarker } from '../disk/open.ts'
+import { REMOVED } from '../halts.ts'
 import type { FolderHost } from '../host.ts'
 import type { GroupFolder } from '../net/group.ts'
 import { selectFolder } from '../select.ts'
+import { RESERVED_NAME } from '../sync/path.ts'
+import { realParent } from './real-parent.ts'
 
 type Part = Pick<Handlers, 'folders.list' | 'folders.add' | 'folders.remove' | 'folders.pause' | 'folders.resume'>
 
@@ -68,6 +72,7 @@ function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
 // ------------------------------------------------------------------------------------------- add
 
 async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
+  await refuseBeforeMaking(daemon, params)
   const path = await realpath(await prepareRoot(params.path))
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
   if (existing !== undefined) {
@@ -88,6 +93,15 @@ async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ 
     if (joined === null) await daemon.group.leaveFolder(id)
     throw error
   }
+}
+
+/** What is refused leaves no directory behind, which inside a folder would be synced. What `prepareRoot` refuses, it refuses first. */
+async function refuseBeforeMaking(daemon: App, params: ParsedParams<'folders.add'>): Promise<void> {
+  const path = await realParent(params.path)
+  if (existsSync(path) || !existsSync(dirname(path)) || path.split('/').includes(RESERVED_NAME)) return
+  if (daemon.group.removedSelf) throw new P2psyncError('REMOVED_FROM_GROUP', REMOVED.message)
+  await refuseOverlap(daemon, path)
+  chooseFolder(daemon, params.name ?? basename(path), params)
 }
 
 /** Adding again is no error, asking for something else is. */

@@ -11,7 +11,8 @@ import type { FolderHost } from '../host.ts'
 import { ancestorsOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { hostOf, refOf } from './folders.ts'
-import { locate, locateOrNull, realParent } from './locate.ts'
+import { locate, locateOrNull } from './locate.ts'
+import { realParent } from './real-parent.ts'
 import { deviceOf } from './writers.ts'
 
 type Part = Pick<Handlers, 'folders.history' | 'folders.restore' | 'folders.restoreTree'>

@@ -1,12 +1,11 @@
 /** Which folder, and which path in it, a caller means by the name of a file. */
-import { realpath } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import { P2psyncError } from '../../base/errors.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
 import { hostOf } from './folders.ts'
+import { realParent } from './real-parent.ts'
 
 export interface Located {
   readonly host: FolderHost
@@ -31,19 +30,6 @@ export async function locateOrNull(daemon: App, path: string): Promise<Located |
   const real = await realParent(path)
   const host = [...daemon.hosts.values()].find((each) => real === each.path || real.startsWith(`${each.path}/`))
   return host === undefined ? null : inside(host, real.slice(host.path.length + 1))
-}
-
-/** Symlinks on the way are followed as far as anything exists; the last component is not. */
-export async function realParent(path: string): Promise<string> {
-  const parent = dirname(path)
-  if (parent === path) return path
-  try {
-    return join(await realpath(parent), basename(path))
-  } catch (error) {
-    const code = errnoOf(error)
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new P2psyncError('PATH_DENIED', `cannot look at ${parent} (${code ?? 'unknown error'}); check its permissions`, { cause: error })
-    return join(await realParent(parent), basename(path))
-  }
 }
 
 function inside(host: FolderHost, path: string): Located {

@@ -39,6 +39,10 @@ test('a folder inside another, or around one, is refused', { timeout: 280_000 },
   t.is((await a.cli('add', a.beside('outer/docs'), '--json')).code, 0)
   refused(t, await a.cli('add', a.beside('outer/docs/inner'), '--json'), 1, 'FOLDER_OVERLAP')
   refused(t, await a.cli('add', a.beside('outer'), '--json'), 1, 'FOLDER_OVERLAP')
+  refused(t, await a.cli('add', a.beside('outer/docs/new'), '--json'), 1, 'FOLDER_OVERLAP')
+  refused(t, await a.cli('add', join(a.home, 'state', 'new'), '--json'), 1, 'PATH_RESERVED')
+  refused(t, await a.cli('add', a.beside('other'), '--join', 'nothing', '--json'), 1, 'FOLDER_UNKNOWN')
+  for (const path of [a.beside('outer/docs/new'), join(a.home, 'state', 'new'), a.beside('other')]) t.absent(existsSync(path), `${path} was not made`)
   t.is((await a.call('folders.list', {})).folders.length, 1)
 })
 

@@ -141,5 +141,12 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'isPaused(host) ? PAUSED : await',
     replace: 'await',
     caughtBy: [by('daemon/sync-handler', 'a folder that is paused here is not waited for; who is connected is not absent')]
+  },
+  {
+    bug: 'an add that is refused leaves the directory that it made',
+    file: 'daemon/handlers/folders.ts',
+    find: 'await refuseBeforeMaking(daemon, params);',
+    replace: '',
+    caughtBy: [by('e2e/bad-input', 'a folder inside another, or around one, is refused')]
   }
 ]

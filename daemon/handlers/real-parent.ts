@@ -1,0 +1,17 @@
+/** Where a path really is whose last component may be missing, or a symlink that is meant itself. */
+import { realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { errnoOf, P2psyncError } from '../../base/errors.ts'
+
+/** Symlinks on the way are followed as far as anything exists; the last component is not. Throws PATH_DENIED. */
+export async function realParent(path: string): Promise<string> {
+  const parent = dirname(path)
+  if (parent === path) return path
+  try {
+    return join(await realpath(parent), basename(path))
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new P2psyncError('PATH_DENIED', `cannot look at ${parent} (${code ?? 'unknown error'}); check its permissions`, { cause: error })
+    return join(await realParent(parent), basename(path))
+  }
+}
