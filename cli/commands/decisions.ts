@@ -20,14 +20,15 @@ export const resolve: Command<[path: string, options: { readonly keep?: string }
   for (const { copy, at } of result.copies) if (keep === 'both' && at !== null) out.line(`  ${printable(copy)} is ${printable(at)} now`)
 }
 
-export const approve = decision('folders.approve', (count, name) => `${count} deleted in ${name}; history holds them for a while.`)
+/** What the user deleted here (`here`) is in no history of this device. */
+export const approve = decision('folders.approve', (count, name, { here }) => `${count} deleted in ${name}; ${here > 0 ? 'the history of other devices that had them' : 'history'} holds them for a while.`)
 export const reject = decision('folders.reject', (count, name) => `${count} of ${name} stay or come back.`)
 
-function decision(method: 'folders.approve' | 'folders.reject', sentence: (count: string, name: string) => string): Command<[folder: string]> {
+function decision(method: 'folders.approve' | 'folders.reject', sentence: (count: string, name: string, result: Result<'folders.approve'>) => string): Command<[folder: string]> {
   return async (context, folder) => {
     const client = await context.daemon()
     const result = await withFolder(context.cwd, folder, (exact) => client.call(method, { folder: exact }))
     context.out.document(result)
-    context.out.line(sentence(counted(result.here + result.elsewhere, 'path'), printable(result.folder.name)))
+    context.out.line(sentence(counted(result.here + result.elsewhere, 'path'), printable(result.folder.name), result))
   }
 }

@@ -207,6 +207,13 @@ test('sync of a folder that is paused here says so once', async (t) => {
   t.is(stdout, '')
 })
 
+test('approve says whose history holds what was deleted', async (t) => {
+  const { home } = await startFake(t)
+  t.is((await runHere(home, ['approve', 'docs'])).stdout, '2 paths deleted in docs; the history of other devices that had them holds them for a while.\n')
+  const theirs = await startFake(t, fakeHandlers({ 'folders.approve': async () => ({ folder, here: 0, elsewhere: 2 }) }))
+  t.is((await runHere(theirs.home, ['approve', 'docs'])).stdout, '2 paths deleted in docs; history holds them for a while.\n')
+})
+
 test('ignore says of each line that ignores nothing why', async (t) => {
   const problems = [{ path: '.p2psyncignore', code: 'pattern-unused', message: 'line 1, a\u001b[2J, ignores nothing' }]
   const { home } = await startFake(t, fakeHandlers({ 'folders.ignore': async () => ({ folder, patterns: ['a'], problems }) }))
