@@ -8,16 +8,22 @@ function texts(device: FolderDevice): readonly string[] {
   return device.files().map((path) => device.user.read(path).toString()).sort()
 }
 
+/** All have `f`; then each of these writes its own into it, the last one last, and none hears of another. */
+async function writeApart(world: FolderWorld, versions: readonly (readonly [FolderDevice, string])[]): Promise<void> {
+  const { devices } = world
+  devices[0]?.user.write('f', 'common')
+  await world.rest()
+  for (const [i, x] of devices.entries()) for (const y of devices.slice(i + 1)) world.network.cut(x.device, y.device)
+  for (const [device, text] of versions) {
+    device.user.write('f', text)
+    await world.rest(1_000)
+  }
+}
+
 test('what is written into a losing file before the winner is here does not go into its conflict copy', async (t) => {
   const world = await FolderWorld.open({}, {})
   const [a, b] = world.devices as unknown as [FolderDevice, FolderDevice]
-  a.user.write('f', 'common')
-  await world.rest()
-  world.network.cut(a.device, b.device)
-  b.user.write('f', 'loser')
-  await world.rest(1_000)
-  a.user.write('f', 'winner')
-  await world.rest(1_000)
+  await writeApart(world, [[b, 'loser'], [a, 'winner']])
   const give = a.answer.bind(a)
   // It is large, or the line is slow.
   a.answer = async () => await Promise.resolve(null)
@@ -40,15 +46,7 @@ test('what is written into a losing file before the winner is here does not go i
 test('a copy of several waits for the others, whose bytes are on their way, and all are made once they are here', async (t) => {
   const world = await FolderWorld.open({}, {}, {})
   const [a, b, c] = world.devices as unknown as [FolderDevice, FolderDevice, FolderDevice]
-  a.user.write('f', 'common')
-  await world.rest()
-  for (const [x, y] of [[a, b], [a, c], [b, c]] as const) world.network.cut(x.device, y.device)
-  b.user.write('f', 'first')
-  await world.rest(1_000)
-  c.user.write('f', 'second')
-  await world.rest(1_000)
-  a.user.write('f', 'winner')
-  await world.rest(1_000)
+  await writeApart(world, [[b, 'first'], [c, 'second'], [a, 'winner']])
   const give = c.answer.bind(c)
   c.answer = async () => await Promise.resolve(null)
   // What is stated comes, and then the device goes away.
