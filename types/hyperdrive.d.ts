@@ -12,6 +12,11 @@ declare module 'hyperdrive' {
     value: { executable: boolean; linkname: string | null; blob: BlobId | null; metadata: unknown }
   }
 
+  export interface DriveBatch {
+    put(path: string, content: Uint8Array): Promise<void>
+    flush(): Promise<void>
+  }
+
   export default class Hyperdrive {
     constructor(store: Corestore, options: { encryptionKey: Buffer })
     constructor(store: Corestore, key: Buffer | string, options: { encryptionKey: Buffer })
@@ -28,6 +33,7 @@ declare module 'hyperdrive' {
     get(path: string): Promise<Buffer | null>
     entry(path: string): Promise<StockEntry | null>
     list(folder?: string): AsyncIterable<StockEntry>
+    batch(): DriveBatch
     createReadStream(path: string, options?: { start?: number; end?: number }): Readable
     replicate(isInitiator: boolean | object): Duplex
   }
