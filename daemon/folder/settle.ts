@@ -62,6 +62,8 @@ function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked,
 
 function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: Asked): SyncOutcome | null {
   const activity = folder.activity
+  // It may be paused while it is waited for: then nothing is compared any more.
+  if (activity === 'paused') return result(folder, peers, 'halted', active)
   if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
   if (silentPeers(peers).some((device) => asked.get(device) !== 'absent')) return null
   if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)

@@ -54,10 +54,12 @@ function expectAllOpen(daemon: App): void {
 }
 
 function combine(daemon: App, hosts: readonly FolderHost[], outcomes: readonly SyncOutcome[]): SyncResult {
+  const halt = daemon.haltReason
   const worst = outcomes.reduce((sofar, { outcome }) => Math.max(sofar, ORDER.indexOf(outcome)), 0)
-  const outcome = ORDER[worst] ?? 'in-sync'
+  // A device that may not sync is equal to none, with no folder as well.
+  const outcome = halt !== null ? 'halted' : (ORDER[worst] ?? 'in-sync')
   const blocked = hosts.flatMap((host, i) => blockedRows(daemon, host, outcomes[i]?.blocked ?? []))
-  const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? pausedReason(hosts)
+  const reason = hosts.find((host) => host.status.reason !== null)?.status.reason ?? halt ?? pausedReason(hosts)
   const paused = new Set(outcomes.flatMap((result) => result.paused))
   const connected = new Set(outcomes.flatMap((result) => [...result.devices, ...result.paused]))
   if (hosts.some(isPaused)) paused.add(daemon.group.self.id)

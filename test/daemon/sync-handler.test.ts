@@ -23,7 +23,12 @@ function hostOf(name: string, folder: FakeFolder, reason: { code: string; messag
 }
 
 async function syncAll(...hosts: readonly FolderHost[]): Promise<Result<'folders.sync'>> {
+  return await syncOf(null, hosts)
+}
+
+async function syncOf(haltReason: App['haltReason'], hosts: readonly FolderHost[]): Promise<Result<'folders.sync'>> {
   const daemon = {
+    haltReason,
     hosts: new Map(hosts.map((host) => [host.id, host])),
     registry: { list: () => [] },
     group: { self: { id: SELF, name: 'laptop' } },
@@ -56,4 +61,11 @@ test('a folder that is paused while it is waited for is not in sync, and a reaso
   t.is((await syncAll(hostOf('docs', folder))).reason?.code, 'paused')
   const result = await syncAll(hostOf('docs', paused(), { code: 'removed', message: 'it was removed' }))
   t.alike([result.outcome, result.reason?.code], ['halted', 'removed'])
+})
+
+test('a device that may not sync is in sync with nobody, with no folder as well', async (t) => {
+  const reason = { code: 'removed', message: 'it was removed' }
+  const result = await syncOf(reason, [])
+  t.alike([result.ok, result.outcome, result.reason], [false, 'halted', reason])
+  t.is((await syncOf(null, [])).outcome, 'in-sync')
 })

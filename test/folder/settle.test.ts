@@ -120,3 +120,14 @@ test('R38: one whose connection ends before it answers keeps nobody waiting', as
   t.alike((await syncing).outcome, 'in-sync', 'nobody is connected, and nobody is known to have it')
   t.alike(made.asked, [OTHER])
 })
+
+test('a folder that is paused while it is waited for ends the waiting', async (t) => {
+  const b = bench()
+  b.report = IDLE
+  b.answer = async () => await Promise.resolve(IDLE)
+  const work = syncWithPeers(b.folder, b.peers, NEVER)
+  t.is(await soon(work), 'waits', 'the other device is not equal yet')
+  Object.assign(b.folder, { activity: 'paused' })
+  b.notice()
+  t.is((await soon(work) as { outcome: string }).outcome, 'halted')
+})
