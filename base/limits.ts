@@ -26,6 +26,8 @@ export const MOVED_TOLD_MS = 10 * 60_000
 export const RESCAN_MS = 60 * 60 * 1000
 /** A file that changed while it was read is looked at again after this. */
 export const UNSTABLE_RETRY_MS = 500
+/** A large file that is written to all the time is read this often. */
+export const MAX_REST_MS = 10 * 60_000
 /** A renamed file is stated without being read; it is read after this, when the rename itself is through on the other devices. */
 export const READ_MOVED_MS = 5000
 /** So many of them at once: what others change waits for no more than these. */

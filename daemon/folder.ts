@@ -2,7 +2,7 @@
  * One folder's cycle: the only place that acts. Watchers, peers, timers and calls mark work and wake it; it scans, publishes,
  * pulls, reconciles and applies, one step after the other, until nothing is left. It sees ports only.
  */
-import { GATHER_MS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
+import { GATHER_MS, READ_MOVED_MS, READ_MOVED_PATHS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
@@ -28,6 +28,7 @@ import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { takeMore, takeSlice, type Flood } from './folder/more.ts'
 import { Reporter } from './folder/reporter.ts'
+import { Resting, type Rest } from './folder/resting.ts'
 import { Retries } from './folder/retries.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
@@ -77,12 +78,13 @@ export class Folder extends Resource implements FolderInbox {
   #scanning = false
   /** Cycles that threw. */
   #failures = 0
-  /** Changed while they were read: a timer that waits already takes along what is added. */
-  readonly #unstable = new Set<PathKey>()
   readonly #permission: Permission
   readonly #times: Times
   #firstScanDone = false
   readonly #unread: Unread
+  /** Changed while they were read. */
+  readonly #unstable: Unread
+  readonly #resting: Resting
   /** By the clock, which may be set. */
   #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -94,7 +96,10 @@ export class Folder extends Resource implements FolderInbox {
     this.#permission = new Permission(options.paused === true, options.halted ?? null)
     this.#times = new Times(options.recovery)
     this.#notices = new Notices(options.clock, this.#abort.signal)
-    this.#unread = new Unread(this.#notices, (paths) => this.#mark(() => this.#work.markScan(paths)))
+    const scan = (paths: readonly PathKey[]): void => this.#mark(() => this.#work.markScan(paths))
+    this.#unread = new Unread(this.#notices, { name: 'read-moved', ms: READ_MOVED_MS, atOnce: READ_MOVED_PATHS }, scan)
+    this.#unstable = new Unread(this.#notices, { name: 'unstable', ms: UNSTABLE_RETRY_MS, atOnce: Infinity }, scan)
+    this.#resting = new Resting(options.clock, this.#notices, scan)
     this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
     this.#flood = { sliceDeletions: options.sliceDeletions, notices: this.#notices, signal: () => this.#reading.signal, stopped: () => this.#stopped || !this.#acts.empty }
   }
@@ -155,6 +160,7 @@ export class Folder extends Resource implements FolderInbox {
       rules: this.#rules,
       signal: this.#abort.signal,
       counter,
+      resting: this.#resting,
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
@@ -340,19 +346,12 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.onState?.()
     try {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
-      for (const path of unstable) this.#unstable.add(path)
-      if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#lookAgainAtUnstable())
+      this.#unstable.readLater(unstable)
     } finally {
       this.#scanning = false
       forgetTold(context)
     }
     if ((await this.#rootReady()) && scan.paths === 'all') await lookAgainAtAll(context, this.#options.rescanMs ?? RESCAN_MS)
-  }
-
-  #lookAgainAtUnstable(): void {
-    const paths = [...this.#unstable]
-    this.#unstable.clear()
-    this.#mark(() => this.#work.markScan(paths))
   }
 
   async #firstMetadata(context: FolderContext): Promise<void> {
@@ -521,7 +520,7 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || isHinted(this.#context),
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || this.#resting.any || isHinted(this.#context),
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED),
@@ -559,7 +558,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   get #settled(): boolean {
-    return !this.report().dirty && this.#work.empty && this.#unstable.size === 0
+    return !this.report().dirty && this.#work.empty && !this.#unstable.any
   }
 
   get #here(): Standing {
@@ -569,6 +568,11 @@ export class Folder extends Resource implements FolderInbox {
 
   get rules(): Rules {
     return this.#rules
+  }
+
+  /** Files that were written to and are not read yet, because that happens again and again. */
+  get resting(): readonly Rest[] {
+    return this.#resting.list
   }
 
   /** Paths of live conflict copies here. */

@@ -111,6 +111,10 @@ export interface ScanRequest {
   onMovedDirectory?(move: DirectoryMove): void
   /** May be called with the bytes of a file of one chunk that was read; they stay as they are. */
   onChunk?(chunk: ChunkId, data: Buffer): void
+  /** Asked before a file of a MiB or more is read. True: it is left as if it had not been met. */
+  rests?(path: PathKey): boolean
+  /** A file of a MiB or more was read, in so many milliseconds, whatever came of it. */
+  onLongRead?(path: PathKey, bytes: number, ms: number): void
 }
 
 /** What happens to what an apply displaces. Bytes never just vanish (invariant 1). */

@@ -367,9 +367,13 @@ class Walk {
       this.#pool.found(moved)
       return this.#heal(path)
     }
-    const known = stat.size < HEAVY_BYTES ? null : await this.#knownList(path)
+    const isHeavy = stat.size >= HEAVY_BYTES
+    if (isHeavy && this.#request.rests?.(path) === true) return
+    const began = performance.now()
+    const known = isHeavy ? await this.#knownList(path) : null
     const read = await readStable(this.#roots, path, { listed: stat, fine: this.#fine, workers: this.#workers, known, signal: this.#signal, onChunk: this.#request.onChunk })
     if (this.#signal.aborted) return
+    if (isHeavy) this.#request.onLongRead?.(path, Number(stat.size), performance.now() - began)
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {
       if (!isSystemError(read.error)) throw read.error

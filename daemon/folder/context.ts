@@ -12,6 +12,7 @@ import type { PullRoom } from './pull-room.ts'
 import type { RecentChunks } from './recent-chunks.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
+import type { Resting } from './resting.ts'
 import type { Unstated } from './unstated.ts'
 import type { Work } from './work.ts'
 
@@ -56,6 +57,7 @@ export interface FolderContext {
   /** So many paths must be gone at once for their directories to be told. */
   readonly goneMin: number
   readonly recent: RecentChunks
+  readonly resting: Resting
   /** Contents staged for a user's request: not to be tidied away. */
   readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */

@@ -12,6 +12,7 @@ import { Moving } from './moving.ts'
 import type { FolderOptions } from './options.ts'
 import { PullRoom } from './pull-room.ts'
 import { RecentChunks } from './recent-chunks.ts'
+import type { Resting } from './resting.ts'
 import type { Rules } from './rules.ts'
 import type { Tally } from './tally.ts'
 import { Unstated } from './unstated.ts'
@@ -23,6 +24,7 @@ export interface ContextParts {
   readonly rules: Rules
   readonly signal: AbortSignal
   readonly counter: Counter
+  readonly resting: Resting
   /** Paused, halted or closing: nothing is fetched. */
   held(): boolean
   /** Marks work and wakes the cycle. */
@@ -78,6 +80,7 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
     movedAtOnce: ports.movedAtOnce ?? MOVED_AT_ONCE,
     goneMin: ports.goneMin ?? GONE_MIN_PATHS,
     recent,
+    resting: parts.resting,
     asked: new Set(),
     problems,
     blocked,

@@ -30,7 +30,10 @@ export async function scanAndPublish(context: FolderContext, work: ScanWork, sig
     ignored: (path: PathKey, isDirectory: boolean) => moving.concerns(path) || aside.at(path) !== null || context.rules.ignored(path, isDirectory),
     onMovedDirectory: (move: DirectoryMove) => tellMoved(context, move),
     onDirectory: (directory: PathKey) => watcher.watch([directory]),
-    onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data)
+    onChunk: (chunk: ChunkId, data: Buffer) => context.recent.put(chunk, data),
+    // Whatever another device states of it waits for no rest, and neither does who asks for all.
+    ...(work.paths === 'all' ? {} : { rests: (path: PathKey) => !context.refusals.has(path) && !isOpen(context, path) && context.resting.rests(path) }),
+    onLongRead: (path: PathKey, bytes: number, ms: number) => context.resting.read(path, bytes, ms)
   }
   // What is gone is told at the end, when it is known what else appeared and how much is missing (R27).
   const { files } = index.totals
@@ -64,7 +67,10 @@ async function publishFindings(context: FolderContext, findings: readonly Findin
   for (const finding of findings) {
     if (isWithheld(context, finding)) continue
     if (finding.kind === 'present') (finding.moved === undefined ? states : gone.moved).push(finding)
-    else if (finding.kind === 'absent') missed(gone, finding)
+    else if (finding.kind === 'absent') {
+      context.resting.gone(finding.path)
+      missed(gone, finding)
+    }
     else if (finding.kind === 'unstable') unstable.push(finding.path)
     else if (finding.kind === 'problem') problems.push({ ...finding.problem, path: finding.path })
     else heal(context, finding.path)

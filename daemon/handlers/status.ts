@@ -1,6 +1,7 @@
 /** `status.get`: the document of `p2psync status --json`. */
 import type { FolderStatus, Handlers, ProblemRow } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
+import type { Rest } from '../folder/resting.ts'
 import type { FolderHost } from '../host.ts'
 import type { FolderId } from '../sync/ids.ts'
 import { deviceInfos } from './devices.ts'
@@ -11,13 +12,15 @@ import { historyBytes, storeBytes } from './sizes.ts'
 type Part = Pick<Handlers, 'status.get'>
 
 const MAX_LISTED_PROBLEMS = 300
+/** A shorter rest is over before anybody has read of it. */
+const TOLD_REST_MS = 5000
 
 export function statusHandlers(daemon: App): Part {
   return {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.current.faulty)], daemon.notices.of(host.id))))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.current.faulty), ...restingFiles(host.folder.resting)], daemon.notices.of(host.id))))
       const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
       return { schema: 1, device: { id, name }, reason: daemon.haltReason, devices: devices.map(({ self: _, ...info }) => info), folders }
@@ -43,6 +46,12 @@ async function folderStatus(host: FolderHost, store: number, hosts: number, more
     historyBytes: await historyBytes(host.path),
     devices: devices.map((row) => ({ id: row.device, need: row.need, inSync: row.inSync }))
   }
+}
+
+function restingFiles(rests: readonly Rest[]): ProblemRow[] {
+  return rests
+    .filter(({ ms }) => ms >= TOLD_REST_MS)
+    .map(({ path, ms }) => ({ path, code: 'keeps-changing', message: `${path} is large and keeps changing: it is read again once that ends for a moment, after ${Math.ceil(ms / 1000)} s at the latest; \`p2psync sync\` reads it now` }))
 }
 
 /** A device has a folder in one place only. */

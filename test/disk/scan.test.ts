@@ -305,3 +305,24 @@ test('a file is held open only as what was seen of it, and says when it is that 
   fs.symlinkSync('f3', path)
   t.is(await folder.disk.hold(place, statOf(folder.root, 'f3')), null, 'a symlink is never followed')
 })
+
+test('a file of a MiB is asked for before it is read, and how long that took is told', async (t) => {
+  const folder = await openFolder(t)
+  const [asked, took]: [string[], string[]] = [[], []]
+  let rests = false
+  const look = async (): Promise<string[]> => {
+    const request = { rests: (path: PathKey) => (asked.push(path), rests), onLongRead: (path: PathKey, bytes: number, ms: number) => took.push(`${path} ${bytes} ${ms >= 0}`) }
+    return told(await scan(folder, request))
+  }
+  const large = join(folder.root, 'large')
+  fs.writeFileSync(large, Buffer.alloc(1024 * 1024))
+  fs.writeFileSync(join(folder.root, 'small'), 'x')
+  t.alike([await look(), asked, took.splice(0)], [['present large', 'present small'], ['large'], ['large 1048576 true']])
+  asked.length = 0
+  fs.appendFileSync(large, 'y')
+  fs.appendFileSync(join(folder.root, 'small'), 'y')
+  rests = true
+  t.alike([await look(), asked.splice(0), took], [['present small'], ['large'], []], 'it rests, and nothing is said of it')
+  rests = false
+  t.alike([await look(), asked.splice(0), took.splice(0)], [['present large'], ['large'], ['large 1048577 true']])
+})

@@ -64,5 +64,47 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'if (order === 0)\n            return null;',
     replace: 'if (name === null) return null;',
     caughtBy: [by('drive/bee-writes', 'any writes make the same blocks')]
+  },
+  {
+    bug: 'a large file that changes all the time is read each time',
+    file: 'daemon/folder/resting.ts',
+    find: 'reads.count <= FREE_READS',
+    replace: 'true',
+    caughtBy: [by('folder/resting', 'one that is written to all the time is read a few times, then ever more seldom, and never less than it may be')]
+  },
+  {
+    bug: 'what is written while a large file is read is taken for read',
+    file: 'daemon/folder/resting.ts',
+    find: 'before.seen <= now - ms',
+    replace: 'true',
+    caughtBy: [by('folder/resting', 'what was written while it was read waits still')]
+  },
+  {
+    bug: 'in sync is said while a large file rests',
+    file: 'daemon/folder.ts',
+    find: 'this.#resting.any',
+    replace: 'false',
+    caughtBy: [by('folder/resting', 'what was written and rests is not in sync, and is once it was read')]
+  },
+  {
+    bug: 'who syncs a large file that rests waits until it was read in its own time',
+    file: 'daemon/folder/local.ts',
+    find: "work.paths === 'all' ? {}",
+    replace: 'false ? {}',
+    caughtBy: [by('folder/resting', 'who asks for all, and what another device says of it, waits for no rest')]
+  },
+  {
+    bug: 'a sync waits on for a folder that was paused meanwhile',
+    file: 'daemon/folder/settle.ts',
+    find: "activity === 'paused'",
+    replace: 'false',
+    caughtBy: [by('folder/settle', 'a folder that is paused while it is waited for ends the waiting')]
+  },
+  {
+    bug: 'a device that was removed, and has no folder, says that it is in sync',
+    file: 'daemon/handlers/sync.ts',
+    find: "halt !== null ? 'halted'",
+    replace: "false ? 'halted'",
+    caughtBy: [by('daemon/sync-handler', 'a device that may not sync is in sync with nobody, with no folder as well')]
   }
 ]
