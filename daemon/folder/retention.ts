@@ -1,4 +1,7 @@
-/** History ends here and nowhere else: by age, then by size, oldest first and never more than needed. */
+/**
+ * History ends here and nowhere else: by age, then by size, never more than needed. By size first what stands close to a newer version of
+ * its path: a log of which there is one for each minute would else drive out all that was ever deleted. Then the oldest.
+ */
 import { messageOf } from '../../base/errors.ts'
 import type { HistoryFile, HistoryRow } from '../ports.ts'
 import type { Calendar } from './calendar.ts'
@@ -13,12 +16,18 @@ export interface Retention {
 export const DEFAULT_RETENTION: Retention = { maxAgeMs: 30 * 24 * 3600 * 1000, maxBytes: null }
 
 const DEFAULT_SHARE = 0.1
+/** A version that was replaced by another one within this share of the time that has passed since is close to it. */
+const CLOSE_SHARE = 1 / 4
 /** Rows of one batch of the index. */
 const AT_ONCE = 500
 
 interface Kept extends HistoryFile {
   /** Null: a file that the index does not know (it was lost, or a crash came between). */
   readonly row: HistoryRow | null
+}
+
+interface Aged extends HistoryFile {
+  readonly row: Pick<HistoryRow, 'path' | 'reason'> | null
 }
 
 /** @returns how many files went. The file goes before its row: a crash in between leaves a row without a file, which goes next time. */
@@ -30,7 +39,7 @@ export async function expireHistory(context: FolderContext, retention: Retention
   const kept = files.map((file): Kept => ({ ...file, at: rows.get(file.name)?.at ?? file.at, row: rows.get(file.name) ?? null }))
   calendar.look(clock.now(), kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
   const oldest = calendar.oldest(clock.now(), retention.maxAgeMs)
-  const expired = expiredOf(kept, oldest, retention.maxBytes ?? Math.floor(fileSystemBytes * DEFAULT_SHARE))
+  const expired = expiredOf(kept, clock.now(), oldest, retention.maxBytes ?? Math.floor(fileSystemBytes * DEFAULT_SHARE))
   let removed = 0
   for (let start = 0; start < expired.length && !context.signal.aborted; start += AT_ONCE) {
     removed += await removeSome(context, expired.slice(start, start + AT_ONCE))
@@ -41,17 +50,33 @@ export async function expireHistory(context: FolderContext, retention: Retention
   return removed
 }
 
-/** Pure: what must go, oldest first. */
-export function expiredOf<T extends HistoryFile>(files: readonly T[], oldest: number, maxBytes: number): readonly T[] {
+/** Pure: what must go. Times in milliseconds since the epoch. */
+export function expiredOf<T extends Aged>(files: readonly T[], now: number, oldest: number, maxBytes: number): readonly T[] {
   const byAge = [...files].sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))
-  let left = byAge.reduce((sum, file) => sum + file.size, 0)
-  const expired: T[] = []
-  for (const file of byAge) {
-    if (file.at >= oldest && left <= maxBytes) break
+  const expired = byAge.filter((file) => file.at < oldest)
+  const young = byAge.slice(expired.length)
+  const close = closeOnes(young, now)
+  let left = young.reduce((sum, file) => sum + file.size, 0)
+  for (const file of [...young.filter((each) => close.has(each)), ...young.filter((each) => !close.has(each))]) {
+    if (left <= maxBytes) break
     expired.push(file)
     left -= file.size
   }
   return expired
+}
+
+/** The last version of a path is none, and neither is one that somebody deleted. */
+function closeOnes<T extends Aged>(byAge: readonly T[], now: number): ReadonlySet<T> {
+  const newer = new Map<string, number>()
+  const close = new Set<T>()
+  for (const file of byAge.toReversed()) {
+    const { row, at } = file
+    if (row === null) continue
+    const next = newer.get(row.path)
+    if (next !== undefined && row.reason === 'replaced' && next - at < (now - at) * CLOSE_SHARE) close.add(file)
+    else newer.set(row.path, at)
+  }
+  return close
 }
 
 async function removeSome(context: FolderContext, files: readonly Kept[]): Promise<number> {

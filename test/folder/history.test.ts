@@ -157,15 +157,40 @@ test('retention: after a leap of the clock nothing goes by age until the new tim
   t.is(started.oldest(later, 30 * DAY_MS), Number.NEGATIVE_INFINITY, 'a start in another time')
 })
 
+interface Aged extends HistoryFile {
+  readonly row: { readonly path: PathKey; readonly reason: 'replaced' | 'deleted' } | null
+}
+
+const namesOf = (files: readonly HistoryFile[]): string[] => files.map(({ name }) => name)
+const versionOf = (path: string, at: number, reason: 'replaced' | 'deleted' = 'replaced'): Aged => ({ name: `${path} ${at}`, at, size: 5, row: { path: path as PathKey, reason } })
+
 test('retention: what must go', (t) => {
-  const file = (name: string, at: number, size: number): HistoryFile => ({ name, at, size })
-  const names = (...args: Parameters<typeof expiredOf>): string[] => expiredOf(...args).map(({ name }) => name)
+  const file = (name: string, at: number, size: number): Aged => ({ name, at, size, row: null })
+  const names = (files: readonly Aged[], oldest: number, maxBytes: number): string[] => namesOf(expiredOf(files, 1000, oldest, maxBytes))
   const three = [file('c', 30, 5), file('a', 10, 5), file('b', 20, 5)]
   t.alike(names(three, 0, 15), [])
   t.alike(names(three, 0, 14), ['a'])
   t.alike(names(three, 0, 0), ['a', 'b', 'c'])
   t.alike(names(three, 21, 100), ['a', 'b'])
   t.alike(names([file('z', 1, 0), file('y', 1, 0)], 0, 0), [])
+})
+
+test('retention: a file that changes all the time drives out its own versions first, and what was deleted last', (t) => {
+  const log = Array.from({ length: 100 }, (_, i) => versionOf('log', 900 + i))
+  const others = [versionOf('plan', 100), versionOf('letter', 200, 'deleted'), versionOf('plan', 500)]
+  const files = [...log, ...others]
+  t.alike(expiredOf(files, 1000, 0, 103 * 5), [], 'while there is room all of them stay')
+  t.alike(namesOf(expiredOf(files, 1000, 0, 101 * 5)), ['log 900', 'log 901'])
+  const left = new Set(files)
+  for (const file of expiredOf(files, 1000, 0, 20 * 5)) left.delete(file)
+  t.is(left.size, 20)
+  t.ok(others.every((file) => left.has(file)))
+  const ages = [...left].flatMap(({ row, at }) => (row?.path === 'log' ? [1000 - at] : [])).sort((a, b) => a - b)
+  t.is(ages[0], 1, 'the newest is not close to any')
+  const order = namesOf(expiredOf(files, 1000, 0, 0))
+  t.alike(order.filter((name) => !name.startsWith('log')), ['plan 100', 'letter 200', 'plan 500'])
+  t.ok(order.indexOf('plan 100') > 80, 'of what is not close to another one the oldest goes first')
+  t.alike(namesOf(expiredOf([versionOf('f', 10, 'deleted'), versionOf('f', 11), versionOf('g', 1)], 1000, 0, 2 * 5)), ['g 1'], 'what somebody deleted is close to nothing')
 })
 
 test('a version id is of content and time, nothing else', (t) => {

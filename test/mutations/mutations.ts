@@ -299,8 +299,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'history expires though neither its age nor its size asks for it',
     file: 'daemon/folder/retention.ts',
-    find: 'file.at >= oldest && left <= maxBytes',
-    replace: 'file.at >= oldest && left <= maxBytes / 2',
+    find: 'left <= maxBytes',
+    replace: 'left <= maxBytes / 2',
     caughtBy: [by('folder/history', 'retention: what must go')]
   },
   {

@@ -36,5 +36,19 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'child.kill();',
     replace: 'void child;',
     caughtBy: [by('cli/start', 'a daemon that came too late, because another one answered, does not come up once that is stopped')]
+  },
+  {
+    bug: 'where history is too large a log drives out what was deleted long ago',
+    file: 'daemon/folder/retention.ts',
+    find: 'next - at < (now - at) * CLOSE_SHARE',
+    replace: 'false',
+    caughtBy: [by('folder/history', 'retention: a file that changes all the time drives out its own versions first, and what was deleted last')]
+  },
+  {
+    bug: 'what somebody deleted goes from history because a newer file had its name',
+    file: 'daemon/folder/retention.ts',
+    find: "row.reason === 'replaced'",
+    replace: 'true',
+    caughtBy: [by('folder/history', 'retention: a file that changes all the time drives out its own versions first, and what was deleted last')]
   }
 ]
