@@ -203,7 +203,7 @@ export class Control {
     const all = this.#partial
     this.#partial = []
     this.#partialBytes = 0
-    await this.#options.group.merge(all)
+    await this.#options.group.merge(all, this.#over.signal)
   }
 
   /** Not awaited by the queue: a folder may take minutes, and other messages go on. */

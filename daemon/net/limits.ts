@@ -4,6 +4,8 @@
 export const MAX_DEVICES = 128
 /** Records of a group over its life (net/fold.ts); thousands of removals fit. */
 export const MAX_RECORDS = 50_000
+/** Records of others that are verified without a pause: some 10 ms, and more than a change or most groups have. */
+export const RECORDS_AT_ONCE = 64
 /** Of one device over its life: a removal of it must have room to list them all. */
 export const MAX_RECORDS_OF_AUTHOR = 4096
 /** Named by one device over its life: each makes every other member say a key for newcomers. */
