@@ -13,8 +13,9 @@ import type { GroupId, RecordHash, VerifiedRecord } from './records.ts'
  */
 export async function verifyMany(group: GroupId, raw: readonly unknown[], isKnown: (hash: RecordHash) => boolean, signal: AbortSignal | null): Promise<VerifiedRecord[]> {
   const fresh: VerifiedRecord[] = []
-  for (let start = 0; start < raw.length && (start === 0 || signal?.aborted !== true); start += RECORDS_AT_ONCE) {
+  for (let start = 0; start < raw.length; start += RECORDS_AT_ONCE) {
     if (start > 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (start > 0 && signal?.aborted === true) break
     for (const item of raw.slice(start, start + RECORDS_AT_ONCE)) {
       const record = isKnown(hashOf(group, item)) ? null : verifyRecord(group, item)
       if (record !== null) fresh.push(record)
