@@ -7,12 +7,13 @@ import type { DriveKey, FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
-import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SETTLES } from './limits.ts'
+import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SESSIONS, MAX_SETTLES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
 import { Probes, type HashAt } from './probes.ts'
 import * as wire from './protocol.ts'
-import type { Hello, Records, Settled } from './protocol.ts'
+import type { Hello, Living, Records, Seen, Settled } from './protocol.ts'
 import type { SignedRecord } from './records.ts'
+import type { Life } from './sessions.ts'
 
 /** What the owner of a connection does with what the peer says. */
 export interface ControlEvents {
@@ -24,8 +25,12 @@ export interface ControlEvents {
   /** What of the folder's history is here. */
   history(folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   readonly treeHash: HashAt
-  /** The peer sees two living daemons with our key (R30). */
-  onCloned(): void
+  /** The peer sees two living daemons with our key (R30); null: it shows nothing for it. */
+  onCloned(life: Life | null): void
+  /** It was asked to sign that it lives, and did: not verified. */
+  onLiving(other: string, signature: Buffer): void
+  /** Our signature that we live beside this session of our key. */
+  signLife(other: string): Buffer
   onClose(opened: boolean): void
   onFault(error: unknown): void
 }
@@ -61,6 +66,8 @@ export class Control {
   #partial: SignedRecord[] = []
   #partialBytes = 0
   #lastId = 0
+  #askedBeside: string | null = null
+  #signed = 0
   #settling = 0
   #sending = false
 
@@ -128,8 +135,14 @@ export class Control {
     return await this.#probes.ask(drive, length)
   }
 
-  sendCloned(): void {
-    this.#send.cloned(null)
+  sendCloned(life: Life): void {
+    this.#send.cloned(life)
+  }
+
+  /** Asks the peer to sign that it lives beside another session of its key. Once for each connection. */
+  askLiving(other: string): void {
+    this.#askedBeside = other
+    this.#send.seen({ other })
   }
 
   goodbye(records: readonly SignedRecord[]): void {
@@ -157,7 +170,9 @@ export class Control {
       versions: channel.message(wire.versions, (message) => this.#later(() => this.#questions.onVersions(message))),
       probe: channel.message(wire.probe, (message) => this.#now(() => this.#probes.onProbe(message))),
       treeHashAt: channel.message(wire.treeHashAt, (message) => this.#now(() => this.#probes.onTreeHash(message))),
-      cloned: channel.message(wire.cloned, () => this.#now(() => events.onCloned())),
+      cloned: channel.message(wire.cloned, (life) => this.#now(() => events.onCloned(life))),
+      seen: channel.message(wire.seen, (message) => this.#now(() => this.#onSeen(message))),
+      living: channel.message(wire.living, (message) => this.#now(() => this.#onLiving(message))),
     }
   }
 
@@ -188,7 +203,7 @@ export class Control {
     const all = this.#partial
     this.#partial = []
     this.#partialBytes = 0
-    await this.#options.group.merge(all)
+    await this.#options.group.merge(all, this.#over.signal)
   }
 
   /** Not awaited by the queue: a folder may take minutes, and other messages go on. */
@@ -212,6 +227,17 @@ export class Control {
     const asked = this.#take(message.id)
     if ('report' in message) asked?.done(message.report)
     else asked?.fail(new Error(message.error))
+  }
+
+  #onSeen({ other }: Seen): void {
+    if (++this.#signed > MAX_SESSIONS) throw new Error('asks again and again for a sign of life')
+    this.#send.living({ other, signature: this.#options.events.signLife(other) })
+  }
+
+  #onLiving({ other, signature }: Living): void {
+    if (other !== this.#askedBeside) throw new Error('a sign of life that nobody asked for')
+    this.#askedBeside = null
+    this.#options.events.onLiving(other, signature)
   }
 
   /** At once: the connection ends behind it. */

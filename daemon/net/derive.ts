@@ -176,6 +176,7 @@ function addressText({ host, port }: { readonly host: string; readonly port: num
 function folderMap(valid: readonly VerifiedRecord[], isMember: IsMember, removals: Removals): ReadonlyMap<FolderId, FolderState> {
   const named = ofKind(valid, 'folder')
   const names = newest(named, (record) => record.folder)
+  const namedByMembers = new Set(named.filter((item) => isMember(item.record.author)).map((item) => item.record.folder))
   const keys = groupBy(ofKind(valid, 'folder-key'), (item) => item.record.folder)
   const left = newest(ofKind(valid, 'folder-left'), ({ folder, author }) => folder + author)
   const isCurrent = ({ record: { folder, author, generation } }: Of<'drive'>): boolean =>
@@ -189,7 +190,7 @@ function folderMap(valid: readonly VerifiedRecord[], isMember: IsMember, removal
       id,
       name: record.name,
       nameGeneration: record.generation,
-      namedByMember: named.some((item) => item.record.folder === id && isMember(item.record.author)),
+      namedByMember: namedByMembers.has(id),
       key: currentKey(choices, removals),
       keys: choices,
       drives: rows,

@@ -15,11 +15,12 @@ import { foldersOf, ownsDrive } from './group-folders.ts'
 import type { GroupDrive, GroupFolder } from './group-folders.ts'
 import { Ledger } from './ledger.ts'
 import type { Identity } from './ledger.ts'
-import { MAX_DEVICES } from './limits.ts'
+import { MAX_DEVICES, RECORDS_AT_ONCE } from './limits.ts'
 import { MAX_COUNTER, parseAddress, parseDeviceName, parseFolderName, parseGroupId, verifyRecord } from './records.ts'
 import type { GroupId, KeyId, RecordBody, RecordHash, SignedRecord, VerifiedRecord } from './records.ts'
 import { Secrets } from './secrets.ts'
 import type { Binding } from './secrets.ts'
+import { verifyMany } from './verify-many.ts'
 
 export type { Binding, GroupDrive, GroupFolder, Member }
 
@@ -330,13 +331,19 @@ export class Group {
     return this.records().filter(({ record }) => record.kind === 'device-removed' && record.device === device)
   }
 
-  /** Takes in records of other members (any `unknown`). True if something was new; it is on disk then. */
-  async merge(records: unknown): Promise<boolean> {
+  /**
+   * Takes in records of other members (any `unknown`): unknown and forged ones are left out. True if something was new; it is on disk then.
+   * A long set takes its time, and is taken in as a whole; not at all if the signal is aborted, or this device is in another group, before its end.
+   */
+  async merge(records: unknown, signal: AbortSignal | null = null): Promise<boolean> {
     if (!Array.isArray(records)) return false
-    const next = this.#ledger.merged(records)
+    const group = this.groupId
+    const fresh = await verifyMany(group, records, (hash) => this.#ledger.records.has(hash), signal)
+    if (fresh.length === 0 || group !== this.groupId || (signal?.aborted === true && records.length > RECORDS_AT_ONCE)) return false
+    const next = this.#ledger.merged(fresh)
     if (next === this.#ledger) return false
-    const given = new Set(records.map((item: unknown) => bodyText(item)))
-    const stranger = next.since(this.#ledger).some((item) => item.record.author === this.self.id && given.has(bodyText(item)))
+    const given = new Set(fresh.map((item) => item.hash))
+    const stranger = next.since(this.#ledger).some((item) => item.record.author === this.self.id && given.has(item.hash))
     this.#replace(next, this.#bindings, false, stranger)
     return true
   }
@@ -387,11 +394,6 @@ export class Group {
     if (highest >= MAX_COUNTER) throw new P2psyncError('NOT_SUPPORTED', 'a device of the group has said this for the last time that is possible; remove that device, or join the group again with a new key')
     return highest + 1
   }
-}
-
-function bodyText(item: unknown): string {
-  const body = typeof item === 'object' && item !== null && 'body' in item ? item.body : null
-  return Buffer.isBuffer(body) ? body.toString('latin1') : ''
 }
 
 function newIdentity(secrets: Secrets): Identity {

@@ -11,7 +11,7 @@ import { deriveGroup } from './derive.ts'
 import type { GroupState } from './derive.ts'
 import { foldRecords, withoutReplaced } from './fold.ts'
 import { Keyring, missingKeys } from './keyring.ts'
-import { groupIdOf, signRecord, verifyRecord } from './records.ts'
+import { groupIdOf, signRecord } from './records.ts'
 import type { GroupId, RecordBody, RecordHash, VerifiedRecord } from './records.ts'
 import { MAX_FOLDERS_OF_AUTHOR, MAX_RECORDS_OF_AUTHOR } from './limits.ts'
 
@@ -58,13 +58,9 @@ export class Ledger {
     return next.#completed()
   }
 
-  /** Adds records of others; unknown and forged ones are left out, and what is not to be kept (R45). Returns itself if nothing is new. */
-  merged(raw: readonly unknown[]): Ledger {
-    const fresh: VerifiedRecord[] = []
-    for (const item of raw) {
-      const record = verifyRecord(this.group, item)
-      if (record !== null && !this.records.has(record.hash)) fresh.push(record)
-    }
+  /** Adds records of others but for what is not to be kept (R45). Returns itself if nothing is new. */
+  merged(records: readonly VerifiedRecord[]): Ledger {
+    const fresh = records.filter((record) => !this.records.has(record.hash))
     const next = fresh.length === 0 ? this : this.#plus(fresh)
     return next.#equals(this) ? this : next.#completed()
   }

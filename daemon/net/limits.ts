@@ -4,6 +4,8 @@
 export const MAX_DEVICES = 128
 /** Records of a group over its life (net/fold.ts); thousands of removals fit. */
 export const MAX_RECORDS = 50_000
+/** Records of others that are verified without a pause: some 10 ms, and more than a change or most groups have. */
+export const RECORDS_AT_ONCE = 64
 /** Of one device over its life: a removal of it must have room to list them all. */
 export const MAX_RECORDS_OF_AUTHOR = 4096
 /** Named by one device over its life: each makes every other member say a key for newcomers. */
@@ -98,7 +100,13 @@ export const MAX_RUNS = 3
 export const RUN_IDLE_MS = 5_000
 /** So many times, one after the other, a busy device may be late with the runs of a drive; then it is not asked for them any more. */
 export const MAX_LATE_RUNS = 3
-/** A whole run; so long it takes over 35 KB/s. */
+/**
+ * What a run brings in each such time, or it is late: one that trickles would hold its drive, and a place of MAX_RUNS, for minutes. A device
+ * that keeps within RUN_IDLE_MS, with messages as full as they are (of two in turn more than MAX_MESSAGE_BYTES), brings twice as much.
+ */
+export const RUN_PACE_MS = 2 * RUN_IDLE_MS
+export const RUN_PACE_BYTES = 512 * 1024
+/** A whole run of 16 MiB; so long it takes over 140 KB/s. */
 export const RUN_TOTAL_MS = 120_000
 /** A run that a connection ends with after this was held back, or might have been. */
 export const RUN_SLOW_MS = 15_000
@@ -109,7 +117,7 @@ export const PUSH_BYTES = 64 * 1024
 export const MAX_SIGNATURE_BYTES = 1024
 /** A Hypercore manifest of one signer: about 100 bytes. */
 export const MAX_SIGNER_BYTES = 1024
-/** Session ids remembered for each device, to tell a clone from a restart (R30). */
+/** Session ids remembered for each device, to tell a clone from a restart, and signs of life for which one connection may ask (R30). */
 export const MAX_SESSIONS = 16
 /** Waiting for the DHT to take back announcements at an orderly stop. */
 export const CLOSE_NETWORK_MS = 1500

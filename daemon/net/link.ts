@@ -15,6 +15,8 @@ import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
 import { RunLane } from './run-lane.ts'
+import { signLife } from './sessions.ts'
+import type { Life } from './sessions.ts'
 import type { Ahead, Offer, Push } from './run-protocol.ts'
 import type { Runs } from './runs.ts'
 
@@ -31,8 +33,10 @@ export interface LinkContext {
   streamed(bytes: number): void
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
   treeHash: HashAt
-  /** The peer sees two living daemons with our key. */
-  onCloned(): void
+  /** The peer sees two living daemons with our key; null: it shows nothing for it. Throws if what it shows is false. */
+  onCloned(life: Life | null): void
+  /** It was asked to sign that it lives. Throws if the signature is false. */
+  onLiving(link: PeerLink, other: string, signature: Buffer): void
   history(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** Hello was exchanged. */
   onReady(link: PeerLink): void
@@ -193,9 +197,14 @@ export class PeerLink {
     return await this.#runs.ask(drive, request)
   }
 
-  /** Tells it that its key is in use twice (R30). */
-  sendCloned(): void {
-    if (!this.#closed) this.#control.sendCloned()
+  /** Shows it that its key is in use twice (R30). */
+  sendCloned(life: Life): void {
+    if (!this.#closed) this.#control.sendCloned(life)
+  }
+
+  /** Asks it to sign that it lives beside another session of its key. */
+  askLiving(other: string): void {
+    if (!this.#closed) this.#control.askLiving(other)
   }
 
   /** As `FolderPeers.history`. */
@@ -251,7 +260,9 @@ export class PeerLink {
         },
         settle: (folder, signal) => this.#context.settle(folder, signal),
         treeHash: async (drive, length) => (!this.#closed && group.isMember(this.device) ? await this.#context.treeHash(drive, length) : null),
-        onCloned: () => this.#context.onCloned(),
+        onCloned: (life) => this.#context.onCloned(life),
+        onLiving: (other, signature) => this.#context.onLiving(this, other, signature),
+        signLife: (other) => signLife(group.groupId, group.self.keyPair, this.#context.session, other).signature,
         history: async (folder, query) => (!this.#closed && group.isMember(this.device) ? await this.#context.history(this.device, folder, query) : []),
         onClose: (opened) => this.#channelClosed(opened),
         onFault: (error) => this.#fault(error),

@@ -2,7 +2,8 @@
  * The whole vocabulary between two members, on one Noise stream (protomux). docs/protocol.md is written from this file.
  *
  *     channel p2psync/control/1     0 hello · 1 have · 2 records · 3 heads · 4 report · 5 settle · 6 settled · 7 goodbye
- *                                   8 history · 9 versions
+ *                                   8 history · 9 versions · 10 probe · 11 tree hash
+ *                                   12 cloned · 13 seen · 14 living
  *     channel p2psync/chunk/1       0 want · 1 data · 2 nack · 3 cancel
  *     channel p2psync/runs/2        0 offer · 1 ask · 2 blocks · 3 end · 4 none · 5 push · 6 ahead   (run-protocol.ts)
  *     channel p2psync/join/1        0 handover   (a newcomer opens it, a member answers)
@@ -21,6 +22,7 @@ import { bytes, encoding, idEncoding, known, limited, list, nanoseconds, text } 
 import { SIGNATURE_BYTES } from './crypto.ts'
 import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAGE, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 import type { RecordHash, SignedRecord } from './records.ts'
+import type { Life } from './sessions.ts'
 
 export const PROTOCOL_VERSION = 1
 export const CONTROL_PROTOCOL = 'p2psync/control/1'
@@ -99,6 +101,17 @@ export interface TreeHash {
   readonly hash: string | null
 }
 
+/** Another session of the receiver's device key, hex. */
+export interface Seen {
+  readonly other: string
+}
+
+/** By the sender's device key, that its session lives beside that other one (sessions.ts). */
+export interface Living {
+  readonly other: string
+  readonly signature: Buffer
+}
+
 export interface Want {
   readonly id: number
   readonly folder: FolderId
@@ -138,6 +151,12 @@ const contentId = idEncoding<ContentId>(32, 'base64url')
 const recordHash = idEncoding<RecordHash>(32, 'base64url')
 const treeHash = idEncoding(32, 'hex')
 const sessionId = idEncoding(16, 'hex')
+const signature: Encoding<Buffer> = {
+  preencode: c.fixed64.preencode,
+  encode: c.fixed64.encode,
+  // A copy, as of records.
+  decode: (state) => Buffer.from(c.fixed64.decode(state)),
+}
 
 const signedRecord: Encoding<SignedRecord> = encoding(
   (out, record) => {
@@ -385,10 +404,29 @@ export const treeHashAt: Encoding<TreeHash> = encoding(
   (state) => ({ id: c.uint.decode(state), hash: c.bool.decode(state) ? treeHash.decode(state) : null }),
 )
 
-/** Your device key is used by two living daemons (R30). No fields. */
-export const cloned: Encoding<null> = encoding(
-  () => undefined,
-  () => null,
+/** Another daemon with your device key lives (R30): what it signed for your session. Null, without a byte: the bare word of a build from before there was proof. */
+export const cloned: Encoding<Life | null> = encoding(
+  (out, life) => {
+    if (life === null) return
+    out.put(sessionId, life.session)
+    out.put(signature, life.signature)
+  },
+  (state) => (state.start === state.end ? null : { session: sessionId.decode(state), signature: signature.decode(state) }),
+)
+
+/** This session of your device key was here as well: sign for it that you live. */
+export const seen: Encoding<Seen> = encoding(
+  (out, { other }) => out.put(sessionId, other),
+  (state) => ({ other: sessionId.decode(state) }),
+)
+
+/** The answer. */
+export const living: Encoding<Living> = encoding(
+  (out, message) => {
+    out.put(sessionId, message.other)
+    out.put(signature, message.signature)
+  },
+  (state) => ({ other: sessionId.decode(state), signature: signature.decode(state) }),
 )
 
 // -------------------------------------------------------------------------------------------------- chunk channel

@@ -7,7 +7,7 @@ import { MAX_RUN_BLOCKS, MAX_RUN_BYTES } from '../../base/limits.ts'
 import type { BlockRun, Clock, Log, RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
-import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_SLOW_MS, RUN_TOTAL_MS } from './limits.ts'
+import { MAX_MESSAGE_BYTES, MAX_QUEUED_ASKS, RUN_IDLE_MS, RUN_PACE_BYTES, RUN_PACE_MS, RUN_SLOW_MS, RUN_TOTAL_MS } from './limits.ts'
 import { RUNS_PROTOCOL } from './run-protocol.ts'
 import * as wire from './run-protocol.ts'
 import type { Ahead, Ask, Blocks, End, Offer, Push } from './run-protocol.ts'
@@ -39,6 +39,8 @@ interface Pending {
   readonly done: (run: BlockRun | null) => void
   readonly fail: (error: Error) => void
   stopIdle: () => void
+  /** Of the time in which it must bring so much. */
+  stopPace: () => void
   /** Under way for so long that its end, with the connection, is as late as any. */
   isSlow: boolean
   readonly stopSlow: () => void
@@ -94,8 +96,9 @@ export class RunLane {
       const stopSlow = clock.after(RUN_SLOW_MS, () => {
         pending.isSlow = true
       })
-      const pending: Pending = { request, blocks: [], bytes: 0, done, fail, isSlow: false, stopSlow, stopIdle: clock.after(RUN_IDLE_MS, late), stopTotal: clock.after(RUN_TOTAL_MS, late) }
+      const pending: Pending = { request, blocks: [], bytes: 0, done, fail, isSlow: false, stopSlow, stopPace: () => undefined, stopIdle: clock.after(RUN_IDLE_MS, late), stopTotal: clock.after(RUN_TOTAL_MS, late) }
       this.#pending.set(id, pending)
+      this.#pace(id, pending)
       this.#send.ask({ id, drive, ...request })
     })
   }
@@ -132,6 +135,15 @@ export class RunLane {
     pending.stopIdle = this.#options.clock.after(RUN_IDLE_MS, () => this.#take(id)?.fail(new LateError('the device stopped sending a run')))
   }
 
+  /** A run that is genuine and comes by drops is held against its device as well. */
+  #pace(id: number, pending: Pending): void {
+    const before = pending.bytes
+    pending.stopPace = this.#options.clock.after(RUN_PACE_MS, () => {
+      if (pending.bytes - before < RUN_PACE_BYTES) this.#take(id)?.fail(new LateError('the device sends a run by drops'))
+      else this.#pace(id, pending)
+    })
+  }
+
   #onEnd({ id, signature, signer }: End): void {
     const pending = this.#take(id)
     pending?.done({ fork: pending.request.fork, start: pending.request.start, blocks: pending.blocks, signature, signer })
@@ -142,6 +154,7 @@ export class RunLane {
     if (pending === undefined) return null
     this.#pending.delete(id)
     pending.stopIdle()
+    pending.stopPace()
     pending.stopTotal()
     pending.stopSlow()
     return pending

@@ -19,7 +19,7 @@ import { Dialer } from './dialer.ts'
 import { sayFarewell } from './farewell.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, MAX_SESSIONS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -27,6 +27,8 @@ import type { Bootstrap } from './node.ts'
 import { Replication } from './replication.ts'
 import type { ReplicationHandlers } from './replication.ts'
 import { Runs } from './runs.ts'
+import { isLife, Sessions } from './sessions.ts'
+import type { Life } from './sessions.ts'
 import type { TakeFresh } from './runs.ts'
 
 export interface NetworkOptions {
@@ -79,7 +81,7 @@ export class Network extends Resource {
   readonly #ready = new Map<DeviceId, PeerLink>()
   readonly #reports = new Map<FolderId, FolderReport>()
   readonly #settlers = new Map<FolderId, SettleHandler>()
-  readonly #sessions = new Map<DeviceId, string[]>()
+  readonly #sessions = new Sessions()
   readonly #dialer: Dialer
   readonly #bulk: Bulk
   readonly #peerListeners: Listeners<[PeerLink]>
@@ -271,7 +273,7 @@ export class Network extends Resource {
       stream.destroy()
       return
     }
-    let saysCloned = false
+    let isDoubted = false
     const link = new PeerLink(device, stream, {
       group: this.group,
       session: this.session,
@@ -282,12 +284,12 @@ export class Network extends Resource {
       streamed: (bytes) => this.#handlers.streamed?.(bytes),
       settle: (folder, signal) => this.#settle(folder, signal),
       treeHash: async (drive, length) => await this.#handlers.treeHash(drive, length),
-      onCloned: () => {
-        // Who says it is all that shows who lies, so it is told; once, whatever comes.
-        if (!saysCloned) this.#log.warn({ peer: device.slice(0, 8) }, 'a device says that two machines run with the key of this one')
-        saysCloned = true
-        this.#clonedListeners.tell(this.group.self.id)
+      onCloned: (life) => {
+        if (life !== null) return this.#cloneShown(life)
+        if (!isDoubted) this.#log.warn({ peer: device.slice(0, 8) }, 'a device says that two machines run with the key of this one and does not show it; it is not believed')
+        isDoubted = true
       },
+      onLiving: (from, other, signature) => this.#keepLife(from, other, signature),
       history: async (peer, folder, query) => (await this.#handlers.history?.(peer, folder, query)) ?? [],
       onReady: (ready) => this.#onReady(ready),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
@@ -350,15 +352,26 @@ export class Network extends Resource {
     return await handler(signal)
   }
 
-  /** A restarted daemon never says an earlier session again; two living ones take turns. */
+  /** Two living daemons of one key take turns: each is shown what the other signed (R30). */
   #noteSession(link: PeerLink): void {
-    const sessions = this.#sessions.get(link.device) ?? []
-    if (sessions.at(-1) === link.session) return
-    if (sessions.includes(link.session)) {
-      this.#clonedListeners.tell(link.device)
-      link.sendCloned()
-    }
-    this.#sessions.set(link.device, [...sessions.filter((session) => session !== link.session), link.session].slice(-MAX_SESSIONS))
+    const { before, returned, proof } = this.#sessions.note(link.device, link.session)
+    if (before !== null) link.askLiving(before)
+    if (!returned) return
+    this.#clonedListeners.tell(link.device)
+    if (proof !== null) link.sendCloned(proof)
+  }
+
+  #keepLife(link: PeerLink, other: string, signature: Buffer): void {
+    const life = { session: link.session, signature }
+    if (!isLife(this.group.groupId, Buffer.from(link.device, 'hex'), life, other)) throw new Error('a sign of life that its key did not sign')
+    this.#sessions.keep(link.device, other, life)
+  }
+
+  /** INVARIANT 7: no member can halt this device by a lie, and what was signed for an earlier start shows nothing. */
+  #cloneShown(life: Life): void {
+    const { groupId, self } = this.group
+    if (!isLife(groupId, self.keyPair.publicKey, life, this.session)) throw new Error('shows no living daemon with the key of this device')
+    this.#clonedListeners.tell(self.id)
   }
 
   // ---------------------------------------------------------------------------------------------- following the group

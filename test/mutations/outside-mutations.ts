@@ -115,6 +115,41 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/evil', 'a number of our own writer that another device made up is none that we go on from in a new drive')]
   },
   {
+    bug: 'a member halts a device by the bare word that its key lives twice',
+    file: 'daemon/net/swarm.ts',
+    find: 'if (!isDoubted)',
+    replace: 'this.#clonedListeners.tell(this.group.self.id); if (!isDoubted)',
+    caughtBy: [by('net/evil-sessions', 'R30: a member that only says that this device is cloned halts nobody, and goes on')]
+  },
+  {
+    bug: 'what a device signed of its own session counts as the word of another one',
+    file: 'daemon/net/sessions.ts',
+    find: 'session !== other && verify(',
+    replace: 'verify(',
+    caughtBy: [by('net/evil-sessions', 'R30: what a member signed itself, or what this device said of its own session, shows nothing and ends the connection')]
+  },
+  {
+    bug: 'what was signed for a session counts for any',
+    file: 'daemon/net/sessions.ts',
+    find: "Buffer.from(session, 'hex'), Buffer.from(other, 'hex')]",
+    replace: "Buffer.from(session, 'hex')]",
+    caughtBy: [by('net/evil-sessions', 'R30: what a member signed itself, or what this device said of its own session, shows nothing and ends the connection')]
+  },
+  {
+    bug: 'a run that comes by drops holds its drive for two minutes',
+    file: 'daemon/net/run-lane.ts',
+    find: 'pending.bytes - before < RUN_PACE_BYTES',
+    replace: 'pending.bytes < before',
+    caughtBy: [by('net/run-pace', 'runs: a run of which 100 bytes come in each message, just in time, is late within 10000 ms')]
+  },
+  {
+    bug: 'a member stops a device for seconds with one set of records',
+    file: 'daemon/net/verify-many.ts',
+    find: 'if (start > 0)',
+    replace: 'if (start < 0)',
+    caughtBy: [by('net/evil-group', 'a member that states records without end stops nothing else: they are verified a few at a time')]
+  },
+  {
     bug: 'what stands in the query of a POST is ignored',
     file: 'rpc/rest.ts',
     find: "if (route.verb !== 'get')\n        refuseUnknown(",

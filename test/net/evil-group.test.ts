@@ -6,6 +6,7 @@ import { Group } from '../../daemon/net/group.ts'
 import { keyIdOf, signRecord } from '../../daemon/net/records.ts'
 import type { RecordBody } from '../../daemon/net/records.ts'
 import { sealTo } from '../../daemon/net/keyring.ts'
+import { RECORDS_AT_ONCE } from '../../daemon/net/limits.ts'
 import type { FolderId } from '../../daemon/sync/ids.ts'
 import { announce, codeOf, driveNamed, must, ownerOf, testLog, WRITER } from './helpers.ts'
 
@@ -118,3 +119,34 @@ for (const [what, ownerBy] of [
     t.alike(must(a.folder(folder)).drives.map(({ device, driveKey }) => [device, driveKey]), [[evil.self.id, own], [a.self.id, driveNamed('a')]], 'one of its own is one')
   })
 }
+
+test('a member that states records without end stops nothing else: they are verified a few at a time', async (t) => {
+  const { a, evil } = await three(t)
+  const forged = Array.from({ length: 3000 }, (_, i) => {
+    const { body } = says(evil, i, { kind: 'device-renamed', device: evil.self.id, generation: i, name: 'x' })
+    return { body, signature: randomBytes(64) }
+  })
+  let turns = 0
+  let isOver = false
+  const turn = (): void => {
+    turns++
+    if (!isOver) setImmediate(turn)
+  }
+  setImmediate(turn)
+  t.absent(await a.merge(forged))
+  isOver = true
+  t.ok(turns >= 3000 / RECORDS_AT_ONCE - 1, `${turns} turns of others`)
+})
+
+test('a set of records whose connection ends meanwhile is given up; a change in few records is taken in all the same', async (t) => {
+  const { a, c, evil, folder } = await three(t)
+  const many = Array.from({ length: 3 * RECORDS_AT_ONCE }, (_, i) => says(evil, 1000 + i, { kind: 'folder-key', folder, generation: i, keyId: keyIdOf(Buffer.alloc(32, i)), sealed: [] }))
+  const ended = new AbortController()
+  const merged = a.merge(many, ended.signal)
+  ended.abort()
+  t.absent(await merged)
+  t.absent(many.some((record) => a.recordHashes().includes(record.hash)), 'none of it')
+  await c.removeDevice(evil.self.id)
+  t.ok(await a.merge(c.records(), AbortSignal.abort()))
+  t.absent(a.isMember(evil.self.id))
+})
