@@ -292,8 +292,8 @@ class Walk {
     }
     if (row !== null && row.seen?.ino !== inoOf(stat.ino)) this.#departed.note(path, row)
     if (kind === 'special') {
-      this.#tellProblem(path, specialProblem(path))
-      return 'done'
+      const gone = isOnDisk(row) ? this.#absent(path, row) : undefined
+      return gone === undefined ? this.#special(path) : gone.then(() => this.#special(path))
     }
     if (kind === 'directory') return this.#presentDirectory(child, row, device)
     if (this.#isUnchanged(stat, row, kind)) {
@@ -302,6 +302,12 @@ class Walk {
     }
     if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) return this.#absentBelow(path).then(() => this.#changed(child, row, kind, group))
     return this.#changed(child, row, kind, group)
+  }
+
+  /** What was known there is gone, as if nothing stood there now. */
+  #special(path: PathKey): 'done' {
+    this.#tellProblem(path, specialProblem(path))
+    return 'done'
   }
 
   #changed(child: Child, row: Row | null, kind: 'file' | 'symlink', group: Group): 'done' {

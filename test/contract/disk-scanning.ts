@@ -113,6 +113,20 @@ export function scanning(check: Check): void {
     t.alike(await scan(bench), [])
   })
 
+  check('what a special file took the place of is gone', async (t, bench) => {
+    await someTree(bench)
+    await absorb(bench)
+    for (const path of ['d/e/f', 'empty', 'l']) await bench.user.unlink(path)
+    await bench.user.rmdir('d/e')
+    for (const path of ['d/e', 'empty', 'l']) await bench.user.fifo(path)
+    const found = ['absent d/e', 'absent d/e/f', 'absent empty', 'absent l', 'problem d/e special-file', 'problem empty special-file', 'problem l special-file']
+    t.alike(order(await scan(bench)).sort(), found)
+    const again = order(await scan(bench, { paths: paths('d/e', 'empty', 'l') }))
+    t.alike(again.filter((line) => !line.startsWith('healed')).sort(), found)
+    for (const path of ['d/e', 'd/e/f', 'empty', 'l']) bench.known.put(path, { entry: tombstone(), seen: null })
+    t.alike(order(await scan(bench)).sort(), found.slice(4))
+  })
+
   check('the reserved directory is not part of the tree', async (t, bench) => {
     t.alike(await scan(bench), [])
     t.alike(await scan(bench, { paths: paths('') }), [])

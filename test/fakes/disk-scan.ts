@@ -115,7 +115,10 @@ export class ScanWalk {
     if (node === null) return yield { kind: 'unstable', path }
     if (this.#request.ignored(path, node.kind === 'directory')) return
     if (row !== null && row.seen?.ino !== String(node.ino)) this.#depart(path, row)
-    if (node.kind === 'special') return yield this.#problem(path, 'special-file')
+    if (node.kind === 'special') {
+      if (row !== null && (row.entry.kind !== 'tombstone' || row.shadow === true)) yield* this.#absent(path, row)
+      return yield this.#problem(path, 'special-file')
+    }
     if (node.kind === 'directory') return yield* this.#presentDirectory(path, node, row, depth)
     if (node.kind === 'file' && this.#store.denied.has(path)) return yield this.#problem(path, 'EACCES')
     yield* this.#presentLeaf(path, node, row)
