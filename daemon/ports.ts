@@ -233,9 +233,14 @@ export interface Disk {
    * may be a user's bytes goes to history).
    */
   strays(clear: boolean): Promise<readonly Stray[]>
-  /** The text of `.p2psyncignore` at the root and of conflict copies of it (R32). */
-  readIgnoreFiles(): Promise<readonly string[]>
+  /** `.p2psyncignore` at the root and conflict copies of it (R32), by path. */
+  readIgnoreFiles(): Promise<readonly IgnoreText[]>
   close(): Promise<void>
+}
+
+export interface IgnoreText {
+  readonly path: PathKey
+  readonly text: string
 }
 
 export type Look =
