@@ -43,6 +43,9 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   if (context.foretelling.begin(comingOf(context, changes, blobs))) context.tell()
   try {
     return await publishBatch(context, changes, blobs)
+  } catch (error) {
+    context.displaced.failed(changes.flatMap(({ kept }) => kept?.name ?? []))
+    throw error
   } finally {
     context.foretelling.end()
   }

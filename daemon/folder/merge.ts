@@ -159,6 +159,9 @@ class Execution {
   /** Its new places that live by what is stated. */
   readonly #living = new Set<PathKey>()
 
+  /** Names in history of what was displaced. */
+  readonly #kept: string[] = []
+
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
     this.#view = view
@@ -177,6 +180,15 @@ class Execution {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run()
+    } catch (error) {
+      this.#context.displaced.failed(this.#kept)
+      throw error
+    }
+  }
+
+  async #run(): Promise<void> {
     while (this.#left.length > 0 && !this.#context.signal.aborted) {
       const ready = this.#takeReady()
       if (ready.length === 0) break
@@ -256,6 +268,7 @@ class Execution {
     }
     if (work.length === 0) return
     const results = await this.#context.ports.disk.apply(work.map((item) => item.op), this.#context.rules.ignored)
+    for (const result of results) if (result.kind === 'done' && result.kept !== null) this.#kept.push(result.kept)
     for (const [i, { step, op, list }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult, list)
   }
 
