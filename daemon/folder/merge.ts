@@ -14,6 +14,7 @@ import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
 import { isIgnoreFile } from './rules.ts'
+import { separateCopies } from './separate-copies.ts'
 import { isPlainBirth, isPlainEnd, stateEnds } from './unstated.ts'
 import { LoadedView } from './view.ts'
 
@@ -159,6 +160,8 @@ class Execution {
   /** Its new places that live by what is stated. */
   readonly #living = new Set<PathKey>()
 
+  /** Conflict copies that are second names. */
+  readonly #linked = new Set<PathKey>()
   /** Names in history of what was displaced. */
   readonly #kept: string[] = []
 
@@ -185,6 +188,8 @@ class Execution {
     } catch (error) {
       this.#context.displaced.failed(this.#kept)
       throw error
+    } finally {
+      await separateCopies(this.#context, this.#copiesLeft(), this.#linked)
     }
   }
 
@@ -201,6 +206,12 @@ class Execution {
     await this.#stateLater()
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
+  }
+
+  /** Of paths that the winner does not have. */
+  #copiesLeft(): ReadonlyMap<PathKey, PathKey> {
+    const left = [...this.#steps.values()].filter(({ resolution }) => resolution.copies.length > 0 && this.#outcomes.get(resolution.path) !== 'done')
+    return new Map(left.flatMap(({ resolution: { path, copies } }) => copies.map((copy): [PathKey, PathKey] => [copy, path])))
   }
 
   /** The content that the step could not be done without, or null. */
@@ -459,6 +470,7 @@ class Execution {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
         if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
+        if (op.kind === 'link') this.#linked.add(path)
         if (op.kind === 'move') this.#given.add(op.from)
         const list = staged ?? (await this.#knownList(target))
         const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }
