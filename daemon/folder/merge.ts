@@ -13,6 +13,7 @@ import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
+import { giversOfLast, twinsOf } from './givers.ts'
 import { isIgnoreFile } from './rules.ts'
 import { separateCopies } from './separate-copies.ts'
 import { isPlainBirth, isPlainEnd, stateEnds } from './unstated.ts'
@@ -100,31 +101,6 @@ function withBases({ copyBases, followers }: FolderContext, marked: ReadonlySet<
     copyBases.delete(copy)
   }
   return dirty
-}
-
-/** A file that moved is stated together with its end at the old place: a slice that was cut between the two takes the other half as well. */
-async function giversOfLast({ ports, work }: FolderContext, view: LoadedView, dirty: ReadonlySet<PathKey>): Promise<readonly PathKey[]> {
-  const last = [...dirty].at(-1)
-  const wanted = last === undefined ? undefined : view.path(last)?.remotes.find((entry) => entry.kind === 'file')
-  if (work.dirtyCount === 0 || wanted?.kind !== 'file') return []
-  const places = await ports.index.places(wanted.cid)
-  const givers = work.takeAlso(places.flatMap(({ area, path }) => (area === 'tree' ? [path as PathKey] : [])))
-  await view.load(givers, [])
-  return givers
-}
-
-/** R46: both places of what moves are looked at together. */
-async function twinsOf({ moving, work }: FolderContext, view: LoadedView, dirty: Set<PathKey>): Promise<readonly PathKey[]> {
-  if (moving.current === null) return []
-  const twins = new Set<PathKey>()
-  for (const path of dirty) {
-    const twin = moving.twin(path)
-    if (twin !== null && !dirty.has(twin)) twins.add(twin)
-  }
-  const taken = work.takeAlso([...twins])
-  await view.load([...twins], [])
-  for (const path of twins) dirty.add(path)
-  return taken
 }
 
 async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {
