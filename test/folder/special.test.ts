@@ -1,4 +1,4 @@
-/** What cannot be synced takes the place of what was: the user deleted that. */
+/** What is not synced takes the place of what was: the user deleted that. */
 import test from 'brittle'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
@@ -42,4 +42,18 @@ test('an edit elsewhere of what a FIFO took the place of waits until the FIFO is
   a.user.remove('f')
   await world.rest(400_000)
   t.is(a.user.read('f').toString(), 'edited')
+})
+
+test('what an ignored thing of another kind took the place of ends on the other devices', async (t) => {
+  const [world, a, b] = await both()
+  a.user.write('.p2psyncignore', 'f/\n')
+  await world.rest()
+  t.ok(b.files().includes('f'), 'a file of that name is not ignored')
+  a.user.remove('f')
+  a.user.mkdir('f')
+  a.user.write('f/cache', 'ignored')
+  await world.rest()
+  t.alike(b.files(), ['.p2psyncignore', 'd/x', 'd/y', 'other'])
+  t.is(a.user.read('f/cache').toString(), 'ignored')
+  t.alike([a.folder.status().problems, a.folder.activity], [[], 'idle'])
 })

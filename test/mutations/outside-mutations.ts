@@ -150,11 +150,11 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('e2e/bad-input', 'a folder inside another, or around one, is refused')]
   },
   {
-    bug: 'what a special file took the place of is kept by the other devices',
+    bug: 'what a special file, or an ignored thing, took the place of is kept by the other devices',
     file: 'daemon/disk/scan.ts',
     find: 'isOnDisk(row) ? this.#absent(path, row) : undefined',
     replace: 'undefined',
-    caughtBy: [by('contract/disk', 'real disk: what a special file took the place of is gone')]
+    caughtBy: [by('contract/disk', 'real disk: what a special file took the place of is gone'), by('contract/disk', 'real disk: what an ignored thing of another kind took the place of is gone')]
   },
   {
     bug: 'what is told of a special file ends with what it took the place of',
