@@ -36,6 +36,7 @@ import { Notices } from './folder/notices.ts'
 import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
 import { Standing, type Divergence, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
+import { listFailed } from './folder/unlisted.ts'
 import { Unread } from './folder/unread.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
@@ -314,6 +315,7 @@ export class Folder extends Resource implements FolderInbox {
       await endHints(context)
       await applyRules(context)
     }
+    await listFailed(context)
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
     if (scan !== null) await this.#scan(context, scan)

@@ -139,6 +139,8 @@ export type ApplyOp =
   | { readonly kind: 'attributes'; readonly path: PathKey; readonly expect: SeenStat; readonly mode: number | null; readonly mtime: string | null }
   /** A file or symlink at `path` also gets the free name `to` (hard link; else verified copy), with nothing displaced. */
   | { readonly kind: 'link'; readonly path: PathKey; readonly expect: SeenStat; readonly to: PathKey }
+  /** What is one file with `from`, which `link` made of it, becomes a copy of its own; else `changed`. What has the file open stays with `from`. */
+  | { readonly kind: 'separate'; readonly path: PathKey; readonly from: PathKey }
   /**
    * The file or symlink at `from` (which is as `source`) takes the name `path`, its bytes untouched, and gets mode and mtime (null
    * leaves them); nothing stands at `from` then. What stood at `path` goes to `displace`. `not-staged`: it cannot be moved there.
@@ -237,9 +239,14 @@ export interface Disk {
    * may be a user's bytes goes to history).
    */
   strays(clear: boolean): Promise<readonly Stray[]>
-  /** The text of `.p2psyncignore` at the root and of conflict copies of it (R32). */
-  readIgnoreFiles(): Promise<readonly string[]>
+  /** `.p2psyncignore` at the root and conflict copies of it (R32), by path. */
+  readIgnoreFiles(): Promise<readonly IgnoreText[]>
   close(): Promise<void>
+}
+
+export interface IgnoreText {
+  readonly path: PathKey
+  readonly text: string
 }
 
 export type Look =

@@ -35,7 +35,8 @@ const ATTEMPT: Readonly<Record<ApplyOp['kind'], string>> = {
   remove: 'remove',
   attributes: 'set mode and time of',
   link: 'make the conflict copy',
-  move: 'move a file to'
+  move: 'move a file to',
+  separate: 'make a file of its own of'
 }
 
 const NO_ROOM = 'the disk is full; free space'

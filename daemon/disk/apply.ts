@@ -18,6 +18,7 @@ import { syncDirectory } from './marker.ts'
 import { runInOrder } from './op-order.ts'
 import { place } from './place.ts'
 import { remove } from './remove.ts'
+import { separate } from './separate.ts'
 import { isGone } from './sys.ts'
 
 /** Operations under way at once: enough to share the group commits of a file system. */
@@ -48,6 +49,8 @@ async function one(batch: Batch, op: ApplyOp): Promise<ApplyResult> {
         return await attributes(batch, op)
       case 'link':
         return await link(batch, op)
+      case 'separate':
+        return await separate(batch, op)
       case 'move':
         return await move(batch, op)
       default:

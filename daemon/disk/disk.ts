@@ -3,7 +3,7 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, IgnoreText, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
@@ -204,7 +204,7 @@ export class FolderDisk implements Disk {
     })
   }
 
-  async readIgnoreFiles(): Promise<readonly string[]> {
+  async readIgnoreFiles(): Promise<readonly IgnoreText[]> {
     return await readIgnoreFiles(this.#roots)
   }
 

@@ -1,5 +1,6 @@
 /** The texts of `.p2psyncignore` at the root and of its conflict copies (R32). */
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
+import type { IgnoreText } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import { IGNORE_FILE, ROOT } from '../sync/path.ts'
@@ -10,14 +11,14 @@ import { close, fstat, open, READ_FLAGS, readFully, readNames } from './sys.ts'
 const MAX_IGNORE_BYTES = 1024 * 1024
 
 /** The file itself first. Throws FOLDER_HALTED if the root cannot be listed, PATH_DENIED if one cannot be read: syncing without its rules would spread what it holds back. */
-export async function readIgnoreFiles(roots: Roots): Promise<readonly string[]> {
+export async function readIgnoreFiles(roots: Roots): Promise<readonly IgnoreText[]> {
   return await roots.use(ROOT, async (root) => {
     const all = await readNames(self(root)).catch((error: unknown) => {
       throw roots.cannotList(error)
     })
     const names = all.filter((name) => name === IGNORE_FILE || isCopy(name)).sort()
     const texts = await Promise.all(names.map(async (name) => await readText(root, name)))
-    return texts.filter((text) => text !== null)
+    return names.flatMap((name, i) => ((texts[i] ?? null) === null ? [] : [{ path: name as PathKey, text: texts[i] ?? '' }]))
   })
 }
 

@@ -29,6 +29,7 @@ export async function runInOrder<Result>(ops: readonly ApplyOp[], limit: number,
 
 function pathsOf(op: ApplyOp): PathKey[] {
   if (op.kind === 'link') return [op.path, op.to]
+  if (op.kind === 'separate') return [op.path, op.from]
   const paths = op.kind === 'move' ? [op.path, op.from] : [op.path]
   return op.kind !== 'attributes' && op.displace.to === 'linked' ? [...paths, op.displace.at] : paths
 }

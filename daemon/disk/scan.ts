@@ -245,7 +245,10 @@ class Walk {
     const group = new Group()
     for (const child of publishedNames(listing.children, rows, path, this.#fold)) {
       names.add(child.name)
-      if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) continue
+      if (this.#request.ignored(child.path, kindOf(child.stat) === 'directory')) {
+        await this.#replaced(child.path, rows.get(child.name) ?? null)
+        continue
+      }
       met.add(child.path)
       const present = this.#present(child, rows.get(child.name) ?? null, device, group)
       // Mostly nothing is to be waited for, and a wait for each file would cost as much as all else that is done for one that did not change.
@@ -285,15 +288,14 @@ class Walk {
   #present(child: Child, row: KnownRow | null, device: bigint, group: Group): Standing | Promise<Standing> {
     const { path, stat } = child
     const kind = kindOf(stat)
-    if (this.#request.ignored(path, kind === 'directory')) return 'done'
+    if (this.#request.ignored(path, kind === 'directory')) return this.#replaced(path, row)?.then(() => 'done') ?? 'done'
     if (this.#request.rehash !== true && row?.isSeen?.(stat) === true) {
       this.#heal(path)
       return 'done'
     }
     if (row !== null && row.seen?.ino !== inoOf(stat.ino)) this.#departed.note(path, row)
     if (kind === 'special') {
-      this.#tellProblem(path, specialProblem(path))
-      return 'done'
+      return this.#replaced(path, row)?.then(() => this.#special(path)) ?? this.#special(path)
     }
     if (kind === 'directory') return this.#presentDirectory(child, row, device)
     if (this.#isUnchanged(stat, row, kind)) {
@@ -302,6 +304,11 @@ class Walk {
     }
     if (row !== null && (row.entry.kind === 'directory' || row.shadow === true)) return this.#absentBelow(path).then(() => this.#changed(child, row, kind, group))
     return this.#changed(child, row, kind, group)
+  }
+
+  #special(path: PathKey): 'done' {
+    this.#tellProblem(path, specialProblem(path))
+    return 'done'
   }
 
   #changed(child: Child, row: Row | null, kind: 'file' | 'symlink', group: Group): 'done' {
@@ -429,6 +436,11 @@ class Walk {
     if (!isDirectory) return void this.#missed(path, row)
     this.#tellMoved(this.#departed.missedDirectory(path, row))
     return this.#absentBelow(path).then(() => this.#missed(path, row))
+  }
+
+  /** What stands there is none of what is synced: what was known there is gone, unless it is ignored as well. */
+  #replaced(path: PathKey, row: KnownRow | null): Promise<void> | undefined {
+    return isOnDisk(row) ? this.#absent(path, row) : undefined
   }
 
   #missed(path: PathKey, row: KnownRow): void {

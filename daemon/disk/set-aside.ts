@@ -18,7 +18,7 @@ import { syncDirectory } from './marker.ts'
 import { isAsKnown } from './move-directory.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
-import { close, fsync, isGone, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
+import { close, fsync, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
 
 export interface SetAsideParts {
   readonly roots: Roots
@@ -57,7 +57,7 @@ export async function setAside(parts: SetAsideParts, directories: readonly Direc
     // What moved is told in any case: a scan must not take it for gone.
     if (places.length === 0 && !isOrdinary(error)) throw error
   }
-  if (places.length === 0) await dropUnused(roots, batch)
+  if (places.length === 0) await dropBatch(roots, batch)
   return places
 }
 
@@ -119,16 +119,7 @@ async function takeBack(roots: Roots, area: Directory, places: AsidePlace[]): Pr
   }
 }
 
-/** What cannot be dropped either goes at the next start, or when something is put back. */
-async function dropUnused(roots: Roots, batch: string): Promise<void> {
-  try {
-    await dropBatch(roots, batch)
-  } catch (error) {
-    if (!isOrdinary(error)) throw error
-  }
-}
-
-/** A batch of which nothing stands there any more. */
+/** A batch of which nothing stands there any more. One that cannot be dropped says nothing of what it held: it goes at the next start, or when something is put back. */
 export async function dropBatch(roots: Roots, batch: string): Promise<void> {
   const path = `${ASIDE_DIR}/${batch}`
   try {
@@ -139,8 +130,7 @@ export async function dropBatch(roots: Roots, batch: string): Promise<void> {
     await roots.use(ASIDE_DIR, async (aside) => await rmdir(at(aside, batch)))
     roots.forget(path)
   } catch (error) {
-    const code = errnoOf(error)
-    if (!isGone(error) && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    if (!isOrdinary(error)) throw error
   }
 }
 

@@ -7,7 +7,7 @@ import type { BlobRange, FreshFile, HistoryRow, IndexBatch, OpenContent, Publica
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
-import { newestPerDevice, type FolderContext, type PathChange } from './context.ts'
+import { endProblem, newestPerDevice, type FolderContext, type PathChange } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 import type { Coming } from './foretelling.ts'
 
@@ -43,6 +43,9 @@ async function commitBatch(context: FolderContext, changes: readonly Change[]): 
   if (context.foretelling.begin(comingOf(context, changes, blobs))) context.tell()
   try {
     return await publishBatch(context, changes, blobs)
+  } catch (error) {
+    context.displaced.failed(changes.flatMap(({ kept }) => kept?.name ?? []))
+    throw error
   } finally {
     context.foretelling.end()
   }
@@ -182,7 +185,7 @@ async function compareWithDevices(context: FolderContext, batch: IndexBatch, cha
 
 function settled(context: FolderContext, change: Change): void {
   if (change.from === 'remote') context.tally.settle(change.path)
-  context.problems.delete(change.path)
+  endProblem(context, change.path, change.row.entry.kind === 'tombstone')
   context.guard.forget(change.path)
   release(context, change.path)
 }

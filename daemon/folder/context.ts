@@ -86,6 +86,11 @@ export interface FolderContext {
   changed(changes: readonly PathChange[]): void
 }
 
+/** What was told of the path is over. What stands in the place of something that ended still does: that ends when a scan meets it no more. */
+export function endProblem({ problems }: Pick<FolderContext, 'problems'>, path: PathKey, isGone: boolean): void {
+  if (!isGone || problems.get(path)?.code !== 'special-file') problems.delete(path)
+}
+
 /** The own writer's counter (R1): taken in memory, committed with the rows that use it. */
 export class Counter {
   #checkpoint: OwnCheckpoint

@@ -20,10 +20,22 @@ export class Displacements {
   #fresh: Fresh[] = []
   /** Something was displaced since the last full scan, or a start knows nothing of that. */
   #pending = true
+  readonly #failed = new Set<string>()
 
   note(name: string, now: number): void {
     this.#fresh.push({ name, at: now })
     this.#pending = true
+  }
+
+  /** Their statement failed: they are to be listed by themselves. */
+  failed(names: Iterable<string>): void {
+    for (const name of names) this.#failed.add(name)
+  }
+
+  takeFailed(): readonly string[] {
+    const names = [...this.#failed]
+    this.#failed.clear()
+    return names
   }
 
   /** When the first of them is due; null: nothing waits. */

@@ -11,7 +11,7 @@ import { parentOf } from '../sync/path.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { compareVersions } from '../sync/version.ts'
 import { commit, knownBlob, type Change } from './commit.ts'
-import { isOpen, newestPerDevice, type FolderContext } from './context.ts'
+import { endProblem, isOpen, newestPerDevice, type FolderContext } from './context.ts'
 import { gatherGone, lookedAgain, missed, nothingGone, tellGone, type Gone, type Moved, type StateFinding } from './gone.ts'
 import { FLAG, type Gone as Missed, type Side } from './guard.ts'
 import { isIgnoreFile } from './rules.ts'
@@ -159,7 +159,7 @@ async function publishStates(context: FolderContext, states: readonly StateFindi
     // A row that a crash or a new drive left without a stat: whether it is stated, and its content known, is not certain.
     else if (before !== null && before.seen === null && seen !== null) changes.push({ ...changeOf(context, state, before, before.entry, seen), blob: blobs[i] ?? null })
     else if (before !== null && seen !== null) restamps.push({ path: state.path, row: { ...thereAgain(context, state.path, before), seen } })
-    context.problems.delete(state.path)
+    endProblem(context, state.path, state.kind === 'absent')
   }
   await restamp(context, restamps)
   await drop(context, dropped)

@@ -13,7 +13,9 @@ import { plan } from '../sync/plan.ts'
 import { reconcile, type Step } from '../sync/reconcile.ts'
 import { commit, release, type Change } from './commit.ts'
 import type { FolderContext } from './context.ts'
+import { giversOfLast, twinsOf } from './givers.ts'
 import { isIgnoreFile } from './rules.ts'
+import { separateCopies } from './separate-copies.ts'
 import { isPlainBirth, isPlainEnd, stateEnds } from './unstated.ts'
 import { LoadedView } from './view.ts'
 
@@ -101,31 +103,6 @@ function withBases({ copyBases, followers }: FolderContext, marked: ReadonlySet<
   return dirty
 }
 
-/** A file that moved is stated together with its end at the old place: a slice that was cut between the two takes the other half as well. */
-async function giversOfLast({ ports, work }: FolderContext, view: LoadedView, dirty: ReadonlySet<PathKey>): Promise<readonly PathKey[]> {
-  const last = [...dirty].at(-1)
-  const wanted = last === undefined ? undefined : view.path(last)?.remotes.find((entry) => entry.kind === 'file')
-  if (work.dirtyCount === 0 || wanted?.kind !== 'file') return []
-  const places = await ports.index.places(wanted.cid)
-  const givers = work.takeAlso(places.flatMap(({ area, path }) => (area === 'tree' ? [path as PathKey] : [])))
-  await view.load(givers, [])
-  return givers
-}
-
-/** R46: both places of what moves are looked at together. */
-async function twinsOf({ moving, work }: FolderContext, view: LoadedView, dirty: Set<PathKey>): Promise<readonly PathKey[]> {
-  if (moving.current === null) return []
-  const twins = new Set<PathKey>()
-  for (const path of dirty) {
-    const twin = moving.twin(path)
-    if (twin !== null && !dirty.has(twin)) twins.add(twin)
-  }
-  const taken = work.takeAlso([...twins])
-  await view.load([...twins], [])
-  for (const path of twins) dirty.add(path)
-  return taken
-}
-
 async function resolve(dirty: ReadonlySet<PathKey>, view: LoadedView) {
   for (let round = 0; round < MAX_LOAD_ROUNDS; round++) {
     const outcome = reconcile(dirty, view)
@@ -159,6 +136,11 @@ class Execution {
   /** Its new places that live by what is stated. */
   readonly #living = new Set<PathKey>()
 
+  /** Conflict copies that are second names. */
+  readonly #linked = new Set<PathKey>()
+  /** Names in history of what was displaced. */
+  readonly #kept: string[] = []
+
   constructor(context: FolderContext, view: LoadedView, steps: readonly Step[]) {
     this.#context = context
     this.#view = view
@@ -177,6 +159,17 @@ class Execution {
   }
 
   async run(): Promise<void> {
+    try {
+      await this.#run()
+    } catch (error) {
+      this.#context.displaced.failed(this.#kept)
+      throw error
+    } finally {
+      await separateCopies(this.#context, this.#copiesLeft(), this.#linked)
+    }
+  }
+
+  async #run(): Promise<void> {
     while (this.#left.length > 0 && !this.#context.signal.aborted) {
       const ready = this.#takeReady()
       if (ready.length === 0) break
@@ -189,6 +182,12 @@ class Execution {
     await this.#stateLater()
     await this.#publish()
     for (const step of this.#left) this.#context.work.markDirty([step.resolution.path])
+  }
+
+  /** Of paths that the winner does not have. */
+  #copiesLeft(): ReadonlyMap<PathKey, PathKey> {
+    const left = [...this.#steps.values()].filter(({ resolution }) => resolution.copies.length > 0 && this.#outcomes.get(resolution.path) !== 'done')
+    return new Map(left.flatMap(({ resolution: { path, copies } }) => copies.map((copy): [PathKey, PathKey] => [copy, path])))
   }
 
   /** The content that the step could not be done without, or null. */
@@ -256,6 +255,7 @@ class Execution {
     }
     if (work.length === 0) return
     const results = await this.#context.ports.disk.apply(work.map((item) => item.op), this.#context.rules.ignored)
+    for (const result of results) if (result.kind === 'done' && result.kept !== null) this.#kept.push(result.kept)
     for (const [i, { step, op, list }] of work.entries()) await this.#finish(step, op, results[i] as ApplyResult, list)
   }
 
@@ -446,6 +446,7 @@ class Execution {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
         if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
+        if (op.kind === 'link') this.#linked.add(path)
         if (op.kind === 'move') this.#given.add(op.from)
         const list = staged ?? (await this.#knownList(target))
         const kept = result.kept === null ? null : { name: result.kept, reason: reasonOf(target) }

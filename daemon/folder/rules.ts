@@ -1,15 +1,17 @@
 /** The folder's ignore rules as they stand, and whether a change of `.p2psyncignore` calls for a look at everything (R31, R32). */
 import { sha256 } from '../../base/sha256.ts'
-import type { Disk } from '../ports.ts'
+import type { Disk, IgnoreText } from '../ports.ts'
 import { isConflictPath } from '../sync/conflict.ts'
-import { createIgnore, type IgnoreRules } from '../sync/ignore.ts'
+import { createIgnore, type FaultyLine, type IgnoreRules } from '../sync/ignore.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 
 export const NO_RULES = digestOf([])
 
+export type FaultyRule = FaultyLine & { readonly path: PathKey }
+
 export class Rules {
-  #texts: readonly string[] = []
+  #files: readonly IgnoreText[] = []
   #rules: IgnoreRules = createIgnore([])
 
   readonly ignored = (path: PathKey, isDirectory: boolean): boolean => this.#rules.ignored(path, isDirectory)
@@ -20,14 +22,19 @@ export class Rules {
 
   /** Of the texts; `NO_RULES` if there are none. */
   get digest(): string {
-    return digestOf(this.#texts)
+    return digestOf(this.#files.map(({ text }) => text))
+  }
+
+  /** Lines that ignore nothing, with the file that each stands in. */
+  get faulty(): readonly FaultyRule[] {
+    return this.#rules.faulty.map(({ file, ...line }) => ({ path: this.#files[file]?.path ?? IGNORE_FILE, ...line }))
   }
 
   async reload(disk: Disk): Promise<void> {
-    const texts = await disk.readIgnoreFiles()
-    if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return
-    this.#texts = texts
-    this.#rules = createIgnore(texts)
+    const files = await disk.readIgnoreFiles()
+    if (files.length === this.#files.length && files.every(({ path, text }, i) => path === this.#files[i]?.path && text === this.#files[i].text)) return
+    this.#files = files
+    this.#rules = createIgnore(files.map(({ text }) => text))
   }
 }
 

@@ -36,6 +36,21 @@ export async function listUnlisted(context: FolderContext, which: 'recent' | 'al
   return listed
 }
 
+/** In the cycle, before a scan changes the rows that say best what it was: what was displaced, and whose statement failed. Throws while it fails still. */
+export async function listFailed(context: FolderContext): Promise<void> {
+  const { displaced, ports } = context
+  const names = displaced.takeFailed()
+  try {
+    for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
+      await listSome(context, await withoutEdited(context, await unlistedOf(context, names.slice(start, start + NAMES_AT_ONCE))))
+    }
+  } catch (error) {
+    displaced.failed(names)
+    throw error
+  }
+  for (const name of names) displaced.note(name, ports.clock.now())
+}
+
 /** Those that have no row. */
 export async function unlistedOf({ ports: { index } }: FolderContext, names: readonly string[]): Promise<readonly string[]> {
   const rows = await Promise.all(names.map((name) => index.historyRow(name)))

@@ -8,7 +8,8 @@ import type { FolderHost } from '../host.ts'
 import { stripConflict } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
-import { faultyLines, patternFault, type FaultyLine, type PatternFault } from '../sync/ignore.ts'
+import type { FaultyRule } from '../folder/rules.ts'
+import { faultyLines, patternFault, type PatternFault } from '../sync/ignore.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 import { hostOf, hostsOf, refOf } from './folders.ts'
 import { deviceOf } from './writers.ts'
@@ -33,7 +34,7 @@ export function pathHandlers(daemon: App): Part {
       const host = hostOf(daemon, folder)
       if (add !== undefined && add.length > 0) await addPatterns(host, add)
       const text = await readText(join(host.path, IGNORE_FILE))
-      return { folder: refOf(host), patterns: lines(text), problems: faultyPatterns(faultyLines(text)) }
+      return { folder: refOf(host), patterns: lines(text), problems: faultyPatterns(faultyLines(text).map((line) => ({ path: IGNORE_FILE, ...line }))) }
     },
     'folders.ignored': async ({ path }) => {
       const host = hostOf(daemon, path)
@@ -44,9 +45,9 @@ export function pathHandlers(daemon: App): Part {
   }
 }
 
-/** What `status` and `ignore` say of lines of `.p2psyncignore` that ignore nothing. */
-export function faultyPatterns(faulty: readonly FaultyLine[]): ProblemRow[] {
-  return faulty.map(({ line, pattern, fault }) => ({ path: IGNORE_FILE, code: 'pattern-unused', message: `line ${line}, ${shown(pattern)}, ignores nothing: ${FAULTS[fault]}` }))
+/** What `status` and `ignore` say of lines of `.p2psyncignore`, and of its conflict copies, that ignore nothing. */
+export function faultyPatterns(faulty: readonly FaultyRule[]): ProblemRow[] {
+  return faulty.map(({ path, line, pattern, fault }) => ({ path, code: 'pattern-unused', message: `line ${line}, ${shown(pattern)}, ignores nothing: ${FAULTS[fault]}` }))
 }
 
 function shown(pattern: string): string {

@@ -20,7 +20,7 @@ export function statusHandlers(daemon: App): Part {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.current.faulty), ...restingFiles(host.folder.resting)], daemon.notices.of(host.id))))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.faulty), ...restingFiles(host.folder.resting)], daemon.notices.of(host.id))))
       const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
       return { schema: 1, device: { id, name }, reason: daemon.haltReason, devices: devices.map(({ self: _, ...info }) => info), folders }

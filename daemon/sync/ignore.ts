@@ -32,8 +32,8 @@ export interface IgnoreRules {
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Null if it is not ignored. */
   explain(path: PathKey, isDirectory: boolean): IgnoreReason | null
-  /** Of all texts. */
-  readonly faulty: readonly FaultyLine[]
+  /** Of all texts; `file`: index of the text. */
+  readonly faulty: readonly (FaultyLine & { readonly file: number })[]
 }
 
 type Matcher = ReturnType<typeof ignore>
@@ -74,7 +74,7 @@ export function createIgnore(texts: readonly string[]): IgnoreRules {
     return null
   }
 
-  return { explain, ignored: (path, isDirectory) => explain(path, isDirectory) !== null, faulty: read.flatMap(({ faulty }) => faulty) }
+  return { explain, ignored: (path, isDirectory) => explain(path, isDirectory) !== null, faulty: read.flatMap(({ faulty }, file) => faulty.map((line) => ({ file, ...line }))) }
 }
 
 /** `.p2psyncignore` or a conflict copy of it: never ignored, or devices could not agree on the rules. */

@@ -73,6 +73,23 @@ export function applyingFiles(check: Check): void {
     for (const finding of await scan(bench)) t.is(`${finding.kind} ${finding.path}`, 'present copy', 'at most the copy is looked at again, with the same bytes')
   })
 
+  check('a second name that is to be one no more gets a file of its own', async (t, bench) => {
+    await bench.user.write('a', 'loser')
+    const expect = await seen(bench, 'a')
+    await apply(bench, { kind: 'link', path: key('a'), expect, to: key('copy') })
+    const [separated] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a') })
+    if (separated?.kind !== 'done') return t.fail(JSON.stringify(separated))
+    const [copy, path] = [await seen(bench, 'copy'), await seen(bench, 'a')]
+    t.alike(separated.seen, copy)
+    t.is(path.ino, expect.ino, 'what a program holds open is the path')
+    t.ok(copy.ino !== path.ino && copy.mode === path.mode && inMicroseconds(copy) === inMicroseconds(path))
+    await bench.user.append('a', ', and more')
+    t.alike([await bench.user.read('a'), await bench.user.read('copy')], ['loser, and more', 'loser'])
+    const [again] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a') })
+    t.is(again?.kind, 'changed', 'two files stay as they are')
+    t.alike([(await bench.disk.history()).files, await bench.disk.strays(false)], [[], []])
+  })
+
   check('what is displaced goes to history if the other name is another file by now', async (t, bench) => {
     await bench.user.write('a', 'loser')
     await bench.user.write('copy', 'loser')

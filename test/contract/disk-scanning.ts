@@ -81,6 +81,24 @@ export function scanning(check: Check): void {
     t.alike(await scan(bench, { ignored, paths: paths('gone.tmp', 'new.tmp', 't.tmp/in') }), [])
   })
 
+  check('what an ignored thing of another kind took the place of is gone', async (t, bench) => {
+    const ignored = (path: PathKey, isDirectory: boolean): boolean => (isDirectory ? path === 'f' : path === 'd')
+    await bench.user.write('f', 'a file')
+    await bench.user.mkdir('d')
+    await bench.user.write('d/x', 'inside')
+    await absorb(bench, ignored)
+    await bench.user.unlink('f')
+    await bench.user.mkdir('f')
+    await bench.user.write('f/y', 'ignored')
+    await bench.user.unlink('d/x')
+    await bench.user.rmdir('d')
+    await bench.user.write('d', 'ignored')
+    const within = (path: PathKey, isDirectory: boolean): boolean => ignored(path, isDirectory) || path.startsWith('f/')
+    for (const request of [{}, { paths: paths('d', 'f') }]) t.alike(order(await scan(bench, { ignored: within, ...request })).sort(), ['absent d', 'absent d/x', 'absent f'])
+    for (const path of ['d', 'd/x', 'f']) bench.known.put(path, { entry: tombstone(), seen: null })
+    t.alike(await scan(bench, { ignored: within }), [])
+  })
+
   check('a row that left the drive as ignored is reported when it is looked at again', async (t, bench) => {
     await bench.user.write('a', 'one')
     await absorb(bench)
@@ -111,6 +129,20 @@ export function scanning(check: Check): void {
     await bench.user.unlink('p')
     t.alike(order(await scan(bench)), ['healed p'])
     t.alike(await scan(bench), [])
+  })
+
+  check('what a special file took the place of is gone', async (t, bench) => {
+    await someTree(bench)
+    await absorb(bench)
+    for (const path of ['d/e/f', 'empty', 'l']) await bench.user.unlink(path)
+    await bench.user.rmdir('d/e')
+    for (const path of ['d/e', 'empty', 'l']) await bench.user.fifo(path)
+    const found = ['absent d/e', 'absent d/e/f', 'absent empty', 'absent l', 'problem d/e special-file', 'problem empty special-file', 'problem l special-file']
+    t.alike(order(await scan(bench)).sort(), found)
+    const again = order(await scan(bench, { paths: paths('d/e', 'empty', 'l') }))
+    t.alike(again.filter((line) => !line.startsWith('healed')).sort(), found)
+    for (const path of ['d/e', 'd/e/f', 'empty', 'l']) bench.known.put(path, { entry: tombstone(), seen: null })
+    t.alike(order(await scan(bench)).sort(), found.slice(4))
   })
 
   check('the reserved directory is not part of the tree', async (t, bench) => {

@@ -1,5 +1,5 @@
 /** R48 on a real file system: what a user has open, and what the file system refuses. */
-import { appendFileSync, chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { appendFileSync, chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
 import type { ApplyHooks } from '../../daemon/disk/atomic.ts'
@@ -106,6 +106,27 @@ test('R48: a directory that cannot be looked through, or moved, stays, and no pl
     t.alike(await unread.disk.setAside([{ path: key('d'), ino }], { row: fails, children: fails, content: fails }), [])
     t.alike([await unread.user.read('d/e/b'), await unread.disk.strays(false)], ['bytes of d/e/b', []])
   }
+})
+
+test('R48: what is gone is gone, also where the place that it was set aside in cannot be removed at once', async (t) => {
+  const at: { batch?: string } = {}
+  const bench = await withTree(t, {
+    beforeMove: (path) => {
+      if (path !== 'd' || at.batch === undefined) return
+      // Any failure of what follows: here the note cannot be unlinked.
+      rmSync(join(at.batch, 'note.json'))
+      mkdirSync(join(at.batch, 'note.json'))
+    }
+  })
+  const aside = await setAside(bench)
+  if (aside === null) return t.fail('it stays')
+  for (const path of ['d/a', 'd/e/b', 'd/e']) t.is(await end(bench, path, aside), 'done')
+  at.batch = join(bench.root, '.p2psync/staging/aside', aside.name.slice(0, aside.name.indexOf('/')))
+  t.is(await end(bench, 'd', aside), 'done')
+  rmdirSync(join(at.batch, 'note.json'))
+  await bench.disk.putBack()
+  t.alike(readdirSync(join(bench.root, '.p2psync/staging/aside')), [])
+  t.is(await bench.user.stat('d'), null)
 })
 
 /** In the last instant: into the file that just left for history, and a file of its name where it stood. */

@@ -59,6 +59,8 @@ export class Applier {
         return this.#link(op)
       case 'move':
         return this.#move(op)
+      case 'separate':
+        return this.#separate(op)
     }
   }
 
@@ -220,6 +222,15 @@ export class Applier {
     if (op.mode === null && op.mtime === null) return { kind: 'done', seen, kept }
     const set = this.#attributes({ kind: 'attributes', path: op.path, expect: seen, mode: op.mode, mtime: op.mtime })
     return set.kind === 'done' ? { ...set, kept } : set
+  }
+
+  #separate(op: Op<'separate'>): ApplyResult {
+    const { tree } = this.#store
+    const node = tree.node(op.path)
+    if (node?.kind !== 'file' || node !== tree.node(op.from)) return changed(op.path)
+    tree.detach(op.path)
+    tree.attach(op.path, withMtime(tree.newFile(Buffer.from(node.data), node.mode), String(node.mtimeNs)))
+    return { kind: 'done', seen: tree.lstat(op.path), kept: null }
   }
 
   #check(path: PathKey, expect: SeenStat | null): Checked {

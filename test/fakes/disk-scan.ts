@@ -81,6 +81,7 @@ export class ScanWalk {
       const node = this.#store.tree.node(at)
       const row = await this.#known.row(at)
       const last = depth === names.length
+      if (node !== null && last && this.#request.ignored(at, node.kind === 'directory')) return yield* this.#replaced(at, row)
       if (this.#request.ignored(at, node === null ? !last || row?.entry.kind === 'directory' : node.kind === 'directory')) return
       if (node === null) return yield* this.#absent(at, row)
       if (last) return yield* this.#present(at, row, 1)
@@ -113,9 +114,12 @@ export class ScanWalk {
   async *#present(path: PathKey, row: Row | null, depth: Depth): AsyncGenerator<Finding> {
     const node = this.#store.tree.node(path)
     if (node === null) return yield { kind: 'unstable', path }
-    if (this.#request.ignored(path, node.kind === 'directory')) return
+    if (this.#request.ignored(path, node.kind === 'directory')) return yield* this.#replaced(path, row)
     if (row !== null && row.seen?.ino !== String(node.ino)) this.#depart(path, row)
-    if (node.kind === 'special') return yield this.#problem(path, 'special-file')
+    if (node.kind === 'special') {
+      yield* this.#replaced(path, row)
+      return yield this.#problem(path, 'special-file')
+    }
     if (node.kind === 'directory') return yield* this.#presentDirectory(path, node, row, depth)
     if (node.kind === 'file' && this.#store.denied.has(path)) return yield this.#problem(path, 'EACCES')
     yield* this.#presentLeaf(path, node, row)
@@ -188,6 +192,10 @@ export class ScanWalk {
     const [only] = content.chunks
     if (only !== undefined && content.chunks.length === 1) this.#request.onChunk?.(only.id, Buffer.from(data))
     yield { kind: 'present', path, node: { kind: 'file', mode: node.mode & 0o777, size: data.length, mtime: microseconds(node.mtimeNs), content }, seen }
+  }
+
+  async *#replaced(path: PathKey, row: Row | null): AsyncGenerator<Finding> {
+    if (row !== null && (row.entry.kind !== 'tombstone' || row.shadow === true)) yield* this.#absent(path, row)
   }
 
   async *#absent(path: PathKey, row: Row | null): AsyncGenerator<Finding> {

@@ -1,6 +1,6 @@
 /** A `Disk` over a `DiskStore`: what daemon/disk does on a real file system, in memory and with virtual time. */
 import { P2psyncError } from '../../base/errors.ts'
-import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Look, Place, Problem, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../../daemon/ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, IgnoreText, KeptNote, KnownTree, Look, Place, Problem, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
@@ -294,12 +294,12 @@ export class FakeDisk implements Disk {
     return found
   }
 
-  async readIgnoreFiles(): Promise<readonly string[]> {
+  async readIgnoreFiles(): Promise<readonly IgnoreText[]> {
     await this.#life.step()
-    const texts: string[] = []
+    const texts: IgnoreText[] = []
     for (const [name, node] of this.#store.tree.root.children) {
       const isOne = name === IGNORE_FILE || name.startsWith(`${IGNORE_FILE}.sync-conflict-`)
-      if (isOne && node.kind === 'file') texts.push(node.data.toString())
+      if (isOne && node.kind === 'file') texts.push({ path: name as PathKey, text: node.data.toString() })
     }
     return texts
   }

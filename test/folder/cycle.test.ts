@@ -2,7 +2,7 @@
 import test from 'brittle'
 import { createHash } from 'node:crypto'
 import { Folder } from '../../daemon/folder.ts'
-import type { Finding, KnownTree, ScanRequest } from '../../daemon/ports.ts'
+import type { Finding, IgnoreText, KnownTree, ScanRequest } from '../../daemon/ports.ts'
 import type { DeviceId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
 import { drain, FakeClock } from '../fakes/clock.ts'
 import { DiskStore } from '../fakes/disk-store.ts'
@@ -23,7 +23,7 @@ class FaultyDisk extends FakeDisk {
   failures = 0
   faulty = true
 
-  override async readIgnoreFiles(): Promise<readonly string[]> {
+  override async readIgnoreFiles(): Promise<readonly IgnoreText[]> {
     if (!this.faulty) return await super.readIgnoreFiles()
     this.failures++
     throw new Error('cannot read')

@@ -2,6 +2,7 @@
 import test from 'brittle'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import { newestPerDevice } from '../../daemon/folder/context.ts'
+import { faultyPatterns } from '../../daemon/handlers/paths.ts'
 import type { RemoteRow } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
@@ -117,4 +118,18 @@ test('R39: a path that cannot be applied is told, is not needed, keeps the rest 
   await world.rest()
   t.is(b.user.read('f').toString(), 'first')
   t.alike(b.report?.blocked, [])
+})
+
+test('a line that ignores nothing is told of the file in which it stands', async (t) => {
+  const world = await FolderWorld.open({})
+  const [a] = world.devices as unknown as [FolderDevice]
+  const copy = '.p2psyncignore.sync-conflict-abcdefghij' as PathKey
+  a.user.write('.p2psyncignore', '*.tmp\n')
+  a.user.write(copy, '*.log\n*a*b*c*d*e\n')
+  await world.rest()
+  t.alike(a.folder.rules.faulty, [{ path: copy, line: 2, pattern: '*a*b*c*d*e', fault: 'name-stars' }])
+  t.alike(faultyPatterns(a.folder.rules.faulty).map(({ path }) => path), [copy])
+  a.user.rename(copy, '.p2psyncignore.sync-conflict-bbbbbbbbbb')
+  await world.rest()
+  t.alike(a.folder.rules.faulty.map(({ path }) => path), ['.p2psyncignore.sync-conflict-bbbbbbbbbb'])
 })

@@ -30,7 +30,7 @@ test('what is written into a losing file before the winner is here does not go i
   world.network.mend(a.device, b.device)
   await world.rest()
   t.alike(texts(a), ['loser', 'winner'])
-  t.is(b.user.read('f').toString(), 'loser')
+  t.alike(texts(b), ['loser'], 'its own version has one name')
   // As a program that keeps the file: in place.
   b.user.write('f', 'edited')
   await world.rest()
@@ -62,4 +62,46 @@ test('a copy of several waits for the others, whose bytes are on their way, and 
   await world.rest(400_000)
   for (const device of [a, b, c]) t.alike(texts(device), ['first', 'second', 'winner'])
   for (const device of [a, b, c]) t.is(device.user.read('f').toString(), 'winner')
+})
+
+/** b's conflict copy has its name, and what follows fails. */
+async function refusedAfterLink(world: FolderWorld): Promise<readonly [FolderDevice, FolderDevice]> {
+  const [a, b] = world.devices as unknown as [FolderDevice, FolderDevice]
+  await writeApart(world, [[b, 'loser'], [a, 'winner']])
+  b.disk.onWrite = () => {
+    if (b.files().length > 1) b.disk.failing.set('f', 'EIO')
+  }
+  world.network.mend(a.device, b.device)
+  await world.rest()
+  b.disk.onWrite = () => undefined
+  return [a, b]
+}
+
+test('where the winner cannot take the path, the conflict copy is a file of its own', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = await refusedAfterLink(world)
+  t.alike(texts(b), ['loser', 'loser'], 'path and copy')
+  // As a program that keeps the file: in place.
+  b.user.write('f', 'edited')
+  await world.rest()
+  t.alike(texts(b), ['edited', 'loser', 'winner'])
+  b.disk.failing.clear()
+  await world.whenDone(b.folder.scan(false, new AbortController().signal))
+  await world.rest(400_000)
+  for (const device of [a, b]) t.alike(texts(device), ['edited', 'loser', 'winner'])
+})
+
+test('a conflict copy that got a file of its own is no news', async (t) => {
+  const world = await FolderWorld.open({}, {})
+  const [a, b] = await refusedAfterLink(world)
+  const length = b.drive.length
+  await world.whenDone(b.folder.scan(false, new AbortController().signal))
+  await world.rest()
+  t.is(b.drive.length, length, 'nothing is stated of it')
+  b.disk.failing.clear()
+  await world.rest(400_000)
+  for (const device of [a, b]) {
+    t.alike(texts(device), ['loser', 'winner'])
+    t.is(device.user.read('f').toString(), 'winner')
+  }
 })

@@ -183,5 +183,19 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'await refuseBeforeMaking(daemon, params);',
     replace: '',
     caughtBy: [by('e2e/bad-input', 'a folder inside another, or around one, is refused')]
+  },
+  {
+    bug: 'what a special file, or an ignored thing, took the place of is kept by the other devices',
+    file: 'daemon/disk/scan.ts',
+    find: 'isOnDisk(row) ? this.#absent(path, row) : undefined',
+    replace: 'undefined',
+    caughtBy: [by('contract/disk', 'real disk: what a special file took the place of is gone'), by('contract/disk', 'real disk: what an ignored thing of another kind took the place of is gone')]
+  },
+  {
+    bug: 'what is told of a special file ends with what it took the place of',
+    file: 'daemon/folder/context.ts',
+    find: "if (!isGone || problems.get(path)?.code !== 'special-file')",
+    replace: '',
+    caughtBy: [by('folder/special', 'what a FIFO took the place of ends on the other devices, and is in their history')]
   }
 ]

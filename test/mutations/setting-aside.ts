@@ -12,7 +12,7 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   {
     bug: 'a place that was made to set directories aside stays though none stands there',
     file: 'daemon/disk/set-aside.ts',
-    find: 'await dropUnused(roots, batch)',
+    find: 'await dropBatch(roots, batch)',
     replace: 'undefined',
     caughtBy: [by('disk/aside', 'R48: a directory that cannot be looked through, or moved, stays, and no place that was made for it is left over')]
   },
@@ -169,5 +169,12 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     find: '!(await isShown(context, name, note))',
     replace: 'true',
     caughtBy: [by('sim/regressions', 'what is written into a directory that is set aside, and whose name the user gives to a file, stands under a name of its own')]
+  },
+  {
+    bug: 'what is gone where it was set aside waits because the place cannot be removed',
+    file: 'daemon/disk/set-aside.ts',
+    find: 'if (!isOrdinary(error))\n            throw error;\n    }\n}\n/** Of one path',
+    replace: 'throw error;\n    }\n}\n/** Of one path',
+    caughtBy: [by('disk/aside', 'R48: what is gone is gone, also where the place that it was set aside in cannot be removed at once')]
   }
 ]

@@ -106,5 +106,33 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: "halt !== null ? 'halted'",
     replace: "false ? 'halted'",
     caughtBy: [by('daemon/sync-handler', 'a device that may not sync is in sync with nobody, with no folder as well')]
+  },
+  {
+    bug: 'path and conflict copy stay one file where the winner cannot take the path',
+    file: 'daemon/folder/separate-copies.ts',
+    find: 'if (shared.length === 0)',
+    replace: 'if (true)',
+    caughtBy: [by('folder/second-name', 'where the winner cannot take the path, the conflict copy is a file of its own')]
+  },
+  {
+    bug: 'the last name of bytes is dropped when a second name gets a file of its own',
+    file: 'daemon/disk/separate.ts',
+    find: '|| !(await displaced.isHeldAt(op.from, stat))',
+    replace: '',
+    caughtBy: [by('disk/separate', 'the last name of bytes is never dropped')]
+  },
+  {
+    bug: 'what was displaced is not listed until a restart if its statement fails',
+    file: 'daemon/folder.ts',
+    find: 'await listFailed(context);',
+    replace: '',
+    caughtBy: [by('folder/unlisted', 'what was replaced is listed once its statement fails no more')]
+  },
+  {
+    bug: 'a line that ignores nothing is told of another file than the one it stands in',
+    file: 'daemon/folder/rules.ts',
+    find: 'this.#files[file]?.path ?? IGNORE_FILE',
+    replace: 'IGNORE_FILE',
+    caughtBy: [by('folder/rules', 'a line that ignores nothing is told of the file in which it stands')]
   }
 ]

@@ -45,6 +45,6 @@ test('the lines that ignore nothing are named, a hundred at most', (t) => {
   const text = '\uFEFF*.o\r\n*a*b*c*d*e\r\n\n# *a*b*c*d*e\n/**/c/**/c/**/c/d'
   const faulty = [{ line: 2, pattern: '*a*b*c*d*e', fault: 'name-stars' as const }, { line: 5, pattern: '/**/c/**/c/**/c/d', fault: 'directory-stars' as const }]
   t.alike(faultyLines(text), faulty)
-  t.alike(createIgnore(['*.o', text]).faulty, faulty)
+  t.alike(createIgnore(['*.o', text]).faulty, faulty.map((line) => ({ file: 1, ...line })))
   t.is(faultyLines('*a*b*c*d*e\n'.repeat(1000)).length, 100)
 })
