@@ -12,7 +12,7 @@ import { Counter, type FolderContext } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
 import { Calendar } from './folder/calendar.ts'
-import { applyRules } from './folder/apply-rules.ts'
+import { applyRules, doubtRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
 import { scanAndPublish } from './folder/local.ts'
@@ -342,6 +342,7 @@ export class Folder extends Resource implements FolderInbox {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
       for (const path of unstable) this.#unstable.add(path)
       if (unstable.length > 0) this.#notices.once('unstable', UNSTABLE_RETRY_MS, () => this.#lookAgainAtUnstable())
+      await doubtRules(context, scan, unstable)
     } finally {
       this.#scanning = false
       forgetTold(context)

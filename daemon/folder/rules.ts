@@ -25,9 +25,18 @@ export class Rules {
 
   async reload(disk: Disk): Promise<void> {
     const texts = await disk.readIgnoreFiles()
-    if (texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])) return
+    if (this.#are(texts)) return
     this.#texts = texts
     this.#rules = createIgnore(texts)
+  }
+
+  /** What stands on disk is not what was read last. Throws as `Disk.readIgnoreFiles`. */
+  async areStale(disk: Disk): Promise<boolean> {
+    return !this.#are(await disk.readIgnoreFiles())
+  }
+
+  #are(texts: readonly string[]): boolean {
+    return texts.length === this.#texts.length && texts.every((text, i) => text === this.#texts[i])
   }
 }
 

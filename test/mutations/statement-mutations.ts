@@ -64,5 +64,12 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'if (order === 0)\n            return null;',
     replace: 'if (name === null) return null;',
     caughtBy: [by('drive/bee-writes', 'any writes make the same blocks')]
+  },
+  {
+    bug: 'rules that were read before a scan saw their file apply for as long as no scan finds it changed',
+    file: 'daemon/folder/apply-rules.ts',
+    find: 'if (await rules.areStale(ports.disk))',
+    replace: 'if (false)',
+    caughtBy: [by('folder/rules', 'R32: rules that were read and went before any scan saw their file apply no more')]
   }
 ]
