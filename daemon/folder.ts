@@ -2,7 +2,7 @@
  * One folder's cycle: the only place that acts. Watchers, peers, timers and calls mark work and wake it; it scans, publishes,
  * pulls, reconciles and applies, one step after the other, until nothing is left. It sees ports only.
  */
-import { GATHER_MS, READ_MOVED_MS, READ_MOVED_PATHS, RESCAN_MS, UNSTABLE_RETRY_MS } from '../base/limits.ts'
+import { GATHER_MS, RESCAN_MS } from '../base/limits.ts'
 import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
@@ -12,9 +12,10 @@ import { Counter, type FolderContext } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
 import { Calendar } from './folder/calendar.ts'
-import { applyRules } from './folder/apply-rules.ts'
+import { applyRules, doubtRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
+import { laterScans, type LaterScans } from './folder/later-scans.ts'
 import { scanAndPublish } from './folder/local.ts'
 import { endHints, forgetTold, isHintDue, isHinted, tendHints, toldHints } from './folder/hints.ts'
 import { endAside, endAsideOr } from './folder/aside.ts'
@@ -28,7 +29,7 @@ import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { takeMore, takeSlice, type Flood } from './folder/more.ts'
 import { Reporter } from './folder/reporter.ts'
-import { Resting, type Rest } from './folder/resting.ts'
+import type { Rest } from './folder/resting.ts'
 import { Retries } from './folder/retries.ts'
 import { Rules } from './folder/rules.ts'
 import { syncWithPeers, type SyncOutcome } from './folder/settle.ts'
@@ -37,7 +38,6 @@ import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
 import { Standing, type Divergence, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
 import { listFailed } from './folder/unlisted.ts'
-import { Unread } from './folder/unread.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
 import type { FolderActivity, FolderInbox, FolderReport, FreshFile } from './ports.ts'
@@ -82,10 +82,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #permission: Permission
   readonly #times: Times
   #firstScanDone = false
-  readonly #unread: Unread
-  /** Changed while they were read. */
-  readonly #unstable: Unread
-  readonly #resting: Resting
+  readonly #later: LaterScans
   /** By the clock, which may be set. */
   #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -97,10 +94,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#permission = new Permission(options.paused === true, options.halted ?? null)
     this.#times = new Times(options.recovery)
     this.#notices = new Notices(options.clock, this.#abort.signal)
-    const scan = (paths: readonly PathKey[]): void => this.#mark(() => this.#work.markScan(paths))
-    this.#unread = new Unread(this.#notices, { name: 'read-moved', ms: READ_MOVED_MS, atOnce: READ_MOVED_PATHS }, scan)
-    this.#unstable = new Unread(this.#notices, { name: 'unstable', ms: UNSTABLE_RETRY_MS, atOnce: Infinity }, scan)
-    this.#resting = new Resting(options.clock, this.#notices, scan)
+    this.#later = laterScans(options.clock, this.#notices, (paths) => this.#mark(() => this.#work.markScan(paths)))
     this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
     this.#flood = { sliceDeletions: options.sliceDeletions, notices: this.#notices, signal: () => this.#reading.signal, stopped: () => this.#stopped || !this.#acts.empty }
   }
@@ -161,13 +155,13 @@ export class Folder extends Resource implements FolderInbox {
       rules: this.#rules,
       signal: this.#abort.signal,
       counter,
-      resting: this.#resting,
+      resting: this.#later.resting,
       held: () => this.#stopped,
       mark: (mark) => this.#mark(mark),
       wake: () => this.wake(),
       tell: () => this.#report(),
       sync: async () => await this.#options.recovery?.sync(),
-      unread: (paths) => this.#unread.readLater(paths),
+      unread: (paths) => this.#later.moved.readLater(paths),
       changed: (changes) => {
         this.#standing?.noteChanges(changes)
         this.#options.onChanges?.(changes)
@@ -348,7 +342,8 @@ export class Folder extends Resource implements FolderInbox {
     this.#options.onState?.()
     try {
       const { unstable } = await scanAndPublish(context, scan, this.#reading.signal)
-      this.#unstable.readLater(unstable)
+      this.#later.unstable.readLater(unstable)
+      await doubtRules(context, scan, unstable)
     } finally {
       this.#scanning = false
       forgetTold(context)
@@ -522,7 +517,7 @@ export class Folder extends Resource implements FolderInbox {
     const { own } = this.#options
     return {
       state: this.activity,
-      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || this.#resting.any || isHinted(this.#context),
+      dirty: this.#scanning || this.#work.localDoubt || !this.#firstScanDone || (this.#context?.guard.missing ?? 0) > 0 || this.#later.resting.any || isHinted(this.#context),
       drive: own.key,
       length: own.length,
       blocked: [...(this.#context?.blocked.keys() ?? [])].slice(0, MAX_REPORTED_BLOCKED),
@@ -560,7 +555,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   get #settled(): boolean {
-    return !this.report().dirty && this.#work.empty && !this.#unstable.any
+    return !this.report().dirty && this.#work.empty && !this.#later.unstable.any
   }
 
   get #here(): Standing {
@@ -574,7 +569,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Files that were written to and are not read yet, because that happens again and again. */
   get resting(): readonly Rest[] {
-    return this.#resting.list
+    return this.#later.resting.list
   }
 
   /** Paths of live conflict copies here. */

@@ -6,7 +6,8 @@ import type { PathKey } from '../sync/ids.ts'
 import { commit, type Change } from './commit.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice, forgetIgnored } from './divergence.ts'
-import { NO_RULES } from './rules.ts'
+import { isIgnoreFile, NO_RULES } from './rules.ts'
+import type { ScanWork } from './work.ts'
 
 /**
  * Reads the rules and, if they are other than those last applied to all rows, applies them before any other path of the cycle (R32).
@@ -55,6 +56,17 @@ async function markUnapplied(context: FolderContext, statements: readonly { read
   }
   await batch.flush()
   context.work.markDirty(paths)
+}
+
+/**
+ * After a scan. The rules are read when something says that they changed, and at a start: before any scan. If their file was made and
+ * went in between, or is again as it was, a scan finds no change that would have them read once more. A file that is being written
+ * (`unstable`) is left to the scan that comes; while the user is asked about deletions, so are the rules that went with them.
+ */
+export async function doubtRules({ guard, ports, rules, work }: FolderContext, { paths }: ScanWork, unstable: readonly PathKey[]): Promise<void> {
+  if (paths !== 'all' && !paths.some(isIgnoreFile)) return
+  if (guard.deciding || unstable.some(isIgnoreFile)) return
+  if (await rules.areStale(ports.disk)) work.markRules()
 }
 
 function leave(path: PathKey, row: Row): Change {

@@ -32,9 +32,18 @@ export class Rules {
 
   async reload(disk: Disk): Promise<void> {
     const files = await disk.readIgnoreFiles()
-    if (files.length === this.#files.length && files.every(({ path, text }, i) => path === this.#files[i]?.path && text === this.#files[i].text)) return
+    if (this.#are(files)) return
     this.#files = files
     this.#rules = createIgnore(files.map(({ text }) => text))
+  }
+
+  /** What stands on disk is not what was read last. Throws as `Disk.readIgnoreFiles`. */
+  async areStale(disk: Disk): Promise<boolean> {
+    return !this.#are(await disk.readIgnoreFiles())
+  }
+
+  #are(files: readonly IgnoreText[]): boolean {
+    return files.length === this.#files.length && files.every(({ path, text }, i) => path === this.#files[i]?.path && text === this.#files[i].text)
   }
 }
 

@@ -5,6 +5,7 @@ import { newestPerDevice } from '../../daemon/folder/context.ts'
 import { faultyPatterns } from '../../daemon/handlers/paths.ts'
 import type { RemoteRow } from '../../daemon/ports.ts'
 import type { DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
+import { FakeDisk } from '../fakes/disk.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 type Pair = readonly [FolderDevice, FolderDevice]
@@ -46,6 +47,37 @@ test('R31: what becomes ignored leaves the drive without a tombstone, and stays 
     t.ok(log?.statements().has('kept' as PathKey))
     t.is(device.user.read('x.local').toString(), 'mine')
   }
+})
+
+test('R32: rules that were read and went before any scan saw their file apply no more', async (t) => {
+  const { world, a, b } = await pair()
+  a.kill()
+  a.user.write('.p2psyncignore', '*.local\n')
+  onceRulesAreRead(t, () => a.user.remove('.p2psyncignore'))
+  a.start()
+  await world.rest()
+  a.user.write('x.local', 'from a')
+  b.user.write('y.local', 'from b')
+  await world.rest()
+  t.is(b.disk.tree.node('x.local') === null ? null : b.user.read('x.local').toString(), 'from a')
+  t.is(a.disk.tree.node('y.local') === null ? null : a.user.read('y.local').toString(), 'from b')
+})
+
+test('R32: rules that were read and changed back before a scan saw them are those that stand there', async (t) => {
+  const { world, a, b } = await pair()
+  a.user.write('.p2psyncignore', '*.tmp\n')
+  await world.rest()
+  a.kill()
+  a.user.rename('.p2psyncignore', 'aside')
+  a.user.write('.p2psyncignore', '*.local\n')
+  onceRulesAreRead(t, () => a.user.rename('aside', '.p2psyncignore'))
+  a.start()
+  await world.rest()
+  a.user.write('x.local', 'from a')
+  a.user.write('x.tmp', 'of a')
+  await world.rest()
+  t.is(b.disk.tree.node('x.local') === null ? null : b.user.read('x.local').toString(), 'from a')
+  t.absent(b.disk.tree.node('x.tmp'))
 })
 
 test('R11: rename here, edit there: both files are kept', async (t) => {
@@ -133,3 +165,17 @@ test('a line that ignores nothing is told of the file in which it stands', async
   await world.rest()
   t.alike(a.folder.rules.faulty.map(({ path }) => path), ['.p2psyncignore.sync-conflict-bbbbbbbbbb'])
 })
+
+/** Does something in the instant after any device has read its ignore files next, once. */
+function onceRulesAreRead(t: { teardown(run: () => void): void }, act: () => void): void {
+  const prototype = FakeDisk.prototype
+  const { readIgnoreFiles } = prototype
+  const restore = (): void => void Object.assign(prototype, { readIgnoreFiles })
+  t.teardown(restore)
+  prototype.readIgnoreFiles = async function () {
+    const texts = await readIgnoreFiles.call(this)
+    restore()
+    act()
+    return texts
+  }
+}

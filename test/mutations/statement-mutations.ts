@@ -82,7 +82,7 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'in sync is said while a large file rests',
     file: 'daemon/folder.ts',
-    find: 'this.#resting.any',
+    find: 'this.#later.resting.any',
     replace: 'false',
     caughtBy: [by('folder/resting', 'what was written and rests is not in sync, and is once it was read')]
   },
@@ -134,5 +134,12 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'this.#files[file]?.path ?? IGNORE_FILE',
     replace: 'IGNORE_FILE',
     caughtBy: [by('folder/rules', 'a line that ignores nothing is told of the file in which it stands')]
+  },
+  {
+    bug: 'rules that were read before a scan saw their file apply for as long as no scan finds it changed',
+    file: 'daemon/folder/apply-rules.ts',
+    find: 'if (await rules.areStale(ports.disk))',
+    replace: 'if (false)',
+    caughtBy: [by('folder/rules', 'R32: rules that were read and went before any scan saw their file apply no more')]
   }
 ]
