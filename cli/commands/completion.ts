@@ -106,11 +106,12 @@ complete -o default -F _p2psync p2psync`
 
 /** Both as a file of `fpath`, which zsh runs in place of the function, and read by `source`. */
 function zsh(root: Node): string {
-  const cases = all(root).map((node) => `    '${node.path}') compadd -- ${words(node)} ;;`)
+  // Files only where no word is asked for: they would stand among the commands.
+  const cases = all(root).map((node) => `    '${node.path}') compadd -- ${words(node)}${node.children.length + node.words.length > 0 ? '; return' : ''} ;;`)
   return `#compdef p2psync
 _p2psync() {
   local command_path='' word
-${walk(root, '"${words[@]:1:CURRENT-2}"')}
+${walk(root, '"${(@)words[2,CURRENT-1]}"')}
 ${values(root, '${words[CURRENT-1]}', (of) => (of.length === 0 ? '_files; return' : `compadd -- ${of.join(' ')}; return`))}
   case "$command_path" in
 ${cases.join('\n')}

@@ -29,6 +29,8 @@ export interface StoredGroup {
   readonly bindings: readonly Binding[]
 }
 
+/** Of `group.json`. */
+const FORMAT = 1
 const GROUP_FILE = 'group.json'
 const STORE_FILE = 'store.seed'
 
@@ -65,8 +67,11 @@ export class Secrets {
   loadGroup(): StoredGroup | null {
     const text = this.#read(GROUP_FILE)
     if (text === null) return null
-    const group = parseGroupFile(text)
-    if (group === null) throw damaged(join(this.#directory, GROUP_FILE))
+    const path = join(this.#directory, GROUP_FILE)
+    const value = parseJson(text)
+    if (isNewer(value)) throw new P2psyncError('STORE_DAMAGED', `${path} was written by a newer p2psync; install that version, or a later one`)
+    const group = parseGroupFile(value)
+    if (group === null) throw damaged(path, 'cannot be read: it is damaged, or a newer p2psync wrote it; install the newest version first, and if that does not help,')
     return group
   }
 
@@ -74,7 +79,7 @@ export class Secrets {
   saveGroup(stored: StoredGroup): void {
     const { device, group, bindings } = stored
     const records = stored.records.map(({ body, signature }) => [body.toString('utf8'), signature.toString('base64url')])
-    this.write(GROUP_FILE, JSON.stringify({ format: 1, device, group, bindings, records }))
+    this.write(GROUP_FILE, JSON.stringify({ format: FORMAT, device, group, bindings, records }))
   }
 
   /** Any other small file of this kind; null if absent. */
@@ -96,7 +101,7 @@ export class Secrets {
   }
 
   #checked(name: string, seed: Buffer): Buffer {
-    if (seed.length !== 32) throw damaged(join(this.#directory, name))
+    if (seed.length !== 32) throw damaged(join(this.#directory, name), 'is damaged;')
     return seed
   }
 }
@@ -105,13 +110,17 @@ function deviceFile(device: DeviceId): string {
   return `device-${device.slice(0, 16)}.seed`
 }
 
-function damaged(path: string): P2psyncError {
-  return new P2psyncError('STORE_DAMAGED', `${path} is damaged; restore it from a backup, or move the state directory away and join the group again as a new device`)
+function damaged(path: string, what: string): P2psyncError {
+  return new P2psyncError('STORE_DAMAGED', `${path} ${what} restore it from a backup, or move the state directory away and join the group again as a new device`)
 }
 
-function parseGroupFile(data: Buffer): StoredGroup | null {
-  const value = parseJson(data)
-  if (value === null || value['format'] !== 1) return null
+function isNewer(value: Readonly<Record<string, unknown>> | null): boolean {
+  const format = value?.['format']
+  return typeof format === 'number' && format > FORMAT
+}
+
+function parseGroupFile(value: Readonly<Record<string, unknown>> | null): StoredGroup | null {
+  if (value === null || value['format'] !== FORMAT) return null
   const device = parseDeviceId(value['device'])
   const group = parseGroupId(value['group'])
   if (device === null || group === null) return null

@@ -1,5 +1,5 @@
 /** The units pass systemd's own check, as shipped and as `service install` writes them; without systemd there is a sentence. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -141,79 +141,4 @@ test('without systemctl there is a sentence', async (t) => {
   t.teardown(() => (process.env['PATH'] = path))
   const ran = await runHere(home, ['service', 'status', '--json'])
   t.is(ran.error?.code, 'NOT_SUPPORTED')
-})
-
-/** What INTERFACE.md names: the words before the cursor, and what must be offered there. */
-const OFFERED: readonly (readonly [line: string, offers: string])[] = [
-  ['', 'daemon start stop restart add remove list status invite join devices pause resume scan sync conflicts resolve history restore approve reject ignore events doctor service config log version completion help --json --help --version'],
-  ['add', '--name --join --new --mode'],
-  ['list', '--keys'],
-  ['status', '--watch'],
-  ['invite', '--expires'],
-  ['join', '--timeout --leave'],
-  ['devices', 'list rename remove address'],
-  ['sync', '--timeout'],
-  ['resolve', '--keep'],
-  ['restore', '--version --to --at'],
-  ['ignore', '--check'],
-  ['doctor', '--check --repair'],
-  ['service', 'install uninstall status'],
-  ['service install', '--system'],
-  ['service uninstall', '--system'],
-  ['service status', '--system'],
-  ['config', 'get set'],
-  ['log', '--lines --level'],
-  ['completion', 'bash zsh fish'],
-  ['help', 'add devices'],
-  ['resolve a.txt --keep', 'this other both'],
-  ['log --level', 'error warn info debug'],
-  ...['daemon', 'start', 'add', 'remove', 'devices', 'devices list', 'devices address', 'pause', 'scan', 'conflicts', 'history', 'approve', 'events', 'service install', 'config', 'config set', 'version', 'completion'].map((line) => [line, '--json --help'] as const)
-]
-
-type Complete = (words: readonly string[]) => string[]
-
-/** How each shell says what it would offer for an empty word after these. */
-const ASK: Readonly<Record<'bash' | 'zsh' | 'fish', (script: string) => Complete>> = {
-  bash: (script) => (words) =>
-    output('bash', `${script}\nCOMP_WORDS=(p2psync ${words.join(' ')} ''); COMP_CWORD=${words.length + 1}; _p2psync; printf '%s\\n' "\${COMPREPLY[@]}"`),
-  // Without its line editor: what the function would add.
-  zsh: (script) => (words) =>
-    output('zsh', `compdef() { :; }; _files() { :; }; compadd() { shift; print -l -- "$@"; }\n${script}\nask() { words=(p2psync ${words.join(' ')} ''); CURRENT=${words.length + 2}; _p2psync; }; ask`),
-  fish: (script) => (words) => {
-    const line = ['p2psync', ...words, ''].join(' ')
-    return output('fish', `${script}\ncomplete -C '${line}'; complete -C '${line}--'`).map((row) => row.split('\t')[0] ?? '')
-  }
-}
-
-function output(shell: string, script: string): string[] {
-  return execFileSync(shell, [...(shell === 'zsh' ? ['-f'] : []), '-c', script], { encoding: 'utf8' }).trim().split('\n')
-}
-
-for (const shell of ['bash', 'zsh', 'fish'] as const) {
-  test(`the ${shell} completion is a valid script that knows every command`, { timeout: 120_000 }, async (t) => {
-    const { stdout, code } = await runHere(await t.tmp(), ['completion', shell])
-    t.is(code, 0)
-    for (const word of OFFERED.flatMap(([, offers]) => offers.split(' '))) t.ok(stdout.includes(shell === 'fish' ? word.replace(/^--/, '-l ') : word), word)
-    if (spawnSync(shell, ['--version']).status !== 0) return t.comment(`${shell} is not here: not read by it`)
-    t.is(spawnSync(shell, ['-n'], { input: stdout }).status, 0, 'the shell reads it')
-    const complete = ASK[shell](stdout)
-    for (const [line, offers] of OFFERED) {
-      const offered = complete(line.split(' ').filter((word) => word !== ''))
-      t.alike(offers.split(' ').filter((word) => !offered.includes(word)), [], `p2psync ${line}`)
-    }
-    t.absent(complete(['list']).includes('--watch'), 'only what the command has')
-    t.absent(complete(['devices', 'list']).includes('rename'), 'no second subcommand')
-    t.absent(complete(['service', 'status']).includes('--watch'), 'not what another command of that name has')
-  })
-}
-
-test('bash completes commands, subcommands and options', { skip: spawnSync('bash', ['--version']).status !== 0 }, async (t) => {
-  const { stdout } = await runHere(await t.tmp(), ['completion', 'bash'])
-  const complete = (...words: string[]): string[] => {
-    const script = `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _p2psync; printf '%s\\n' "\${COMPREPLY[@]}"`
-    return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n')
-  }
-  t.alike(complete('p2psync', 'stat'), ['status'])
-  t.alike(complete('p2psync', 'devices', 're'), ['rename', 'remove'])
-  t.alike(complete('p2psync', 'sync', 'docs', '--ti'), ['--timeout'])
 })

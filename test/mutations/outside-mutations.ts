@@ -3,6 +3,13 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'keys that a newer version wrote are called damaged',
+    file: 'daemon/net/secrets.ts',
+    find: 'format > FORMAT',
+    replace: 'false && format > FORMAT',
+    caughtBy: [by('net/group', 'a group file that a newer version wrote says so: nobody is sent to move a good key away')]
+  },
+  {
     bug: 'a log is read by the number of its blocks, however large they are',
     file: 'daemon/drive/history.ts',
     find: 'await endWithin(core, start, Math.min(to, start + READ_BLOCKS))',

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
 import type { Assert } from 'brittle'
+import { messageOf } from '../../base/errors.ts'
 import { Group } from '../../daemon/net/group.ts'
 import type { DeviceId } from '../../daemon/sync/ids.ts'
 import { announce, codeOf, driveNamed, must, testLog } from './helpers.ts'
@@ -36,6 +37,20 @@ test('group: the first start makes a key and a group of one, and the next ones k
   t.is(again.nextGeneration(folder), 2)
   for (const name of readdirSync(join(stateDir, 'keys'))) t.is(statSync(join(stateDir, 'keys', name)).mode & 0o777, 0o600, name)
   t.is(statSync(join(stateDir, 'keys')).mode & 0o777, 0o700)
+})
+
+test('a group file that a newer version wrote says so: nobody is sent to move a good key away', async (t) => {
+  const stateDir = await t.tmp()
+  await open(t, 'a', stateDir)
+  const file = join(stateDir, 'keys', 'group.json')
+  const written = readFileSync(file, 'utf8')
+  writeFileSync(file, written.replace('"format":1', '"format":2'))
+  const said = await open(t, 'a', stateDir).then(() => '', messageOf)
+  t.ok(said.endsWith('group.json was written by a newer p2psync; install that version, or a later one'), said)
+  // Records of a kind that this version does not know.
+  const stored = JSON.parse(written) as { records: unknown[] }
+  writeFileSync(file, JSON.stringify({ ...stored, records: [...stored.records, ['{"v":2}', 'AA']] }))
+  t.ok((await open(t, 'a', stateDir).then(() => '', messageOf)).includes('install the newest version first'), 'what may be newer is tried with that')
 })
 
 test('R42, R44: damaged or missing secrets stop the start; nothing is made anew in their place', async (t) => {
