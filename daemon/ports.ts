@@ -6,6 +6,7 @@ import type { DriveHead, FreshFile } from './log-ports.ts'
 import type { SeenStat, StatNumbers } from './stat-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
+import type { IgnoreText } from './sync/ignore.ts'
 import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
 import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
 import type { AsidePlace, DirectoryMove, PutBack, Relocation } from './sync/relocation.ts'
@@ -242,11 +243,6 @@ export interface Disk {
   /** `.p2psyncignore` at the root and conflict copies of it (R32), by path. */
   readIgnoreFiles(): Promise<readonly IgnoreText[]>
   close(): Promise<void>
-}
-
-export interface IgnoreText {
-  readonly path: PathKey
-  readonly text: string
 }
 
 export type Look =

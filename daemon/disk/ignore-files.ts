@@ -1,7 +1,7 @@
 /** The texts of `.p2psyncignore` at the root and of its conflict copies (R32). */
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
-import type { IgnoreText } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
+import type { IgnoreText } from '../sync/ignore.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import { IGNORE_FILE, ROOT } from '../sync/path.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'

@@ -1,8 +1,8 @@
 /** The folder's ignore rules as they stand, and whether a change of `.p2psyncignore` calls for a look at everything (R31, R32). */
 import { sha256 } from '../../base/sha256.ts'
-import type { Disk, IgnoreText } from '../ports.ts'
+import type { Disk } from '../ports.ts'
 import { isConflictPath } from '../sync/conflict.ts'
-import { createIgnore, type FaultyLine, type IgnoreRules } from '../sync/ignore.ts'
+import { createIgnore, type FaultyLine, type IgnoreRules, type IgnoreText } from '../sync/ignore.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 

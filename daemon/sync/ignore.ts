@@ -28,6 +28,11 @@ export interface FaultyLine {
   readonly fault: PatternFault
 }
 
+export interface IgnoreText {
+  readonly path: PathKey
+  readonly text: string
+}
+
 export interface IgnoreRules {
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Null if it is not ignored. */
