@@ -20,7 +20,7 @@ export function statusHandlers(daemon: App): Part {
     'status.get': async ({ folder }) => {
       const hosts = hostsOf(daemon, folder)
       const store = await storeBytes(daemon.options.paths.storeDir)
-      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...faultyPatterns(host.folder.rules.faulty), ...restingFiles(host.folder.resting)], daemon.notices.of(host.id))))
+      const folders = await Promise.all(hosts.map((host) => folderStatus(host, store, daemon.hosts.size, [...namesakes(daemon, host), ...otherVersions(daemon, host), ...faultyPatterns(host.folder.rules.faulty), ...restingFiles(host.folder.resting)], daemon.notices.of(host.id))))
       const { id, name } = daemon.group.self
       const devices = deviceInfos(daemon).filter((info) => !info.self)
       return { schema: 1, device: { id, name }, reason: daemon.haltReason, devices: devices.map(({ self: _, ...info }) => info), folders }
@@ -46,6 +46,11 @@ async function folderStatus(host: FolderHost, store: number, hosts: number, more
     historyBytes: await historyBytes(host.path),
     devices: devices.map((row) => ({ id: row.device, need: row.need, inSync: row.inSync }))
   }
+}
+
+function otherVersions(daemon: App, host: FolderHost): ProblemRow[] {
+  const devices = host.status.devices.map(({ device }) => device).filter((device) => daemon.network.isOfOtherVersion(device))
+  return devices.map((device) => ({ path: '', code: 'other-version', message: `${daemon.nameOf(device)} runs a version of p2psync that this one cannot talk to; update the older of the two` }))
 }
 
 function restingFiles(rests: readonly Rest[]): ProblemRow[] {

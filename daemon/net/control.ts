@@ -25,6 +25,8 @@ export interface ControlEvents {
   /** What of the folder's history is here. */
   history(folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   readonly treeHash: HashAt
+  /** The peer is of another version of the protocol; the connection ends behind it. */
+  onOtherVersion(): void
   /** The peer sees two living daemons with our key (R30); null: it shows nothing for it. */
   onCloned(life: Life | null): void
   /** It was asked to sign that it lives, and did: not verified. */
@@ -179,6 +181,7 @@ export class Control {
   #onHello(hello: Hello): void {
     if (this.#greeted) throw new Error('a second hello')
     if (hello.version !== PROTOCOL_VERSION) {
+      this.#options.events.onOtherVersion()
       throw new Error(`the device speaks protocol ${hello.version}, this one ${PROTOCOL_VERSION}; update the older`)
     }
     this.#greeted = true

@@ -40,6 +40,8 @@ export interface LinkContext {
   history(device: DeviceId, folder: FolderId, query: HistoryQuery): Promise<readonly KeptVersion[]>
   /** Hello was exchanged. */
   onReady(link: PeerLink): void
+  /** It is of another version of the protocol. */
+  onOtherVersion(device: DeviceId): void
   onHeads(link: PeerLink, folder: FolderId): Promise<void>
   onReport(link: PeerLink, folder: FolderId): void
   /** Null: drives do not travel in runs here. */
@@ -248,6 +250,7 @@ export class PeerLink {
           this.#dialPort = hello.port
           this.#context.onReady(this)
         },
+        onOtherVersion: () => this.#context.onOtherVersion(this.device),
         onHeads: async (folder, heads) => {
           if (this.heads.size >= MAX_FOLDERS && !this.heads.has(folder)) throw new Error('heads of too many folders')
           this.heads.set(folder, heads)

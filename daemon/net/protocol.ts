@@ -24,7 +24,8 @@ import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAG
 import type { RecordHash, SignedRecord } from './records.ts'
 import type { Life } from './sessions.ts'
 
-export const PROTOCOL_VERSION = 1
+/** 2: drive records show whose they are, a clone is shown. Of another version nothing is taken but the hello, which stays as it is. */
+export const PROTOCOL_VERSION = 2
 export const CONTROL_PROTOCOL = 'p2psync/control/1'
 export const CHUNK_PROTOCOL = 'p2psync/chunk/1'
 export const JOIN_PROTOCOL = 'p2psync/join/1'

@@ -82,6 +82,8 @@ export class Network extends Resource {
   readonly #reports = new Map<FolderId, FolderReport>()
   readonly #settlers = new Map<FolderId, SettleHandler>()
   readonly #sessions = new Sessions()
+  /** Devices that spoke another version when they were last here. */
+  readonly #otherVersions = new Set<DeviceId>()
   readonly #dialer: Dialer
   readonly #bulk: Bulk
   readonly #peerListeners: Listeners<[PeerLink]>
@@ -144,6 +146,11 @@ export class Network extends Resource {
   /** Members that are connected now. */
   links(): readonly PeerLink[] {
     return [...this.#ready.values()].filter((link) => link.ready)
+  }
+
+  /** It runs a version that this one cannot talk to, as far as it was here. */
+  isOfOtherVersion(device: DeviceId): boolean {
+    return this.#otherVersions.has(device)
   }
 
   link(device: DeviceId): PeerLink | null {
@@ -292,6 +299,7 @@ export class Network extends Resource {
       onLiving: (from, other, signature) => this.#keepLife(from, other, signature),
       history: async (peer, folder, query) => (await this.#handlers.history?.(peer, folder, query)) ?? [],
       onReady: (ready) => this.#onReady(ready),
+      onOtherVersion: (from) => this.#onOtherVersion(from),
       onHeads: (from, folder) => this.#replication.update(from, [folder]),
       onReport: (from, folder) => this.#reportListeners.tell(from, folder),
       runs: this.#runs,
@@ -305,7 +313,13 @@ export class Network extends Resource {
     })
   }
 
+  #onOtherVersion(device: DeviceId): void {
+    if (!this.#otherVersions.has(device)) this.#log.warn({ peer: device.slice(0, 8) }, 'a device runs a version of p2psync that this one cannot talk to; update the older of the two')
+    this.#otherVersions.add(device)
+  }
+
   #onReady(link: PeerLink): void {
+    this.#otherVersions.delete(link.device)
     this.#noteSession(link)
     this.#ready.get(link.device)?.close()
     this.#ready.set(link.device, link)

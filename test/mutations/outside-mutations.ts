@@ -53,9 +53,9 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'a path that changed while it was read waits for no timer if one runs already',
-    file: 'daemon/folder.ts',
-    find: 'this.#unstable.add(path);',
-    replace: '{ if (!this.#notices.isPlanned("unstable")) this.#unstable.add(path); }',
+    file: 'daemon/folder/unread.ts',
+    find: 'this.#paths.add(path)',
+    replace: '(this.#notices.isPlanned(this.#later.name) || this.#paths.add(path))',
     caughtBy: [by('folder/unstable', 'a file that changed while it was read is looked at again, also while another one is waited for')]
   },
   {
@@ -204,5 +204,12 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: "if (!isGone || problems.get(path)?.code !== 'special-file')",
     replace: '',
     caughtBy: [by('folder/special', 'what a FIFO took the place of ends on the other devices, and is in their history')]
+  },
+  {
+    bug: 'a device of another version is connected, and nothing says why it has nothing',
+    file: 'daemon/net/control.ts',
+    find: 'this.#options.events.onOtherVersion()',
+    replace: 'undefined',
+    caughtBy: [by('net/hostile', 'a member that breaks the protocol loses its connection, and the daemon lives')]
   }
 ]

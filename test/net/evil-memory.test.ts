@@ -10,7 +10,7 @@ import test from 'brittle'
 import type { Assert } from 'brittle'
 import { signRecord } from '../../daemon/net/records.ts'
 import * as wire from '../../daemon/net/protocol.ts'
-import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
+import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL, PROTOCOL_VERSION } from '../../daemon/net/protocol.ts'
 import type { DeviceId, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { must, openDevice, pair } from './helpers.ts'
 import type { Device } from './helpers.ts'
@@ -45,7 +45,7 @@ async function evilMember(t: Assert): Promise<{ a: Device; keyPair: { publicKey:
 }
 
 function hello(a: Device): Buffer {
-  return c.encode(wire.hello, { version: 1, session: createHash('md5').update(String(Math.random())).digest('hex'), port: 0, digest: a.group.digest() })
+  return c.encode(wire.hello, { version: PROTOCOL_VERSION, session: createHash('md5').update(String(Math.random())).digest('hex'), port: 0, digest: a.group.digest() })
 }
 
 function heap(): number {

@@ -69,7 +69,7 @@ async function speak(t: Assert, to: Device, keyPair: KeyPair, session = S1): Pro
       resolve()
     })
   })
-  messages[HELLO]?.send(c.encode(wire.hello, { version: 1, session, port: 0, digest: to.group.digest() }))
+  messages[HELLO]?.send(c.encode(wire.hello, { version: wire.PROTOCOL_VERSION, session, port: 0, digest: to.group.digest() }))
   await ready
   const subscribe = (listener: () => void): (() => void) => {
     listeners.add(listener)

@@ -12,7 +12,7 @@ import type { KeyPair } from '../../daemon/net/crypto.ts'
 import { Group } from '../../daemon/net/group.ts'
 import { signRecord } from '../../daemon/net/records.ts'
 import * as wire from '../../daemon/net/protocol.ts'
-import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL } from '../../daemon/net/protocol.ts'
+import { CHUNK_PROTOCOL, CONTROL_PROTOCOL, JOIN_PROTOCOL, PROTOCOL_VERSION } from '../../daemon/net/protocol.ts'
 import { MAX_OFFERS } from '../../daemon/net/limits.ts'
 import * as runs from '../../daemon/net/run-protocol.ts'
 import type { DriveRuns } from '../../daemon/ports.ts'
@@ -54,7 +54,7 @@ async function rawChannel(stream: NoiseSecretStream, protocol: string, types: nu
 }
 
 function helloOf(device: Device): Buffer {
-  return c.encode(wire.hello, { version: 1, session: '00'.repeat(16), port: 0, digest: device.group.digest() })
+  return c.encode(wire.hello, { version: PROTOCOL_VERSION, session: '00'.repeat(16), port: 0, digest: device.group.digest() })
 }
 
 test('invariant 7: a stranger gets no connection, not one byte, and no ban grows from it', async (t) => {
@@ -95,7 +95,7 @@ test('invariant 7: a removed device gets the proof of its removal, once for each
   for (const type of [1, 3, 5, 8, 10]) control.send(type, randomBytes(40))
   await closed(stream)
   t.alike(received.map(([type]) => type), [0, 7])
-  t.alike(c.decode(wire.hello, received[0]?.[1] as Buffer), { version: 1, session: '00'.repeat(16), port: 0, digest: Buffer.alloc(32) })
+  t.alike(c.decode(wire.hello, received[0]?.[1] as Buffer), { version: PROTOCOL_VERSION, session: '00'.repeat(16), port: 0, digest: Buffer.alloc(32) })
   const { records } = c.decode(wire.goodbye, received[1]?.[1] as Buffer)
   t.alike(records.map((record) => record.body), a.group.removalsOf(b.group.self.id).map((record) => record.body))
   t.is(a.network.links().length, 0)
@@ -141,7 +141,7 @@ test('a member that breaks the protocol loses its connection, and the daemon liv
     stream.on('error', () => undefined)
     act(await rawChannel(stream, CONTROL_PROTOCOL, 8))
     await closed(stream)
-    t.pass(name)
+    t.is(a.network.isOfOtherVersion(b.group.self.id), name === 'another version', name)
   }
   const flood = dial(node, a, keyPair)
   flood.on('error', () => undefined)
@@ -192,7 +192,7 @@ test('R30: two living daemons of one key are noticed', async (t) => {
         resolve()
       })
     })
-    control.send(0, c.encode(wire.hello, { version: 1, session, port: 0, digest: a.group.digest() }))
+    control.send(0, c.encode(wire.hello, { version: PROTOCOL_VERSION, session, port: 0, digest: a.group.digest() }))
     await ready
     return stream
   }
