@@ -114,7 +114,7 @@ export interface ScanRequest {
   onChunk?(chunk: ChunkId, data: Buffer): void
   /** Asked before a file of a MiB or more is read. True: it is left as if it had not been met. */
   rests?(path: PathKey): boolean
-  /** A file of a MiB or more was read, in so many milliseconds, whatever came of it. */
+  /** A file of a MiB or more was read, in so many milliseconds, or some of it in vain. */
   onLongRead?(path: PathKey, bytes: number, ms: number): void
 }
 

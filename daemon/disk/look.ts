@@ -57,5 +57,5 @@ async function lookAt(parts: LookParts, { directory, file }: LookTarget, name: s
 async function readFile({ roots, workers }: LookParts, path: PathKey, listed: Stat, name: string): Promise<Look> {
   const read = await readStable(roots, path, { listed, fine: false, workers, signal: new AbortController().signal })
   if (read.kind === 'read') return { kind: 'file', seen: toSeen(read.stat), content: read.content }
-  return read.kind === 'unstable' ? read : { kind: 'problem', problem: readProblem(name, read.error) }
+  return read.kind === 'unstable' ? { kind: 'unstable' } : { kind: 'problem', problem: readProblem(name, read.error) }
 }

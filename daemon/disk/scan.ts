@@ -380,7 +380,7 @@ class Walk {
     const known = isHeavy ? await this.#knownList(path) : null
     const read = await readStable(this.#roots, path, { listed: stat, fine: this.#fine, workers: this.#workers, known, signal: this.#signal, onChunk: this.#request.onChunk })
     if (this.#signal.aborted) return
-    if (isHeavy) this.#request.onLongRead?.(path, Number(stat.size), performance.now() - began)
+    if (isHeavy && (read.kind !== 'unstable' || read.read)) this.#request.onLongRead?.(path, Number(stat.size), performance.now() - began)
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {
       if (!isSystemError(read.error)) throw read.error

@@ -16,7 +16,8 @@ import { close, fstat, lstat, open, READ_FLAGS, type NodeStat } from './sys.ts'
 
 export type StableRead =
   | { readonly kind: 'read'; readonly content: ContentList; readonly stat: NodeStat }
-  | { readonly kind: 'unstable' }
+  /** `read`: some of it was, in vain. */
+  | { readonly kind: 'unstable'; readonly read: boolean }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /** The longest tick of a kernel clock (100 Hz), and some more. */
@@ -45,7 +46,7 @@ export async function readStable(roots: Roots, path: PathKey, options: StableOpt
     return await readOpen(roots, path, fd, options)
   } catch (error) {
     const code = errnoOf(error)
-    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || error instanceof WalkError) return { kind: 'unstable' }
+    if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENOTDIR' || error instanceof WalkError) return { kind: 'unstable', read: false }
     return { kind: 'failed', error }
   } finally {
     if (fd !== null) await close(fd)
@@ -55,12 +56,14 @@ export async function readStable(roots: Roots, path: PathKey, options: StableOpt
 async function readOpen(roots: Roots, path: PathKey, fd: number, options: StableOptions): Promise<StableRead> {
   const { fine, signal } = options
   let before = options.listed
+  let read = false
   for (let attempt = 0; attempt < ATTEMPTS && !signal.aborted; attempt++) {
     const settled = await settle(fd, before, fine)
     const waited = settled.stat !== before
     before = settled.stat
     if (!settled.quiet) continue
     if (kindOf(before) !== 'file') break
+    read = true
     const content = await readContent(fd, Number(before.size), options)
     const after = await fstat(fd)
     const sure = attempt === 0 && !waited && before.size < LONG_READ_BYTES
@@ -69,7 +72,7 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, options: Stable
     // A long file that grows would be read over and over: it is looked at again later.
     if (before.size >= LONG_READ_BYTES) break
   }
-  return { kind: 'unstable' }
+  return { kind: 'unstable', read }
 }
 
 /** `stat`: from which on no write goes unnoticed, if `quiet`. */

@@ -10,7 +10,7 @@ import type { PathKey } from '../sync/ids.ts'
 import type { Notices } from './notices.ts'
 
 /** In a row, without any rest: somebody saves now and then. */
-const FREE_READS = 3
+const FREE_READS = 5
 /** In the long run reading takes at most this share of the time, … */
 const READING_SHARE = 1 / 20
 /** … and a file makes no more than this to be written elsewhere. */
