@@ -84,7 +84,12 @@ export class Daemon extends Resource implements App {
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
     this.#compaction = new Compaction({ clock: systemClock, freeBytes: async () => await freeBytesAt(options.paths.storeDir), isQuiet: (host) => this.#isQuiet(host), compact: (host) => this.#compact(host) })
-    this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#store?.writeTables() }))
+    this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#writeAtRest() }))
+  }
+
+  async #writeAtRest(): Promise<void> {
+    for (const host of this.hosts.values()) await host.writeDigests()
+    await this.#store?.writeTables()
   }
 
   get uptimeMs(): number {

@@ -174,6 +174,11 @@ export class FolderHost extends Resource {
     await this.#index?.close()
   }
 
+  /** Costs a read of the rows of directories in which something changed. */
+  async writeDigests(): Promise<void> {
+    await this.#index?.writeDigests()
+  }
+
   /** The drive before this one was needed for what the index had missed of it. */
   #ready(key: DriveKey): void {
     this.#options.onReady(key)

@@ -3,7 +3,7 @@
  * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
  */
 import type { DriveHead, FreshFile } from './log-ports.ts'
-import type { SeenStat, StatNumbers } from './stat-ports.ts'
+import type { DirectoryDigests, SeenStat, StatNumbers } from './stat-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { IgnoreText } from './sync/ignore.ts'
@@ -91,7 +91,7 @@ export interface KnownRow extends Row {
 }
 
 /** The index as a scan needs it. */
-export interface KnownTree {
+export interface KnownTree extends Partial<Pick<DirectoryDigests, 'digest'>> {
   row(path: PathKey): Promise<Row | null>
   /** Rows directly below a directory by name (tombstones included). */
   children(directory: PathKey): Promise<ReadonlyMap<string, KnownRow>>
@@ -346,7 +346,7 @@ export interface HistoryRow {
 }
 
 /** One folder's part of the index; all methods are safe to call at once. */
-export interface FolderIndex extends KnownTree {
+export interface FolderIndex extends Omit<KnownTree, 'digest'>, DirectoryDigests {
   readonly own: OwnCheckpoint | null
   readonly totals: Totals
   remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null

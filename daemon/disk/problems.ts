@@ -17,6 +17,11 @@ export class Problems {
     return this.#paths.get(parentOf(path))?.has(path) === true
   }
 
+  /** One of the direct children of a directory, or it itself. */
+  within(directory: PathKey): boolean {
+    return this.#paths.has(directory) || this.has(directory)
+  }
+
   note(path: PathKey, problem: Problem): Finding {
     const parent = parentOf(path)
     let there = this.#paths.get(parent)

@@ -21,6 +21,7 @@ import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts
 import { mayHideEdit, readStable } from './stable-read.ts'
 import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
+import { canAsk, unchanged, type Known } from './unchanged.ts'
 
 export interface ScanParts {
   readonly roots: Roots
@@ -123,7 +124,7 @@ class Walk {
     for (const child of newcomers.files) this.#read(child, true, group)
     this.#flush(group)
     for (const paths of newcomers.more()) this.#pool.add(async () => await this.#meetAgain(paths))
-    for (const child of newcomers.directories) this.#addDirectory(child.path, 'all', child)
+    for (const child of newcomers.directories) this.#addDirectory(child.path, 'all', child.stat.ino)
   }
 
   /** Files that were met before, and of which nothing was kept but the paths. */
@@ -191,24 +192,26 @@ class Walk {
 
   // ------------------------------------------------------------------------------------------- directories
 
-  /** `child`: as it was met; another directory by then is looked at later. `shadow`: tell the directory itself, if it turns out to hold something that is synced (R10). */
-  #addDirectory(path: PathKey, depth: Depth, child: Child | null, shadow = false): void {
+  /** `ino`: as it was met; another directory by then is looked at later. `shadow`: tell the directory itself, if it turns out to hold something that is synced (R10). */
+  #addDirectory(path: PathKey, depth: Depth, ino: bigint | null, shadow: Child | null = null): void {
     if (this.#request.paths !== 'all') {
       const listed = this.#listed.get(path)
       if (listed === 'all' || listed === depth) return
       this.#listed.set(path, depth)
     }
-    this.#pool.add(async () => await this.#directory(path, depth, child, shadow))
+    this.#pool.add(async () => await this.#directory(path, depth, ino, shadow))
   }
 
-  async #directory(path: PathKey, depth: Depth, child: Child | null, shadow: boolean): Promise<void> {
-    const expected = child === null ? null : inoOf(child.stat.ino)
+  async #directory(path: PathKey, depth: Depth, ino: bigint | null, shadow: Child | null): Promise<void> {
+    const expected = ino === null ? null : inoOf(ino)
     this.#request.onDirectory?.(path)
-    let read: { listing: Listing; device: bigint }
+    let read: { listing: Listing; device: bigint } | Known
     let rows: ReadonlyMap<string, KnownRow> = new Map()
     try {
       read = await this.#roots.use(path, async (directory) => {
         if (expected !== null && directory.ino !== expected) throw new Replaced()
+        const known = shadow === null ? await this.#unchanged(directory, path) : null
+        if (known !== null) return known
         const listing = await listDirectory(directory, path, this.#request.paths === 'all' ? this.#workers : null)
         rows = await this.#known.children(path)
         return { listing: await withUnlisted(directory, path, listing, rows, this.#fold), device: directory.device }
@@ -222,8 +225,24 @@ class Walk {
       return
     }
     this.#heal(path)
-    if (shadow && child !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(child)
+    if (!('listing' in read)) return this.#addKnown(path, read)
+    if (shadow !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(shadow)
     await this.#listing(path, read.listing, rows, depth, read.device)
+  }
+
+  /** As a whole; null: it is to be read. Only of a full scan, which has nothing to tell of what is as it was. */
+  async #unchanged(directory: Directory, path: PathKey): Promise<Known | null> {
+    const { paths, rehash } = this.#request
+    if (paths !== 'all' || rehash === true || this.#fold !== null || this.#workers === null || !canAsk(this.#workers)) return null
+    const digest = (await this.#known.digest?.(path)) ?? null
+    return digest === null || this.#problems.within(path) ? null : await unchanged(this.#workers, directory, digest)
+  }
+
+  #addKnown(path: PathKey, directories: Known): void {
+    for (const { name, ino } of directories) {
+      const child = joinPath(path, name)
+      if (!this.#request.ignored(child, true)) this.#addDirectory(child, 'all', ino)
+    }
   }
 
   async #listing(path: PathKey, listing: Listing, rows: ReadonlyMap<string, KnownRow>, depth: Depth, device: bigint): Promise<void> {
@@ -253,7 +272,7 @@ class Walk {
       const present = this.#present(child, rows.get(child.name) ?? null, device, group)
       // Mostly nothing is to be waited for, and a wait for each file would cost as much as all else that is done for one that did not change.
       const standing = typeof present === 'string' ? present : await present
-      if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', child)
+      if (standing === 'directory' && depth === 'all') this.#addDirectory(child.path, 'all', child.stat.ino)
     }
     this.#flush(group)
     for (const [name, row] of rows) if (!names.has(name)) await this.#absent(joinPath(path, name), row)
@@ -338,7 +357,7 @@ class Walk {
       return 'done'
     }
     if (row?.shadow === true) {
-      this.#addDirectory(path, 'all', child, true)
+      this.#addDirectory(path, 'all', stat.ino, child)
       return 'done'
     }
     const known = row !== null && row.ignored !== true && row.entry.kind === 'directory' ? row.seen : null
@@ -347,7 +366,7 @@ class Walk {
     if (!same || known.mode !== Number(stat.mode)) this.#tellDirectory(child)
     // What could not be read before may have changed below meanwhile.
     if (same && !this.#problems.has(path)) return 'directory'
-    if (same || this.#newcomers === null) this.#addDirectory(path, 'all', child)
+    if (same || this.#newcomers === null) this.#addDirectory(path, 'all', stat.ino)
     else this.#newcomers.directories.push(child)
     return 'done'
   }

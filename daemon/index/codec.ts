@@ -145,6 +145,15 @@ class FileRow implements KnownRow {
     return bytes.readBigInt64LE(timesAt) === mtimeNs && bytes.readBigInt64LE(timesAt + 8) === ctimeNs && times.pass(16).uint() === Number(mode)
   }
 
+  numbers(): StatNumbers {
+    const bytes = this.#bytes
+    const times = this.#fromSeen().pass(8)
+    const size = times.uint()
+    const timesAt = times.at
+    const mode = times.pass(16).uint()
+    return { ino: bytes.readBigUInt64LE(this.#seenAt), size: BigInt(size), mtimeNs: bytes.readBigInt64LE(timesAt), ctimeNs: bytes.readBigInt64LE(timesAt + 8), mode: BigInt(mode) }
+  }
+
   #fromSeen(): ByteReader {
     return new ByteReader(this.#bytes).pass(this.#seenAt)
   }
@@ -157,6 +166,13 @@ class FileRow implements KnownRow {
     this.#entry ??= decodeRow(this.#bytes).entry
     return this.#entry
   }
+}
+
+/** What was seen of a node, as lstat gave it. */
+export function seenNumbers(row: KnownRow): StatNumbers | null {
+  if (row instanceof FileRow) return row.numbers()
+  const { seen } = row
+  return seen === null ? null : { ino: BigInt(seen.ino), size: BigInt(seen.size), mtimeNs: BigInt(seen.mtimeNs), ctimeNs: BigInt(seen.ctimeNs), mode: BigInt(seen.mode) }
 }
 
 /** Behind its kind. */

@@ -31,6 +31,7 @@ import {
 } from './codec.ts'
 import { ContentChanges } from './content-changes.ts'
 import { ContentLookup } from './content-lookup.ts'
+import { Digests } from './digests.ts'
 import { GatheringBatch, type DriveWish, type Wishes } from './index-batch.ts'
 import { contentOfKey, copyOfKey, divergentOfKey, driveOfKey, nameOfKey, pathOfKey, type Keys, type Range } from './keys.ts'
 import { RowCache } from './row-cache.ts'
@@ -47,6 +48,7 @@ export class RocksFolderIndex implements FolderIndex {
   readonly #table: Table
   readonly #keys: Keys
   readonly #contents: ContentLookup
+  readonly #digests: Digests
   /** Own rows. */
   readonly #rows = new RowCache<Row | null>(CACHED_ROWS)
   /** What all drives of `#drives` state of a path. */
@@ -63,6 +65,7 @@ export class RocksFolderIndex implements FolderIndex {
     this.#table = new Table(db)
     this.#keys = keys
     this.#contents = new ContentLookup(this.#table, keys)
+    this.#digests = new Digests(this.#table, keys)
   }
 
   /** See open.ts. */
@@ -112,6 +115,10 @@ export class RocksFolderIndex implements FolderIndex {
     const rows = new Map<string, KnownRow>()
     await this.#table.each(this.#keys.children(directory), (key, value) => void rows.set(nameOfKey(key), decodeKnownRow(value)))
     return rows
+  }
+
+  digest(directory: PathKey): Promise<Buffer | null> {
+    return this.#digests.get(directory)
   }
 
   async remoteRows(paths: readonly PathKey[]): Promise<readonly (readonly RemoteRow[])[]> {
@@ -254,6 +261,10 @@ export class RocksFolderIndex implements FolderIndex {
     })
   }
 
+  async writeDigests(): Promise<void> {
+    await this.#digests.write((run) => this.#exclusive(run))
+  }
+
   #exclusive(run: () => Promise<void>): Promise<void> {
     if (this.#closing) return Promise.reject(new Error('the index is closed'))
     const result = this.#last.then(run)
@@ -316,6 +327,7 @@ export class RocksFolderIndex implements FolderIndex {
   async #putRows({ rows }: Wishes, out: WriteBatch): Promise<Totals> {
     if (rows.size === 0) return this.#totals
     const before = await this.rows([...rows.keys()])
+    this.#digests.drop(rows.keys(), out)
     let totals = this.#totals
     let i = 0
     for (const [path, row] of rows) {

@@ -16,6 +16,7 @@
  *     i  path · NUL · name                       history names by path
  *     d  drive key 32                            drive of another device
  *     x  path                                    live row with the name of a conflict copy; with no path: all of them stand here
+ *     q  directory                               digest 32 of its children (sync/directory-digest.ts); empty: none is to be had
  *     a                                          digest 32 of the ignore rules that were applied to all rows
  *     o                                          own checkpoint
  *     t                                          totals
@@ -58,7 +59,7 @@ export function folderRange(number: number): Range {
   return { gte: u32(number), lt: u32(number + 1) }
 }
 
-type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'a' | 'w'
+type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'q' | 'a' | 'w'
 
 /** The keys of one folder. */
 export class Keys {
@@ -70,7 +71,7 @@ export class Keys {
   readonly copiesKnown: Buffer
 
   constructor(number: number) {
-    for (const table of 'rmvclgkKphidotxaw') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
+    for (const table of 'rmvclgkKphidotxqaw') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
     this.own = this.#prefix('o')
     this.totals = this.#prefix('t')
     this.rules = this.#prefix('a')
@@ -115,6 +116,10 @@ export class Keys {
 
   divergentRows(): Range {
     return below(this.#prefix('v'))
+  }
+
+  digest(directory: PathKey): Buffer {
+    return this.#key('q', directory)
   }
 
   copy(path: PathKey): Buffer {

@@ -65,6 +65,13 @@ export class FakeIndex implements FolderIndex {
     return paths.map((path) => this.#store.rows.get(path) ?? null)
   }
 
+  /** It has none, which is always true. */
+  async digest(): Promise<null> {
+    return null
+  }
+
+  async writeDigests(): Promise<void> {}
+
   async children(directory: PathKey): Promise<ReadonlyMap<string, Row>> {
     await this.#life.step()
     const children = new Map<string, Row>()

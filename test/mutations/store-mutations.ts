@@ -50,5 +50,33 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: "row.reason === 'replaced'",
     replace: 'true',
     caughtBy: [by('folder/history', 'retention: a file that changes all the time drives out its own versions first, and what was deleted last')]
+  },
+  {
+    bug: 'a digest of a directory outlives the rows that it was made of',
+    file: 'daemon/index/folder-index.ts',
+    find: 'this.#digests.drop(rows.keys(), out)',
+    replace: 'void 0',
+    caughtBy: [by('index/digests', 'a row that changes takes the digest of its directory along, with its batch')]
+  },
+  {
+    bug: 'a digest is made of a directory with something that is ignored',
+    file: 'daemon/index/digests.ts',
+    find: 'row.ignored === true ||',
+    replace: '',
+    caughtBy: [by('index/digests', 'there is none where a scan would have to look at each child')]
+  },
+  {
+    bug: 'a directory that is known as a whole ends the walk',
+    file: 'daemon/disk/scan.ts',
+    find: 'for (const { name, ino } of directories)',
+    replace: 'for (const { name, ino } of directories.slice(directories.length))',
+    caughtBy: [by('disk/unchanged', 'told of a directory that is known as a whole: a file deeper down')]
+  },
+  {
+    bug: 'the digest of a directory says nothing of when its files were touched',
+    file: 'daemon/sync/directory-digest.ts',
+    find: 'at = bytes.writeBigInt64LE(ctimeNs, at)',
+    replace: 'void ctimeNs',
+    caughtBy: [by('disk/unchanged', 'told of a directory that is known as a whole: another content of the same size and time')]
   }
 ]
