@@ -190,7 +190,7 @@ export const methods = {
   }),
   'folders.restore': method({
     summary: 'Puts a version of a file back; what stands there goes to history',
-    params: z.strictObject({ ...fileParams, version: z.string().min(4).max(64), /** A free path in place of `path`, inside or outside of the folder. */ to: absolute.optional() }),
+    params: z.strictObject({ ...fileParams, version: z.string().regex(/^.{4,64}$/, 'must be the id of a version, or at least its first 4 characters, as "p2psync history PATH" lists it'), /** A free path in place of `path`, inside or outside of the folder. */ to: absolute.optional() }),
     result: z.object({ folder: folderRef, path: z.string(), version: z.string(), /** Absolute. */ to: z.string() }),
   }),
   'folders.restoreTree': method({

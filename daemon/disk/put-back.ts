@@ -12,7 +12,7 @@ import { moveToHistory, namesIn } from './history.ts'
 import { RECOVERED, type HistoryNotes } from './history-notes.ts'
 import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { at, self, WalkError, type Roots } from './roots.ts'
-import { dropBatch, syncReadable } from './set-aside.ts'
+import { dropBatch, isOrdinary, syncReadable } from './set-aside.ts'
 import { close, isGone, lstat, lstatOrNull, mkdir, open, READ_FLAGS, readFully, readNames, rename, rmdir } from './sys.ts'
 import { inoOf, kindOf } from './seen.ts'
 
@@ -151,12 +151,12 @@ async function eachIn(roots: Roots, area: string, name: string, run: (inside: st
   for (const [child, kind] of names) await run(inside, child, kind)
 }
 
-/** One that is not empty stays for the next try: somebody has it open, and made something in it. */
+/** What was in it is back, so it holds up nothing: one that cannot be removed, or in which somebody made something, stays for the next try. */
 async function dropEmpty(roots: Roots, area: string, name: string): Promise<void> {
   try {
     await roots.use(area, async (directory) => await rmdir(at(directory, name)))
   } catch (error) {
-    if (!isTaken(error)) throw error
+    if (!isOrdinary(error)) throw error
   }
   roots.forget(`${area}/${name}`)
 }

@@ -135,6 +135,6 @@ export async function dropBatch(roots: Roots, batch: string): Promise<void> {
 }
 
 /** Of one path or system call: then it goes the other way. */
-function isOrdinary(error: unknown): boolean {
+export function isOrdinary(error: unknown): boolean {
   return error instanceof WalkError || errnoOf(error) !== null
 }

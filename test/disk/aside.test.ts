@@ -1,8 +1,9 @@
 /** R48 on a real file system: what a user has open, and what the file system refuses. */
-import { appendFileSync, chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { accessSync, appendFileSync, chmodSync, constants, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
 import type { ApplyHooks } from '../../daemon/disk/atomic.ts'
+import { ASIDE_DIR } from '../../daemon/disk/layout.ts'
 import type { AsidePlace } from '../../daemon/ports.ts'
 import { stripConflict } from '../../daemon/sync/conflict.ts'
 import { realDiskBench } from '../contract/disk-bench.ts'
@@ -158,3 +159,31 @@ test('R48: what somebody writes in the last instant to a file whose name is take
   t.alike((await bench.disk.history()).files, [], 'it is no old version')
   t.alike(await bench.disk.strays(false), [])
 })
+
+test('R48: an emptied directory that cannot be removed holds up nothing, and goes with the next try', async (t) => {
+  const bench = await withTree(t)
+  if ((await setAside(bench)) === null) return t.fail('it stays')
+  await bench.user.mkdir('d')
+  const [batch] = readdirSync(join(bench.root, ASIDE_DIR))
+  const area = join(bench.root, ASIDE_DIR, batch ?? '')
+  chmodSync(area, 0o555)
+  t.teardown(() => existsSync(area) && chmodSync(area, 0o700))
+  if (mayWrite(area)) {
+    t.comment('SKIPPED: modes do not bind this user')
+    return t.pass()
+  }
+  await bench.disk.putBack()
+  t.alike([await bench.user.read('d/a'), await bench.user.read('d/e/b')], ['bytes of d/a', 'bytes of d/e/b'])
+  chmodSync(area, 0o700)
+  await bench.disk.putBack()
+  t.alike(readdirSync(join(bench.root, ASIDE_DIR)), [])
+})
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -164,6 +164,13 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('rpc/server', 'REST refuses with the status of the code and a sentence')]
   },
   {
+    bug: 'a version of one letter is looked for',
+    file: 'rpc/schema.ts',
+    find: '/^.{4,64}$/',
+    replace: '/^.{1,64}$/',
+    caughtBy: [by('rpc/server', 'wrong parameters get 4xx and a sentence: folders.restore {"path":"/x","version":"a"}')]
+  },
+  {
     bug: 'an escaped star counts as one',
     file: 'daemon/sync/ignore.ts',
     find: ".replace(/\\\\./gs, '_')",

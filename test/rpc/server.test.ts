@@ -73,7 +73,7 @@ const WRONG: readonly (readonly [method: string, params: unknown, says: RegExp])
   ['folders.add', { path: '/x', join: 'a', new: true }, /either join or new/],
   ['folders.sync', { timeoutMs: 0 }, /timeoutMs: must be at least 1/],
   ['folders.sync', { timeoutMs: 1.5 }, /timeoutMs/],
-  ['folders.restore', { path: '/x', version: 'a' }, /version: must have at least 4 characters/],
+  ['folders.restore', { path: '/x', version: 'a' }, /version: must be the id of a version, .* as "p2psync history PATH" lists it/],
   ['folders.add', { path: '/x', name: '' }, /name: must not be empty/],
   ['folders.add', { path: '/x', name: 'a/b' }, /name: .*slash/],
   ['devices.address', { device: 'nas', address: 'nowhere' }, /HOST:PORT/],
