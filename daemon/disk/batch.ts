@@ -81,6 +81,12 @@ export class Batch {
     return this.parts.displaced.isExpected(stat, this.#openedExpect(path, expect))
   }
 
+  /** What stands there is not what the index saw: a directory that is ignored as one is no news, and stays (R39); of anything else a scan tells. */
+  refused(stat: Stat | null, expect: SeenStat | null, path: PathKey): ApplyResult {
+    const isIgnored = expect === null && stat !== null && kindOf(stat) === 'directory' && this.#ignored(path, true)
+    return isIgnored ? { kind: 'kept-by-ignored' } : changed(path)
+  }
+
   /** What keeps a directory from being removed; null if it is empty (R10). */
   async obstacle(path: PathKey): Promise<ApplyResult | null> {
     const found = await this.#childrenOf(path)

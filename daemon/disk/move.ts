@@ -41,7 +41,7 @@ async function moveTo(batch: Batch, op: Moving, source: Spot, standing: Stat, ta
   if (op.expect === null && before !== null && before.ino === standing.ino) return { kind: 'not-staged' }
   const clash = op.expect === null ? await batch.parts.folding.clash(parent, name, op.path) : null
   if (clash !== null) return { kind: 'problem', problem: clash }
-  if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)
+  if (!batch.agrees(before, op.expect, op.path)) return batch.refused(before, op.expect, op.path)
   if (!(await batch.parts.mover.canLink())) return { kind: 'not-staged' }
   const placed = before === null ? await placeNew(batch, op, source, target) : await placeOver(batch, op, source, before, target)
   if (placed.kind !== 'done') return placed

@@ -22,7 +22,7 @@ export async function place(batch: Batch, op: Placing): Promise<ApplyResult> {
     const before = await lstatOrNull(at(parent, name))
     const clash = op.expect === null ? await batch.parts.folding.clash(parent, name, op.path) : null
     if (clash !== null) return { kind: 'problem', problem: clash }
-    if (!batch.agrees(before, op.expect, op.path)) return changed(op.path)
+    if (!batch.agrees(before, op.expect, op.path)) return batch.refused(before, op.expect, op.path)
     if (before === null) return op.kind === 'directory' ? await makeDirectory(batch, op, parent, name) : await placeNew(batch, op, parent, name)
     if (kindOf(before) !== 'directory') return await replaceLeaf(batch, op, parent, name)
     if (op.kind !== 'directory') return await replaceDirectory(batch, op, parent, name)

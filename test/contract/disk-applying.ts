@@ -178,6 +178,14 @@ export function applyingOthers(check: Check): void {
     t.is(await bench.user.read('d/x.tmp'), 'a')
   })
 
+  check('a name that an ignored directory has says so, also where the index knows of nothing', async (t, bench) => {
+    await bench.user.mkdir('d')
+    await bench.user.write('d/x', 'a')
+    const link: ApplyOp = { kind: 'symlink', path: key('d'), expect: null, target: 'x', mtime: MTIME, displace: HISTORY }
+    t.alike(await bench.disk.apply([link], (path, isDirectory) => isDirectory || path === 'd/x'), [{ kind: 'kept-by-ignored' }])
+    t.is(await bench.user.read('d/x'), 'a')
+  })
+
   check('mode and mtime are set, the bytes stay', async (t, bench) => {
     await bench.user.write('a', 'one')
     await bench.user.mkdir('d')

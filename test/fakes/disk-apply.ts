@@ -78,7 +78,7 @@ export class Applier {
 
   async #place(op: Op<'file' | 'symlink' | 'directory'>, ignored: Ignored, make: () => FakeNode): Promise<ApplyResult> {
     const before = this.#check(op.path, op.expect)
-    if (before.kind === 'no') return before.result
+    if (before.kind === 'no') return op.expect === null && this.#isIgnoredDirectory(op.path, ignored) ? { kind: 'kept-by-ignored' } : before.result
     if (before.node?.kind === 'directory') return this.#placeOverDirectory(op, before.node, ignored, make)
     await this.#life.step()
     if (!this.#parentStands(op.path)) return changed(op.path)
@@ -94,6 +94,10 @@ export class Applier {
     await this.#life.step()
     if (!sameButCtime(displaced.stat, op.expect as SeenStat)) return this.#stray(op.path, displaced.displaced)
     return { kind: 'done', seen, kept: this.#displace(displaced.displaced, op.displace) }
+  }
+
+  #isIgnoredDirectory(path: PathKey, ignored: Ignored): boolean {
+    return this.#parentStands(path) && this.#store.tree.node(path)?.kind === 'directory' && ignored(path, true)
   }
 
   #placeOverDirectory(op: Op<'file' | 'symlink' | 'directory'>, node: DirectoryNode, ignored: Ignored, make: () => FakeNode): ApplyResult {

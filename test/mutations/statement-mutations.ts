@@ -141,5 +141,12 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: 'if (await rules.areStale(ports.disk))',
     replace: 'if (false)',
     caughtBy: [by('folder/rules', 'R32: rules that were read and went before any scan saw their file apply no more')]
+  },
+  {
+    bug: 'a name that an ignored directory has is said to keep changing',
+    file: 'daemon/disk/batch.ts',
+    find: "kindOf(stat) === 'directory' && this.#ignored(path, true)",
+    replace: 'false && this.#ignored(path, true)',
+    caughtBy: [by('contract/disk', 'real disk: a name that an ignored directory has says so, also where the index knows of nothing')]
   }
 ]
