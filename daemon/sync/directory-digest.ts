@@ -28,16 +28,22 @@ export function directoryDigest(standing: Standing[]): Buffer {
   let room = 0
   for (const { name } of standing) room += BYTES_OF_UNIT * name.length + NUMBERS_BYTES
   const bytes = Buffer.allocUnsafe(room)
+  // A Buffer writes such numbers byte by byte.
+  const numbers = new DataView(bytes.buffer, bytes.byteOffset, room)
   let at = 0
+  const add = (number: bigint): void => {
+    numbers.setBigInt64(at, number, true)
+    at += 8
+  }
   for (const { name, ino, size, mtimeNs, ctimeNs, mode } of standing) {
     at += bytes.write(name, at)
-    at = bytes.writeUInt8(0, at)
-    at = bytes.writeBigUInt64LE(mode, at)
-    at = bytes.writeBigUInt64LE(BigInt.asUintN(64, ino), at)
+    bytes[at++] = 0
+    add(mode)
+    add(ino)
     if ((mode & TYPE_MASK) === DIRECTORY) continue
-    at = bytes.writeBigUInt64LE(size, at)
-    at = bytes.writeBigInt64LE(mtimeNs, at)
-    at = bytes.writeBigInt64LE(ctimeNs, at)
+    add(size)
+    add(mtimeNs)
+    add(ctimeNs)
   }
   return sha256(bytes.subarray(0, at))
 }

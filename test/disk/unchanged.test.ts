@@ -1,7 +1,8 @@
 /** A full scan of a directory that the index knows as a whole: its rows are not read where nothing changed, and whatever changed is told. */
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { WorkerPool } from '../../base/workers.ts'
 import { directoryDigest } from '../../daemon/sync/directory-digest.ts'
@@ -81,9 +82,12 @@ test('a problem that was told is looked at again', async (t) => {
 })
 
 function rewrite(path: string, text: string): void {
-  const { atime, mtime } = fs.statSync(path)
+  const before = join(fs.mkdtempSync(join(tmpdir(), 'p2psync-')), 'before')
+  execFileSync('cp', ['-p', path, before])
   fs.writeFileSync(path, text)
-  fs.utimesSync(path, atime, mtime)
+  // To the nanosecond, which Node's utimes is not.
+  execFileSync('touch', ['-r', before, path])
+  fs.rmSync(dirname(before), { recursive: true })
 }
 
 function relink(path: string, target: string): void {

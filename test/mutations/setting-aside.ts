@@ -150,13 +150,6 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     caughtBy: [by('folder/gone', 'of very many that are gone not every row is kept')]
   },
   {
-    bug: 'an emptied directory that cannot be removed holds up what goes back',
-    file: 'daemon/disk/put-back.ts',
-    find: 'if (!isOrdinary(error))',
-    replace: 'if (!isTaken(error))',
-    caughtBy: [by('disk/aside', 'R48: an emptied directory that cannot be removed holds up nothing, and goes with the next try')]
-  },
-  {
     bug: 'a directory goes back before the one that it stood in',
     file: 'daemon/disk/put-back.ts',
     find: "(x.path ?? '').length - (y.path ?? '').length",
