@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { errnoOf } from '../../base/errors.ts'
 import { nativeTask, type NativeTask } from '../../base/native.ts'
+import { mountIdIn } from './mount-of.ts'
 import { self, type Directory } from './roots.ts'
 import { close, open } from './sys.ts'
 
@@ -128,7 +129,7 @@ export function isTrustedKernel(version: string): boolean {
 
 /** The type of the mount that a descriptor is on, from /proc/self/fdinfo/N and /proc/self/mountinfo (proc(5)); null: not found. */
 export function fileSystemOf(fdinfo: string, mountinfo: string): string | null {
-  const mount = /^mnt_id:\s*(\d+)$/m.exec(fdinfo)?.[1]
-  const line = mount === undefined ? undefined : mountinfo.split('\n').find((each) => each.startsWith(`${mount} `))
+  const mount = mountIdIn(fdinfo)
+  const line = mount === null ? undefined : mountinfo.split('\n').find((each) => each.startsWith(`${mount} `))
   return line === undefined ? null : (/ - (\S+) /.exec(line)?.[1] ?? null)
 }

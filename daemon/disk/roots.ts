@@ -13,6 +13,7 @@ import type { PathKey } from '../sync/ids.ts'
 import type { RootState } from '../ports.ts'
 import { OWN_DIR_MODE } from './layout.ts'
 import { halted, openRoot, syncDirectory, type Halted, type KnownMarker, type OpenRoot, type RootClaim } from './marker.ts'
+import { mountOf } from './mount-of.ts'
 import { inoOf } from './seen.ts'
 import { close, fstat, mkdir, open, readNames, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
@@ -27,6 +28,8 @@ export interface Directory {
   readonly ino: string
   /** st_dev of the root. */
   readonly device: bigint
+  /** Of the root; null where the system does not tell. */
+  readonly mount: string | null
 }
 
 /** A directory on the way could not be opened. `code` is an errno, or `mount`. */
@@ -239,7 +242,7 @@ class Session {
 
   constructor(opened: OpenRoot, onEnd: () => void) {
     const { fd, stat } = opened
-    this.#root = { directory: { fd, path: '', mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev }, users: 0, forgotten: false }
+    this.#root = { directory: { fd, path: '', mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev, mount: mountOf(fd) }, users: 0, forgotten: false }
     this.#onEnd = onEnd
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
     this.#timer = setTimeout(() => this.expire(), SESSION_MS)
@@ -363,8 +366,9 @@ async function openHandle(parent: Directory, path: string, name: string): Promis
   }
   try {
     const stat = await fstat(fd)
-    if (stat.dev !== parent.device) throw new WalkError('mount', path)
-    return { directory: { fd, path, mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev }, users: 0, forgotten: false }
+    const mount = mountOf(fd)
+    if (stat.dev !== parent.device || mount !== parent.mount) throw new WalkError('mount', path)
+    return { directory: { fd, path, mode: Number(stat.mode), uid: Number(stat.uid), ino: inoOf(stat.ino), device: stat.dev, mount }, users: 0, forgotten: false }
   } catch (error) {
     await close(fd)
     throw error

@@ -78,5 +78,12 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: 'add(ctimeNs)',
     replace: 'void ctimeNs',
     caughtBy: [by('disk/unchanged', 'told of a directory that is known as a whole: another content of the same size and time')]
+  },
+  {
+    bug: 'a directory of the same file system that is mounted in a folder counts as a part of it',
+    file: 'daemon/disk/roots.ts',
+    find: ' || mount !== parent.mount',
+    replace: '',
+    caughtBy: [by('disk/bind-mount', 'what a mounted directory of the same file system covers is not gone, and what is in it is not new')]
   }
 ]
