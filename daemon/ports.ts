@@ -9,7 +9,7 @@ import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'
 import type { IgnoreText } from './sync/ignore.ts'
 import type { BlobsKey, ChunkId, ContentId, DeviceId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from './sync/ids.ts'
 import type { DisplacedReason, HistoryQuery, KeptFile, KeptLink, KeptVersion } from './sync/kept.ts'
-import type { AsidePlace, DirectoryMove, PutBack, Relocation } from './sync/relocation.ts'
+import type { AsidePlace, DirectoryMove, MovedTree, PutBack, Relocation } from './sync/relocation.ts'
 
 // ------------------------------------------------------------------------------------------------ shared rows
 
@@ -211,9 +211,9 @@ export interface Disk {
   apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]>
   /**
    * One rename(2): the directory of that inode leaves `from` and takes the free name `to`, with all below it. With `known` only if the
-   * tree below `from` is to the letter what it says and nothing else stands there. True: done, durably; false: nothing was done.
+   * tree below `from` is to the letter what it says and nothing else stands there; without it only the directory counts. Durable; null: nothing was done.
    */
-  moveDirectory(move: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<boolean>
+  moveDirectory(move: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<MovedTree | null>
   /**
    * By one rename(2) each, the directories of these inodes leave the tree with all below them, as far as that is to the letter what
    * `known` says and nothing else (R48). What moved is put back by `recover`, so a crash loses nothing. @returns those that moved.

@@ -4,6 +4,7 @@
  */
 import type { Workers } from '../../base/workers.ts'
 import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
+import type { MovedTree } from '../sync/relocation.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { IgnoreText } from '../sync/ignore.ts'
 import type { FileEntry } from '../sync/entry.ts'
@@ -150,13 +151,13 @@ export class FolderDisk implements Disk {
     return await this.#inTurn(async () => await applyBatch(parts, ops, ignored))
   }
 
-  async moveDirectory(move: DirectoryToMove, known: KnownTree | null): Promise<boolean> {
-    const parts = { roots: this.#roots, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+  async moveDirectory(move: DirectoryToMove, known: KnownTree | null): Promise<MovedTree | null> {
+    const parts = { roots: this.#roots, workers: this.#options.workers ?? null, folding: this.#folding, hooks: this.#options.hooks ?? {} }
     return await this.#inTurn(async () => await moveDirectory(parts, move, known))
   }
 
   async setAside(directories: readonly DirectoryToSet[], known: KnownTree): Promise<readonly AsidePlace[]> {
-    const parts = { roots: this.#roots, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    const parts = { roots: this.#roots, workers: this.#options.workers ?? null, folding: this.#folding, hooks: this.#options.hooks ?? {} }
     return await this.#inTurn(async () => await setAside(parts, directories, known))
   }
 

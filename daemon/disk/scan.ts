@@ -238,7 +238,7 @@ class Walk {
     return digest === null || this.#problems.within(path) ? null : await unchanged(this.#workers, directory, digest)
   }
 
-  #addKnown(path: PathKey, directories: Known): void {
+  #addKnown(path: PathKey, { directories }: Known): void {
     for (const { name, ino } of directories) {
       const child = joinPath(path, name)
       if (!this.#request.ignored(child, true)) this.#addDirectory(child, 'all', ino)

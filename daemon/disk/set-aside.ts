@@ -10,18 +10,17 @@ import { errnoOf } from '../../base/errors.ts'
 import type { AsidePlace, KnownTree } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf } from '../sync/path.ts'
+import { treeAsKnown, type AsKnownParts } from './as-known.ts'
 import type { ApplyHooks } from './atomic.ts'
 import type { Folding } from './folding.ts'
 import { eachAtMost } from './each.ts'
 import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { syncDirectory } from './marker.ts'
-import { isAsKnown } from './move-directory.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
 import { close, fsync, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
 
-export interface SetAsideParts {
-  readonly roots: Roots
+export interface SetAsideParts extends AsKnownParts {
   readonly folding: Folding
   readonly hooks: ApplyHooks
 }
@@ -72,12 +71,13 @@ async function writeNote(area: Directory, paths: readonly PathKey[]): Promise<vo
   await syncDirectory(area.fd)
 }
 
-async function isSet({ roots, hooks }: SetAsideParts, { path, ino }: DirectoryToSet, known: KnownTree, area: Directory, name: string): Promise<boolean> {
+async function isSet(parts: SetAsideParts, { path, ino }: DirectoryToSet, known: KnownTree, area: Directory, name: string): Promise<boolean> {
+  const { roots, hooks } = parts
   try {
     return await roots.use(parentOf(path), async (parent) => {
       const standing = await lstatOrNull(at(parent, nameOf(path)))
       if (standing === null || inoOf(standing.ino) !== ino || kindOf(standing) !== 'directory' || standing.dev !== parent.device) return false
-      if (!(await isAsKnown(roots, known, path))) return false
+      if ((await treeAsKnown(parts, known, path)) === null) return false
       await hooks.beforeMove?.(path)
       await rename(`${at(parent, nameOf(path))}/`, `${at(area, name)}/`)
       roots.forget(path)

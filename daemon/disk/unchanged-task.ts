@@ -17,6 +17,8 @@ export interface UnchangedInput {
 export interface UnchangedOutput {
   /** Null: something else stands there, or it cannot be told. Names and inodes of the directories. */
   readonly directories: readonly { readonly name: string; readonly ino: bigint }[] | null
+  /** How many stand there, directories included. */
+  readonly count: number
   /** Calls that were made, and how long they took. */
   readonly looked: number
   readonly ms: number
@@ -30,9 +32,9 @@ const STRETCH = 64
 export function run({ directory, device, own, digest }: UnchangedInput): UnchangedOutput {
   const began = performance.now()
   let looked = 0
-  const answer = (directories: UnchangedOutput['directories']): UnchangedOutput => ({ directories, looked, ms: performance.now() - began })
   const standing: Standing[] = []
   const directories: { name: string; ino: bigint }[] = []
+  const answer = (directories: UnchangedOutput['directories']): UnchangedOutput => ({ directories, count: standing.length, looked, ms: performance.now() - began })
   let stretch = began
   for (const raw of readdirSync(directory, 'latin1')) {
     if (raw === own) continue

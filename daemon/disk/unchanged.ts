@@ -12,20 +12,24 @@ const MAX_QUEUED = 8
 /** Fewer calls say nothing of the disk: the thread's first are slow, as any code is. */
 const TELLING = 16
 
-export type Known = NonNullable<UnchangedOutput['directories']>
+/** What stands in a directory as the index says. */
+export interface Known {
+  readonly count: number
+  readonly directories: NonNullable<UnchangedOutput['directories']>
+}
 
 /** False: it would have to wait. */
 export function canAsk(workers: Workers): boolean {
   return workers.queued <= MAX_QUEUED && !pace.isPooled
 }
 
-/** @returns the directories directly in it if all is as the digest says; null if not, or if that cannot be told. */
+/** @returns what is directly in it if all is as the digest says; null if not, or if that cannot be told. */
 export async function unchanged(workers: Workers, directory: Directory, digest: Uint8Array): Promise<Known | null> {
   const input: UnchangedInput = { directory: self(directory), device: directory.device, own: directory.path === ROOT ? OWN_DIR : null, digest }
   try {
-    const { directories, looked, ms } = await workers.run<UnchangedOutput>(UNCHANGED_TASK, input)
+    const { directories, count, looked, ms } = await workers.run<UnchangedOutput>(UNCHANGED_TASK, input)
     if (looked >= TELLING) pace.tookElsewhere(looked, ms)
-    return directories
+    return directories === null ? null : { count, directories }
   } catch {
     return null // it cannot be read, which is told by who reads it; or the daemon stops, or the thread died
   }

@@ -5,9 +5,9 @@ import type { DeviceId, PathKey } from '../sync/ids.ts'
 import { joinPath } from '../sync/path.ts'
 import { isWithin } from '../sync/relocation.ts'
 import type { FileChange } from '../sync/safety.ts'
-import { newestPerDevice, type FolderContext } from './context.ts'
+import type { FolderContext } from './context.ts'
 import { topmost } from './gone.ts'
-import { differingIn, isPlain, isSettled } from './settled-tree.ts'
+import { contested, isPlain } from './settled-tree.ts'
 
 /** Their rows are read together. */
 const TREES_AT_ONCE = 16
@@ -43,24 +43,6 @@ function isFree({ aside, rules, blocked, problems }: FolderContext, path: PathKe
   if (rules.ignored(path, true) || aside.at(path) !== null) return false
   for (const other of [...blocked.keys(), ...problems.keys()]) if (isWithin(other as PathKey, path)) return false
   return true
-}
-
-/**
- * Those in which a device holds anything else than we do, unless that is its end. Where none differs all hold the same, and no statement
- * has to be read.
- */
-async function contested(context: FolderContext, device: DeviceId, gone: readonly PathKey[]): Promise<ReadonlySet<PathKey>> {
-  const { ports } = context
-  const differing = differingIn(context, device, new Set(gone))
-  const paths = [...differing.keys()]
-  const [rows, remotes] = await Promise.all([ports.index.rows(paths), ports.index.remoteRows(paths)])
-  const found = new Set<PathKey>()
-  for (const [i, [, top]] of [...differing].entries()) {
-    const row = rows[i] ?? null
-    if (row === null || row.entry.kind === 'tombstone') continue
-    if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) found.add(top)
-  }
-  return found
 }
 
 /** The index, with the rows that were read already. */

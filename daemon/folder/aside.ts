@@ -13,7 +13,7 @@ import type { FileChange } from '../sync/safety.ts'
 import { treesToSetAside } from './aside-trees.ts'
 import type { FolderContext } from './context.ts'
 import { isAllTold } from './moving.ts'
-import { directoriesBelow } from './settled-tree.ts'
+import { livingBelow } from './settled-tree.ts'
 import { listUnlisted } from './unlisted.ts'
 
 /** What the cycle knows of it. */
@@ -157,7 +157,7 @@ function isOver(context: FolderContext): boolean {
 export async function endAside(context: FolderContext): Promise<void> {
   const { aside, ports, work } = context
   if (!aside.active) return
-  const directories = await Promise.all(aside.tops.map(async (top) => await directoriesBelow(context, top)))
+  const directories = await Promise.all(aside.tops.map(async (top) => (await livingBelow(context, top)).directories))
   if (!aside.isDone) await giveBack(context)
   const dirty = [...aside.waiting]
   ports.log.info({ left: aside.tops.length, waited: dirty.length }, 'nothing is set aside any more')

@@ -574,7 +574,7 @@ class Execution {
     const { moving, ports } = this.#context
     if (moving.current === null) return
     const failed = new Set(unreadable)
-    for (const { path, row } of changes) if (row.entry.kind === 'tombstone' && !failed.has(path) && moving.left.delete(path)) moving.heard(null, ports.clock.now())
+    for (const { path, row, before } of changes) if (row.entry.kind === 'tombstone' && isLive(before?.entry ?? null) && !failed.has(path)) moving.ended(path, ports.clock.now())
   }
 }
 

@@ -12,7 +12,7 @@ import type { DeviceId, PathKey } from '../sync/ids.ts'
 import { isBelow, parentOf, ROOT } from '../sync/path.ts'
 import { isPossible, isWithin, sameMove, twinOf, type DirectoryMove, type Relocation } from '../sync/relocation.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
-import { directoriesBelow, isPlain, rowsIn, settledTree } from './settled-tree.ts'
+import { contested, isPlain, livingBelow, rowsIn } from './settled-tree.ts'
 
 /** Changes on disk in one go when things are moved back. */
 const GIVE_BACK_OPS = 1000
@@ -22,11 +22,11 @@ export class Moving {
   /** Found by our own scan, and not stated yet: the others are told. */
   told: DirectoryMove | null = null
   readonly waiting = new Set<PathKey>()
-  /** Live rows of the old place. */
-  readonly left = new Set<PathKey>()
   /** What was tried already, by device. */
   readonly tried = new Map<DeviceId, DirectoryMove>()
   #current: Relocation | null = null
+  /** Paths of the old place that are not stated to have ended. */
+  #left = 0
   #heardAt = 0
 
   get report(): Pick<FolderReport, 'moved'> {
@@ -37,15 +37,25 @@ export class Moving {
     return this.#current
   }
 
-  begin(relocation: Relocation, rows: Iterable<PathKey>, now: number): void {
+  get left(): number {
+    return this.#left
+  }
+
+  begin(relocation: Relocation, paths: number, now: number): void {
     this.#current = relocation
-    for (const path of rows) this.left.add(path)
+    this.#left = paths
+    this.#heardAt = now
+  }
+
+  /** What lived there has been stated to have ended. */
+  ended(path: PathKey, now: number): void {
+    if (this.#current === null || !isWithin(path, this.#current.from)) return
+    this.#left--
     this.#heardAt = now
   }
 
   clear(): void {
     this.#current = null
-    this.left.clear()
     this.waiting.clear()
   }
 
@@ -67,9 +77,9 @@ export class Moving {
     return this.#current !== null && (isBelow(this.#current.from, path) || isBelow(this.#current.to, path))
   }
 
-  /** Its device, or our own adoption of what it states, goes on. */
-  heard(device: DeviceId | null, now: number): void {
-    if (device === null || device === this.#current?.device) this.#heardAt = now
+  /** Its device goes on. */
+  heard(device: DeviceId, now: number): void {
+    if (device === this.#current?.device) this.#heardAt = now
   }
 
   /** A clock that is set back begins the wait anew. */
@@ -106,15 +116,15 @@ async function follow(context: FolderContext, device: DeviceId, move: DirectoryM
   const { disk, index, log, clock, watcher } = ports
   const ino = await inodeOf(context, device, move)
   if (ino === null) return
-  const tree = await settledTree(context, device, move.from)
-  if (tree === null) return
+  if ((await contested(context, device, [move.from])).size > 0) return
   const relocation: Relocation = { ...move, ino, device }
   // Durably, before the disk: after a crash the scan shall not take it for what the user did.
   await record(context, relocation)
-  if (!(await disk.moveDirectory(relocation, index))) return await record(context, null)
-  moving.begin(relocation, tree.rows.map(([path]) => path), clock.now())
-  watcher.watch(tree.directories.map((path) => twinOf(move, path) ?? path))
-  log.info({ device, paths: tree.rows.length }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
+  const moved = await disk.moveDirectory(relocation, index)
+  if (moved === null) return await record(context, null)
+  moving.begin(relocation, moved.paths, clock.now())
+  watcher.watch(moved.directories.map((path) => twinOf(move, path) ?? path))
+  log.info({ device, paths: moved.paths }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
 }
 
 /** Null: the move is none that can be followed. */
@@ -148,7 +158,7 @@ async function record({ ports, sync }: FolderContext, relocation: Relocation | n
 function isOver(context: FolderContext): boolean {
   const { moving, guard, ports, work } = context
   const { current } = moving
-  if (current === null || moving.left.size === 0 || guard.deciding) return true
+  if (current === null || moving.left <= 0 || guard.deciding) return true
   const report = ports.peers.connected().find((peer) => peer.device === current.device)?.report ?? null
   const isTold = sameMove(report?.moved, current)
   if (moving.silentFor(ports.clock.now()) > (isTold ? MOVED_TOLD_MS : MOVED_SILENCE_MS)) return true
@@ -166,14 +176,15 @@ export async function endMove(context: FolderContext): Promise<void> {
   const { moving, ports, work } = context
   const { current, waiting } = moving
   if (current === null) return
-  const directories = [...(await directoriesBelow(context, current.from)), ...(await directoriesBelow(context, current.to))]
-  if (moving.left.size > 0) await giveBack(context, current)
-  ports.log.info({ left: moving.left.size }, 'the move of a directory is over')
+  const [old, next] = [await livingBelow(context, current.from), await livingBelow(context, current.to)]
+  const left = Math.max(moving.left, old.count)
+  if (left > 0) await giveBack(context, current)
+  ports.log.info({ left }, 'the move of a directory is over')
   await record(context, null)
   const dirty = [...waiting]
   moving.clear()
   work.markDirty(dirty)
-  work.markScan([current.from, current.to, ...directories])
+  work.markScan([current.from, current.to, ...old.directories, ...next.directories])
 }
 
 /** What a crash left: nothing of it is known to be stated any more, so that it goes back before anything else looks at the tree. */
@@ -190,7 +201,7 @@ export async function endMoveOfBefore(context: FolderContext): Promise<void> {
 async function giveBack(context: FolderContext, { from, to, ino }: Relocation): Promise<void> {
   const { index, disk } = context.ports
   const [stated] = await index.rows([to])
-  if (!isLive(stated?.entry ?? null) && (await disk.moveDirectory({ from: to, to: from, ino }, null))) return
+  if (!isLive(stated?.entry ?? null) && (await disk.moveDirectory({ from: to, to: from, ino }, null)) !== null) return
   // Some of it is stated at its new place by now, or the old name is taken: path by path, and what cannot be moved is the user's.
   const emptied: ApplyOp[] = []
   for (let directories = [from]; directories.length > 0; ) {

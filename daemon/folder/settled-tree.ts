@@ -6,45 +6,36 @@ import { ancestorsOf, joinPath } from '../sync/path.ts'
 import { compareVersions } from '../sync/version.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 
-export interface SettledTree {
-  /** The first is that of the directory itself. */
-  readonly rows: readonly (readonly [PathKey, Row])[]
-  readonly directories: readonly PathKey[]
-}
+/** Paths; there may be very many. */
+const READ_AT_ONCE = 5000
 
-/** Every live row at and below a directory, if all of them are settled: seen on disk, and nobody states anything else but their end. */
-export async function settledTree(context: FolderContext, device: DeviceId, top: PathKey): Promise<SettledTree | null> {
-  const { index } = context.ports
-  const differing = differingIn(context, device, new Set([top]))
-  const settled: [PathKey, Row][] = []
-  const directories: PathKey[] = []
-  const [own] = await index.rows([top])
-  // One directory's rows at a time: there may be very many.
-  const left: PathKey[] = []
-  const take = async (rows: readonly (readonly [PathKey, Row | null])[]): Promise<boolean> => {
-    const doubtful = rows.filter(([path]) => differing.has(path))
-    const remotes = await index.remoteRows(doubtful.map(([path]) => path))
-    for (const [i, [, row]] of doubtful.entries()) if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) return false
-    for (const [path, row] of rows) {
-      if (!isPlain(row)) return false
-      settled.push([path, row])
-      if (row.entry.kind === 'directory') left.push(path)
+/**
+ * Those in which a device holds anything else than we do, unless that is its end. Where none differs all hold the same, and no statement
+ * has to be read.
+ */
+export async function contested(context: FolderContext, device: DeviceId, tops: readonly PathKey[]): Promise<ReadonlySet<PathKey>> {
+  const { ports } = context
+  const differing = differingIn(context, device, new Set(tops))
+  const found = new Set<PathKey>()
+  const doubtful = [...differing]
+  for (let start = 0; start < doubtful.length; start += READ_AT_ONCE) {
+    const some = doubtful.slice(start, start + READ_AT_ONCE)
+    const paths = some.map(([path]) => path)
+    const [rows, remotes] = await Promise.all([ports.index.rows(paths), ports.index.remoteRows(paths)])
+    for (const [i, [, top]] of some.entries()) {
+      const row = rows[i] ?? null
+      if (row === null || row.entry.kind === 'tombstone') continue
+      if (!isSettled(row, newestPerDevice(remotes[i] ?? []), device)) found.add(top)
     }
-    return true
   }
-  if (!(await take([[top, own ?? null]]))) return null
-  for (let directory = left.pop(); directory !== undefined; directory = left.pop()) {
-    directories.push(directory)
-    if (!(await take(await rowsIn(context, directory)))) return null
-  }
-  return { rows: settled, directories }
+  return found
 }
 
 /**
  * Paths at and below these at which a device states anything else than we do, each with that of them which it is in. Of all others
  * every device states the same, and nothing has to be read.
  */
-export function differingIn({ ports, tally }: FolderContext, device: DeviceId, tops: ReadonlySet<PathKey>): ReadonlyMap<PathKey, PathKey> {
+function differingIn({ ports, tally }: FolderContext, device: DeviceId, tops: ReadonlySet<PathKey>): ReadonlyMap<PathKey, PathKey> {
   const differing = new Map<PathKey, PathKey>()
   for (const each of new Set([device, ...ports.remotes.list().map((drive) => drive.device)])) {
     for (const path of tally.divergentPaths(each)) {
@@ -61,8 +52,8 @@ export async function rowsIn({ ports }: FolderContext, directory: PathKey): Prom
   return [...rows].filter(([, row]) => isLive(row.entry) || row.shadow === true).map(([name, row]) => [joinPath(directory, name), row])
 }
 
-/** The device that speaks of the move holds what we hold. */
-export function isSettled(row: Row | null, statements: readonly RemoteRow[], device: DeviceId): row is Row {
+/** The device that speaks of it holds what we hold. */
+function isSettled(row: Row | null, statements: readonly RemoteRow[], device: DeviceId): row is Row {
   if (!isPlain(row)) return false
   const { entry } = row
   const isForetold = (other: RemoteRow): boolean => sameEntry(entry, other.entry) || (other.entry.kind === 'tombstone' && compareVersions(other.entry.vv, entry.vv) === 'dominates')
@@ -75,14 +66,21 @@ export function isPlain(row: Row | null): row is Row {
   return row !== null && isLive(row.entry) && row.seen !== null && row.shadow !== true && row.ignored !== true && row.blocked === undefined
 }
 
-/** Those at and below a directory by the rows. */
-export async function directoriesBelow(context: FolderContext, top: PathKey): Promise<readonly PathKey[]> {
-  const found: PathKey[] = []
+/** What lives at and below a directory by the rows: how many below it, and the directories. */
+export async function livingBelow({ ports }: FolderContext, top: PathKey): Promise<{ readonly count: number; readonly directories: readonly PathKey[] }> {
+  const directories: PathKey[] = []
+  let count = 0
   for (let level = [top]; level.length > 0; ) {
-    found.push(...level)
+    directories.push(...level)
     const below: PathKey[] = []
-    for (const directory of level) for (const [name, row] of await context.ports.index.children(directory)) if (row.entry.kind === 'directory') below.push(joinPath(directory, name))
+    for (const directory of level) {
+      for (const [name, row] of await ports.index.children(directory)) {
+        const kind = row.kind ?? row.entry.kind
+        if (kind !== 'tombstone') count++
+        if (kind === 'directory') below.push(joinPath(directory, name))
+      }
+    }
     level = below
   }
-  return found
+  return { count, directories }
 }

@@ -19,6 +19,14 @@ export interface Relocation extends DirectoryMove {
   readonly device: DeviceId
 }
 
+/** What such a directory is made of. */
+export interface MovedTree {
+  /** The directory and all below it. */
+  readonly paths: number
+  /** By their names before the move; each before those in it. */
+  readonly directories: readonly PathKey[]
+}
+
 /** Where a directory of the tree stands that was set aside (R48). */
 export interface AsidePlace {
   readonly path: PathKey

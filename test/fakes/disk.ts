@@ -5,7 +5,7 @@ import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { IgnoreText } from '../../daemon/sync/ignore.ts'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
-import type { Relocation } from '../../daemon/sync/relocation.ts'
+import type { MovedTree, Relocation } from '../../daemon/sync/relocation.ts'
 import { Applier } from './disk-apply.ts'
 import { ScanWalk, cut, sameStat } from './disk-scan.ts'
 import type { DiskStore, StagedContent } from './disk-store.ts'
@@ -120,20 +120,22 @@ export class FakeDisk implements Disk {
     return results
   }
 
-  async moveDirectory({ from, to, ino }: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<boolean> {
+  async moveDirectory({ from, to, ino }: Pick<Relocation, 'from' | 'to' | 'ino'>, known: KnownTree | null): Promise<MovedTree | null> {
     await this.#life.step()
     const { tree } = this.#store
     const isFree = (): boolean => this.#store.halted === null && !this.#store.failing.has(to) && !this.#store.denied.has(parentOf(to)) && tree.lstat(from)?.ino === ino && tree.node(to) === null && tree.node(parentOf(to))?.kind === 'directory'
-    if (!isFree() || tree.node(from)?.kind !== 'directory' || (known !== null && !(await this.#isAsKnown(known, from)))) return false
+    if (!isFree() || tree.node(from)?.kind !== 'directory') return null
+    const moved = known === null ? { paths: 1, directories: [from] } : await this.#asKnown(known, from)
+    if (moved === null) return null
     await this.#life.step()
-    if (!isFree()) return false
+    if (!isFree()) return null
     tree.attach(to, tree.detach(from))
     this.#moved(from, to)
     this.#store.onWrite()
     this.#store.onChange([from, to])
     await this.#life.step()
     this.#store.onSync()
-    return true
+    return moved
   }
 
   async setAside(directories: readonly { readonly path: PathKey; readonly ino: string }[], known: KnownTree): Promise<readonly AsidePlace[]> {
@@ -142,7 +144,7 @@ export class FakeDisk implements Disk {
     const places: AsidePlace[] = []
     for (const { path, ino } of directories) {
       const stands = (): boolean => this.#store.halted === null && !failing.has(path) && !denied.has(parentOf(path)) && tree.lstat(path)?.ino === ino && tree.node(path)?.kind === 'directory'
-      if (!stands() || !(await this.#isAsKnown(known, path))) continue
+      if (!stands() || (await this.#asKnown(known, path)) === null) continue
       await this.#life.step()
       if (!stands()) continue
       const name = this.#store.newHistoryName(path)
@@ -203,20 +205,25 @@ export class FakeDisk implements Disk {
     return tree.node(path)?.kind === 'directory'
   }
 
-  async #isAsKnown(known: KnownTree, directory: PathKey): Promise<boolean> {
+  async #asKnown(known: KnownTree, directory: PathKey): Promise<MovedTree | null> {
     await this.#life.step()
     const node = this.#store.tree.node(directory)
     const rows = await known.children(directory)
     const living = [...rows.values()].filter((row) => row.entry.kind !== 'tombstone' || row.shadow === true)
-    if (node?.kind !== 'directory' || this.#store.denied.has(directory) || node.children.size !== living.length) return false
+    if (node?.kind !== 'directory' || this.#store.denied.has(directory) || node.children.size !== living.length) return null
+    let paths = 1
+    const directories = [directory]
     for (const [name, child] of node.children) {
       const row = rows.get(name)
-      if (row === undefined || row.seen === null || row.shadow === true || row.ignored === true || row.entry.kind !== child.kind) return false
+      if (row === undefined || row.seen === null || row.shadow === true || row.ignored === true || row.blocked !== undefined || row.entry.kind !== child.kind) return null
       const stat = statOf(child)
-      if (child.kind === 'directory' ? stat.ino !== row.seen.ino || stat.mode !== row.seen.mode : !sameStat(stat, row.seen)) return false
-      if (child.kind === 'directory' && !(await this.#isAsKnown(known, joinPath(directory, name) as PathKey))) return false
+      if (child.kind === 'directory' ? stat.ino !== row.seen.ino || stat.mode !== row.seen.mode : !sameStat(stat, row.seen)) return null
+      const below = child.kind === 'directory' ? await this.#asKnown(known, joinPath(directory, name) as PathKey) : { paths: 1, directories: [] }
+      if (below === null) return null
+      paths += below.paths
+      directories.push(...below.directories)
     }
-    return true
+    return { paths, directories }
   }
 
   async recover(): Promise<readonly PathKey[]> {
