@@ -175,7 +175,8 @@ class Walk {
       return 'done'
     }
     if (found.stat === null) {
-      await this.#absent(path, row)
+      // What else is hinted is met meanwhile: a directory that moved is told before all that was in it is gone through.
+      this.#pool.add(async () => await this.#absent(path, row))
       return 'done'
     }
     const group = new Group()
