@@ -55,6 +55,18 @@ test('a file of which a scan kept only the path is known for one that moved', as
   t.alike(moved.sort(), names.map((name) => `from/${name} to/${name}`).sort())
 })
 
+test('R46: that a directory moved is told before all that was in it is gone through', async (t) => {
+  const folder = await openFolder(t)
+  fs.mkdirSync(join(folder.root, 'd/e'), { recursive: true })
+  fs.writeFileSync(join(folder.root, 'd/e/file'), 'bytes')
+  await scan(folder)
+  fs.renameSync(join(folder.root, 'd'), join(folder.root, 'n'))
+  const order: string[] = []
+  folder.rows.onChildren = (directory) => void order.push(`reads ${directory}`)
+  await scan(folder, { paths: ['d', 'd/e', 'n'] as PathKey[], onMovedDirectory: ({ from, to }) => void order.push(`${from} to ${to}`) })
+  t.is(order[0], 'd to n', order.join(', '))
+})
+
 test('a symlinked directory is a symlink, and a cycle of them ends nothing', async (t) => {
   const folder = await openFolder(t)
   const outside = await t.tmp()

@@ -1,4 +1,4 @@
-/** A full scan of a directory that the index knows as a whole: its rows are not read where nothing changed, and whatever changed is told. */
+/** A directory that the index knows as a whole: its rows are not read where nothing changed, and whatever changed is told, and keeps it from being moved. */
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { WorkerPool } from '../../base/workers.ts'
 import { directoryDigest } from '../../daemon/sync/directory-digest.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { nameOf } from '../../daemon/sync/path.ts'
+import type { MovedTree } from '../../daemon/sync/relocation.ts'
 import { openFolder, scan, told, type Folder } from './tree.ts'
 
 /** A directory with files, one with files inside it, a symlink. */
@@ -61,6 +62,22 @@ for (const { what, change, tells, reads } of CHANGES) {
   })
 }
 
+test('R46: what is known as a whole moves as a whole, without its rows', async (t) => {
+  const folder = await knownFolder(t)
+  t.alike(await moveAway(folder), { paths: 7, directories: ['d' as PathKey, 'd/sub' as PathKey] })
+  t.alike(folder.read, [])
+  t.is(fs.readFileSync(join(folder.root, 'n/sub/x'), 'utf8'), 'd/sub/x')
+})
+
+for (const { what, change } of CHANGES) {
+  test(`R46: what is known as a whole stays for ${what}`, async (t) => {
+    const folder = await knownFolder(t)
+    change(folder.root)
+    t.is(await moveAway(folder), null)
+    t.ok(fs.existsSync(join(folder.root, 'd')))
+  })
+}
+
 test('what the rules exclude since is not entered', async (t) => {
   const folder = await knownFolder(t)
   fs.writeFileSync(join(folder.root, 'd/sub/y'), 'y')
@@ -80,6 +97,11 @@ test('a problem that was told is looked at again', async (t) => {
   fs.rmSync(pipe)
   t.alike(told(await scan(folder)), ['healed d/pipe'])
 })
+
+async function moveAway({ disk, root, rows }: Folder): Promise<MovedTree | null> {
+  const { ino } = fs.lstatSync(join(root, 'd'), { bigint: true })
+  return await disk.moveDirectory({ from: 'd' as PathKey, to: 'n' as PathKey, ino: String(ino) }, rows)
+}
 
 function rewrite(path: string, text: string): void {
   const before = join(fs.mkdtempSync(join(tmpdir(), 'p2psync-')), 'before')

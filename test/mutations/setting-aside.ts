@@ -5,7 +5,7 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   {
     bug: 'a directory is set aside on the word of another device without a look at what is in it',
     file: 'daemon/disk/set-aside.ts',
-    find: 'if (!(await isAsKnown(roots, known, path)))',
+    find: 'if ((await treeAsKnown(parts, known, path)) === null)',
     replace: 'if (false)',
     caughtBy: [by('contract/disk', 'real disk: R48: a directory that holds anything else than what is known stays where it is')]
   },

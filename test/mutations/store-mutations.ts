@@ -73,6 +73,20 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/unchanged', 'told of a directory that is known as a whole: a file deeper down')]
   },
   {
+    bug: 'a directory that is known as a whole moves with what was not looked at deeper down',
+    file: 'daemon/disk/as-known.ts',
+    find: 'for (const { name } of found.directories)',
+    replace: 'for (const { name } of found.directories.slice(found.directories.length))',
+    caughtBy: [by('disk/unchanged', 'R46: what is known as a whole stays for a file deeper down')]
+  },
+  {
+    bug: 'a directory that moved is told once all that was in it is gone through',
+    file: 'daemon/disk/scan.ts',
+    find: 'this.#pool.add(async () => await this.#absent(path, row))',
+    replace: 'await this.#absent(path, row)',
+    caughtBy: [by('disk/scan', 'R46: that a directory moved is told before all that was in it is gone through')]
+  },
+  {
     bug: 'the digest of a directory says nothing of when its files were touched',
     file: 'daemon/sync/directory-digest.ts',
     find: 'add(ctimeNs)',
