@@ -9,12 +9,11 @@ import { P2psyncError, messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import { WorkerPool } from '../base/workers.ts'
 import { EventRing } from '../rpc/events.ts'
-import { startServer, type RpcServer } from '../rpc/server.ts'
+import type { RpcServer } from '../rpc/server.ts'
 import type { App, AppOptions } from './app.ts'
 import { parseHostPort } from './config.ts'
 import { Drives } from './drive/drives.ts'
 import type { Store } from './drive/store.ts'
-import { createHandlers } from './handlers/handlers.ts'
 import { rebindMarker } from './disk/open.ts'
 import { ROTATING, type TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
@@ -152,6 +151,8 @@ export class Daemon extends Resource implements App {
     // What peers say while the folders open is for them as well; what it asks for waits for its turn.
     this.group.onChange(() => this.#groupChanged())
     await this.#inTurn(async () => await this.#openFolders())
+    // Loaded while the threads look at the files already.
+    const [{ startServer }, { createHandlers }] = await Promise.all([import('../rpc/server.ts'), import('./handlers/handlers.ts')])
     this.#server = await startServer({
       socketPath: paths.socket,
       handlers: createHandlers(this),
