@@ -259,12 +259,14 @@ export class Network extends Resource {
     return this.#allows(key) || (!this.group.removedSelf && this.group.removalsOf(key.toString('hex') as DeviceId).length > 0)
   }
 
-  /** Hyperswarm bans for good whom its own firewall refuses, and keeps a row for each: strangers must not get that far. */
+  /**
+   * Hyperswarm bans for good whom its own firewall refuses, and keeps a row for each: strangers must not get that far. Neither may who
+   * shows our own key: whether that is a clone cannot be told, since all that is here is a first message, which anybody can send again.
+   */
   #refuseBeforeBan(): void {
     const { server } = this.#swarm
     const ofSwarm = server.firewall
     server.firewall = (key, payload, address) => {
-      if (key.equals(this.group.self.keyPair.publicKey)) this.#clonedListeners.tell(this.group.self.id)
       return !this.#hears(key) || ofSwarm(key, payload, address)
     }
   }

@@ -129,6 +129,13 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('net/evil-sessions', 'R30: a member that only says that this device is cloned halts nobody, and goes on')]
   },
   {
+    bug: 'whoever sends a first message of this device again halts it as a clone',
+    file: 'daemon/net/swarm.ts',
+    find: 'return !this.#hears(key) || ofSwarm(key, payload, address)',
+    replace: 'if (key.equals(this.group.self.keyPair.publicKey)) this.#clonedListeners.tell(this.group.self.id); return !this.#hears(key) || ofSwarm(key, payload, address)',
+    caughtBy: [by('net/hostile', 'R30: a first message with our own key, which may be one that was sent before, halts nobody')]
+  },
+  {
     bug: 'what a device signed of its own session counts as the word of another one',
     file: 'daemon/net/sessions.ts',
     find: 'session !== other && verify(',

@@ -173,6 +173,16 @@ test('a member that breaks the protocol loses its connection, and the daemon liv
   t.pass('and the honest one connects as before')
 })
 
+test('R30: a first message with our own key, which may be one that was sent before, halts nobody', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const cloned: string[] = []
+  a.network.onCloned((device) => cloned.push(device))
+  const stream = dial(stranger(t), a, a.group.self.keyPair)
+  const failed = new Promise<void>((resolve) => stream.on('error', () => resolve()))
+  await Promise.all([failed, new Promise<void>((resolve) => stream.on('close', resolve))])
+  t.alike(cloned, [])
+})
+
 test('R30: two living daemons of one key are noticed', async (t) => {
   const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
