@@ -140,8 +140,8 @@ export type ApplyOp =
   | { readonly kind: 'attributes'; readonly path: PathKey; readonly expect: SeenStat; readonly mode: number | null; readonly mtime: string | null }
   /** A file or symlink at `path` also gets the free name `to` (hard link; else verified copy), with nothing displaced. */
   | { readonly kind: 'link'; readonly path: PathKey; readonly expect: SeenStat; readonly to: PathKey }
-  /** What is one file with `from`, which `link` made of it, becomes a copy of its own; else `changed`. What has the file open stays with `from`. */
-  | { readonly kind: 'separate'; readonly path: PathKey; readonly from: PathKey }
+  /** What is one file with `from`, which `link` made of it, becomes a copy of its own; else `changed`. What has the file open stays with `from`. `seen`: null if it was not, to the letter, as `expect`. */
+  | { readonly kind: 'separate'; readonly path: PathKey; readonly from: PathKey; readonly expect: SeenStat | null }
   /**
    * The file or symlink at `from` (which is as `source`) takes the name `path`, its bytes untouched, and gets mode and mtime (null
    * leaves them); nothing stands at `from` then. What stood at `path` goes to `displace`. `not-staged`: it cannot be moved there.

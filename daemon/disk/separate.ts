@@ -2,14 +2,14 @@
  * The operation `separate`: a second name that `link` made gets a file of its own. Whoever has the one file open goes on with the other
  * name.
  *
- * RACE: what is written to the one file before its bytes are copied stands under both names.
+ * RACE: what is written to the one file before its bytes are copied stands under both names, and is not told as seen: a scan reads it.
  */
 import type { ApplyOp, ApplyResult } from '../ports.ts'
 import { changed, seenAfter, type Batch } from './batch.ts'
 import { SWAP_DIR } from './layout.ts'
 import { prepareCopy } from './prepare-node.ts'
 import { at } from './roots.ts'
-import { inoOf, kindOf, toSeen } from './seen.ts'
+import { inoOf, kindOf, sameSeen, toSeen } from './seen.ts'
 import { swapName } from './swap-name.ts'
 import { lstatOrNull, rename, unlink } from './sys.ts'
 
@@ -20,6 +20,7 @@ export async function separate(batch: Batch, op: Separating): Promise<ApplyResul
   return await batch.inParent(op.path, async (parent, name) => {
     const before = await lstatOrNull(at(parent, name))
     if (before === null || kindOf(before) !== 'file' || !(await displaced.isHeldAt(op.from, before))) return changed(op.path)
+    const isExpected = op.expect !== null && sameSeen(op.expect, toSeen(before))
     const copy = await prepareCopy(roots, parent, name, toSeen(before))
     if (copy === null) return changed(op.path)
     const prepared = { ...copy, name: swapName({ kind: 'leaving', ino: inoOf(before.ino) }) }
@@ -38,7 +39,9 @@ export async function separate(batch: Batch, op: Separating): Promise<ApplyResul
       if (stat.ino !== before.ino || !(await displaced.isHeldAt(op.from, stat))) return await batch.stray(SWAP_DIR, out, op.path)
       await roots.useOwn(SWAP_DIR, async (swap) => await unlink(at(swap, out)))
       await mover.forgetOut(out)
-      return moved.kind === 'placed' ? { kind: 'done', seen: await seenAfter(prepared.stat, parent, name), kept: null } : changed(op.path)
+      if (moved.kind !== 'placed') return changed(op.path)
+      const seen = await seenAfter(prepared.stat, parent, name)
+      return { kind: 'done', seen: isExpected ? seen : null, kept: null }
     } finally {
       await batch.discard(prepared)
     }

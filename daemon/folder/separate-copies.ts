@@ -17,13 +17,13 @@ export async function separateCopies({ ports, rules, work }: FolderContext, copi
     return linked.has(path) || isOneFile(row, rows[2 * i + 1] ?? null) ? [{ path, from, row }] : []
   })
   if (shared.length === 0) return
-  const results = await disk.apply(shared.map(({ path, from }) => ({ kind: 'separate', path, from })), rules.ignored)
+  const results = await disk.apply(shared.map(({ path, from, row }) => ({ kind: 'separate', path, from, expect: row?.seen ?? null })), rules.ignored)
   const batch = index.batch()
   for (const [i, { path, from, row }] of shared.entries()) {
     const result = results[i]
     // The other's ctime changed, and what was written to it before is found.
     work.markScan([path, from])
-    if (result?.kind === 'done' && row?.entry.kind === 'file' && row.seen !== null) batch.putRow(path, { ...row, seen: result.seen })
+    if (result?.kind === 'done' && result.seen !== null && row?.entry.kind === 'file') batch.putRow(path, { ...row, seen: result.seen })
   }
   await batch.flush()
 }

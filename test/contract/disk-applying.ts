@@ -77,7 +77,7 @@ export function applyingFiles(check: Check): void {
     await bench.user.write('a', 'loser')
     const expect = await seen(bench, 'a')
     await apply(bench, { kind: 'link', path: key('a'), expect, to: key('copy') })
-    const [separated] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a') })
+    const [separated] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a'), expect: await seen(bench, 'copy') })
     if (separated?.kind !== 'done') return t.fail(JSON.stringify(separated))
     const [copy, path] = [await seen(bench, 'copy'), await seen(bench, 'a')]
     t.alike(separated.seen, copy)
@@ -85,9 +85,19 @@ export function applyingFiles(check: Check): void {
     t.ok(copy.ino !== path.ino && copy.mode === path.mode && inMicroseconds(copy) === inMicroseconds(path))
     await bench.user.append('a', ', and more')
     t.alike([await bench.user.read('a'), await bench.user.read('copy')], ['loser, and more', 'loser'])
-    const [again] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a') })
+    const [again] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a'), expect: copy })
     t.is(again?.kind, 'changed', 'two files stay as they are')
     t.alike([(await bench.disk.history()).files, await bench.disk.strays(false)], [[], []])
+  })
+
+  check('a second name that was written to before it gets a file of its own is not told as seen', async (t, bench) => {
+    await bench.user.write('a', 'loser')
+    await apply(bench, { kind: 'link', path: key('a'), expect: await seen(bench, 'a'), to: key('copy') })
+    const expect = await seen(bench, 'copy')
+    await bench.user.append('a', ', and more')
+    const [separated] = await apply(bench, { kind: 'separate', path: key('copy'), from: key('a'), expect })
+    t.alike([separated?.kind, separated?.kind === 'done' && separated.seen], ['done', null])
+    t.is(await bench.user.read('copy'), 'loser, and more')
   })
 
   check('what is displaced goes to history if the other name is another file by now', async (t, bench) => {

@@ -20,7 +20,7 @@ async function linked(t: Assert, act: (root: string) => void, when: keyof ApplyH
   fs.writeFileSync(join(folder.root, path), 'loser')
   const expect = statOf(folder.root, path)
   await applyOne(folder.disk, { kind: 'link', path, expect, to: copy })
-  return { folder, expect, separate: async () => await applyOne(folder.disk, { kind: 'separate', path: copy, from: path }) }
+  return { folder, expect, separate: async () => await applyOne(folder.disk, { kind: 'separate', path: copy, from: path, expect: statOf(folder.root, copy) }) }
 }
 
 for (const exchange of [true, false]) {

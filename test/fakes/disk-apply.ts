@@ -232,9 +232,10 @@ export class Applier {
     const { tree } = this.#store
     const node = tree.node(op.path)
     if (node?.kind !== 'file' || node !== tree.node(op.from)) return changed(op.path)
+    const isExpected = op.expect !== null && sameStat(statOf(node), op.expect)
     tree.detach(op.path)
     tree.attach(op.path, withMtime(tree.newFile(Buffer.from(node.data), node.mode), String(node.mtimeNs)))
-    return { kind: 'done', seen: tree.lstat(op.path), kept: null }
+    return { kind: 'done', seen: isExpected ? tree.lstat(op.path) : null, kept: null }
   }
 
   #check(path: PathKey, expect: SeenStat | null): Checked {

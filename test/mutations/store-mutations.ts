@@ -73,6 +73,13 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/unchanged', 'told of a directory that is known as a whole: a file deeper down')]
   },
   {
+    bug: 'what was written to a file under its other name is taken for what the conflict copy is to hold',
+    file: 'daemon/disk/separate.ts',
+    find: 'seen: isExpected ? seen : null',
+    replace: 'seen: isExpected || seen !== null ? seen : null',
+    caughtBy: [by('contract/disk', 'real disk: a second name that was written to before it gets a file of its own is not told as seen')]
+  },
+  {
     bug: 'a directory that is known as a whole moves with what was not looked at deeper down',
     file: 'daemon/disk/as-known.ts',
     find: 'for (const { name } of found.directories)',

@@ -423,3 +423,20 @@ well(
   ],
   { seed: 21647, weather: { ...CLEAR, maxDelayMs: 5, disorder: 0, foretells: false, tellsGone: false, ahead: 0 } }
 )
+
+well(
+  'what is written to a file while it has the name of its conflict copy as well is found under both',
+  3,
+  [
+    { wait: 4491, do: 'mkdir', on: 0, path: 'b.txt' },
+    { wait: 0, do: 'stop', on: 2 },
+    { wait: 0, do: 'cut', on: 0, to: 1 },
+    { wait: 0, do: 'rename', on: 1, path: 'd/e/f', to: 'd/a' },
+    { wait: 0, do: 'replace', on: 1, path: 'b.txt', text: 't12...........................' },
+    { wait: 1664, do: 'mkdir', on: 1, path: 'd/e/f' },
+    { wait: 0, do: 'write', on: 1, path: 'b.txt', text: 't36....................................', during: 54 },
+    { wait: 0, do: 'start', on: 2 },
+    { wait: 87, do: 'write', on: 2, path: 'g', text: 't40' }
+  ],
+  { seed: 51215, weather: { ...CLEAR, slowCalls: 0.2, disorder: 0, foretells: false, tellsGone: true, ahead: 0 } }
+)
