@@ -35,6 +35,7 @@ export class DriveLog {
   /** Of the first blocks, by their number. */
   readonly #hashes: string[] = []
   #onAppend: () => void = () => undefined
+  #shown = 0
   /** What is published waits for this; for tests. */
   sealing: Promise<void> | null = null
 
@@ -73,7 +74,18 @@ export class DriveLog {
 
   /** Peers are told how long it is. */
   announce(): void {
+    this.show()
     this.#onAppend()
+  }
+
+  /** All that is there is durable. */
+  show(): void {
+    this.#shown = this.length
+  }
+
+  /** What peers may have: what is not durable nobody gets, whoever asks (R16). */
+  get shown(): number {
+    return this.#shown
   }
 
   /** What the first `length` blocks state. */

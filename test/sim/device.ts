@@ -550,7 +550,7 @@ export class SimDevice implements Node {
     return {
       log,
       get length() {
-        return log.length
+        return log.shown
       },
       set length(_length) {
         throw new Error('a drive is written by its device only')

@@ -132,6 +132,8 @@ export class DeviceState {
     }
     const row = this.#newestRow(device) as OwnRow
     this.#begin(row.log.writer, this.#uncut(device), token)
+    // A start syncs the store before anything else.
+    row.log.show()
     return { log: row.log, recovery: row.recovery, former: this.#former(row.log.key) }
   }
 
