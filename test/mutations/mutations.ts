@@ -65,7 +65,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a directory that moved and was never stated stays where it is',
     file: 'daemon/folder/moving.ts',
-    find: 'if (moving.left.size > 0)',
+    find: 'if (left > 0)',
     replace: 'if (false)',
     caughtBy: [by('folder/moving', 'R46: the directory has its new name before a path of it is stated; what is never stated goes back, and nothing is stated here')]
   },

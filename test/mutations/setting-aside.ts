@@ -39,7 +39,7 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   },
   {
     bug: 'a directory is set aside in which somebody holds what the other device does not',
-    file: 'daemon/folder/aside-trees.ts',
+    file: 'daemon/folder/settled-tree.ts',
     find: 'found.add(top)',
     replace: 'found.size',
     caughtBy: [by('folder/aside', 'R48: what the other device does not hold, or no index knows of, keeps its directory in the tree')]

@@ -46,7 +46,8 @@ function named(by: Person, folder: FolderId = FOLDER, generation = 1): VerifiedR
 }
 
 function drive(by: Person, generation: number, fill = 0): VerifiedRecord {
-  const driveKey = `${generation}x${fill}`
+  // One key is of one device, as its proof says.
+  const driveKey = `${by.id.slice(0, 8)}x${generation}x${fill}`
   return by.say({ kind: 'drive', folder: FOLDER, generation, driveKey: Buffer.from(driveKey.padEnd(32)).toString('hex') as DriveKey, keyId: KEY_ID, writer: '0123456789abcdef' as WriterId, starts: [], owner: OWNER })
 }
 
