@@ -5,6 +5,8 @@
 import { randomInt } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import type { Clock, FolderActivity, FolderIndex, Totals } from './ports.ts'
+import { averageChunk } from './sync/content.ts'
+import type { Entry } from './sync/entry.ts'
 import type { FolderId } from './sync/ids.ts'
 
 /** The reason of such a rotation. */
@@ -17,6 +19,8 @@ const APART_MS = 5_000
 const BUSY_MS = 1_500
 /** A statement in a drive (measured: 470 to 630 bytes). */
 const STATEMENT_BYTES = 500
+/** A block that no statement names any more: its reference, and its share of the tree. */
+const BLOCK_BYTES = 120
 /** Less is not worth a new drive. */
 const MIN_DEAD_BYTES = 1024 * 1024
 /** A new drive reads all content again, so what is dead may have this share of it: what the store may cost at all. */
@@ -32,7 +36,7 @@ const FREE_BYTES = 256 * 1024 * 1024
 export interface Outgrowing {
   readonly id: FolderId
   readonly closing: boolean
-  readonly own: { readonly length: number }
+  readonly own: { readonly length: number; readonly blobsLength: number }
   readonly index: Pick<FolderIndex, 'totals' | 'all'>
   readonly folder: { readonly activity: FolderActivity; readonly quiet: boolean }
 }
@@ -41,10 +45,10 @@ export interface CompactionOptions<Host> {
   readonly clock: Clock
   /** Where the store is. */
   readonly freeBytes: () => Promise<number>
-  /** Nobody is at work on the folder, here or on a device that is connected, or waits for it. */
+  /** Nobody is at work on the folder, here or on a device that is connected, or waits for it. Not while a drive is made for it either. */
   readonly isQuiet: (host: Host) => boolean
-  /** A new drive takes over; it may turn out that this is not the moment. */
-  readonly compact: (host: Host) => void
+  /** A new drive takes over, `anew` with a new blobs core, for which all content is read again; it may turn out that this is not the moment. */
+  readonly compact: (host: Host, anew: boolean) => void
   /** A whole number below this one. */
   readonly random?: (below: number) => number
 }
@@ -118,11 +122,11 @@ export class Compaction<Host extends Outgrowing> {
     if (!this.#options.isQuiet(host)) return this.#lookLater(watched, BUSY_MS, BUSY_MS)
     const { length } = host.own
     watched.notBefore = length * LOOK_AGAIN
-    this.#isDue(host, length).then(
-      (isDue) => {
-        if (!isDue) return
+    this.#due(host, length).then(
+      (due) => {
+        if (due === null) return
         watched.notBefore = 0
-        if (!host.closing && this.#options.isQuiet(host)) this.#options.compact(host)
+        if (!host.closing && this.#options.isQuiet(host)) this.#options.compact(host, due === 'anew')
         // Who is disturbed in the last moment tries again; with a new drive there is a new host.
         this.#lookLater(watched, REST_MS, APART_MS)
       },
@@ -130,12 +134,28 @@ export class Compaction<Host extends Outgrowing> {
     )
   }
 
-  async #isDue({ index }: Host, length: number): Promise<boolean> {
+  /** beside: the blobs stay. Null: it is not worth it, or there is no room. */
+  async #due({ index, own }: Host, length: number): Promise<'beside' | 'anew' | null> {
     let count = 0
-    for await (const rows of index.all()) count += rows.length
-    if (!isOutgrown(length, count, index.totals)) return false
-    return (await this.#options.freeBytes()) > FREE_BYTES + 4 * count * STATEMENT_BYTES
+    let blocks = 0
+    for await (const rows of index.all()) {
+      count += rows.length
+      for (const { row } of rows) blocks += blocksOf(row.entry)
+    }
+    if (!isOutgrown(length, count, index.totals)) return null
+    if ((await this.#options.freeBytes()) <= FREE_BYTES + 4 * count * STATEMENT_BYTES) return null
+    return hasDeadBlobs(own.blobsLength, blocks, count, index.totals) && index.totals.bytes <= MAX_READ_BYTES ? 'anew' : 'beside'
   }
+}
+
+/** What the blobs core holds of contents that are no more is more than it may cost. `blocks`: of those that are, about; `rows`: statements. */
+export function hasDeadBlobs(length: number, blocks: number, rows: number, { bytes }: Pick<Totals, 'bytes'>): boolean {
+  return (length - blocks) * BLOCK_BYTES > Math.max(rows * STATEMENT_BYTES, bytes * SHARE_OF_CONTENT, MIN_DEAD_BYTES)
+}
+
+/** About: how a content is cut is in its list. Equal contents have the same ones. */
+function blocksOf(entry: Entry): number {
+  return entry.kind === 'file' && entry.size > 0 ? Math.max(1, Math.round(entry.size / averageChunk(entry.size))) : 0
 }
 
 /** Without counting the tombstones. */

@@ -18,7 +18,7 @@ import { rebindMarker } from './disk/open.ts'
 import { ROTATING, type TimeTravel } from './folder/recover.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import { Forks } from './forks.ts'
-import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, ROTATE_AGAIN_MS, storeFailed } from './halts.ts'
+import { CLONE_QUIET_MS, CLONED, LEAVE_MS, REMOVED, storeFailed } from './halts.ts'
 import { GiveBack, processMemory } from './give-back.ts'
 import { HeapRoom } from './heap-room.ts'
 import { FolderHost } from './host.ts'
@@ -29,9 +29,10 @@ import type { ForkEvidence } from './net/replication.ts'
 import { Network, type NetworkHandlers } from './net/swarm.ts'
 import { Pairing } from './net/pairing.ts'
 import { Announcer } from './announcer.ts'
-import { Compaction, COMPACTION, freeBytesAt, keepsBlobs } from './compaction.ts'
-import { OwnDrives, TRUSTED, type DriveChoice, type Rotation } from './own-drives.ts'
+import { Compaction, freeBytesAt } from './compaction.ts'
+import { OwnDrives, type DriveChoice, type Rotation } from './own-drives.ts'
 import { Retired } from './retired.ts'
+import { Rotations } from './rotations.ts'
 import { FolderRegistry, type FolderRegistration } from './registry.ts'
 import { selectFolder } from './select.ts'
 import { separationOf } from './separation.ts'
@@ -56,6 +57,7 @@ export class Daemon extends Resource implements App {
   readonly #giveBack: GiveBack
   readonly #heapRoom = new HeapRoom(systemClock)
   readonly #compaction: Compaction<FolderHost>
+  readonly #rotations: Rotations
   #lock: HomeLock | null = null
   #registry: FolderRegistry | null = null
   #group: Group | null = null
@@ -74,7 +76,6 @@ export class Daemon extends Resource implements App {
   #stopCloned: () => void = () => undefined
   /** Folders for which the group named a drive of ours that we did not write, since the start. */
   readonly #strangers = new Set<FolderId>()
-  readonly #rotatedAt = new Map<FolderId, number>()
   /** Opening and closing of folders, one after the other. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -82,7 +83,21 @@ export class Daemon extends Resource implements App {
     super()
     this.options = options
     this.#announcer = new Announcer(this.events, systemClock)
-    this.#compaction = new Compaction({ clock: systemClock, freeBytes: async () => await freeBytesAt(options.paths.storeDir), isQuiet: (host) => this.#isQuiet(host), compact: (host) => this.#compact(host) })
+    this.#rotations = new Rotations({
+      clock: systemClock,
+      log: options.log,
+      ownDrives: () => present(this.#ownDrives),
+      drives: () => this.drives,
+      host: (id) => this.hosts.get(id),
+      folder: (id) => this.group.folder(id),
+      mayRotate: () => !this.closing && this.haltReason === null,
+      inTurn: async (work) => await this.#inTurn(work),
+      close: async (host) => await this.#closeHost(host),
+      reopen: async (id) => await this.#reopen(id),
+      refresh: (id) => void this.network.refresh(id),
+      rotated: (id, reason) => this.notices.rotated(id, reason)
+    })
+    this.#compaction = new Compaction({ clock: systemClock, freeBytes: async () => await freeBytesAt(options.paths.storeDir), isQuiet: (host) => this.#rotations.isQuiet(host), compact: (host, anew) => this.#rotations.compact(host, anew) })
     this.#giveBack = new GiveBack(systemClock, processMemory({ log: options.log, write: async () => await this.#writeAtRest() }))
   }
 
@@ -297,16 +312,6 @@ export class Daemon extends Resource implements App {
     for (const former of ownDrives.formersOf(drive)) if (!this.drives.isOwn(former)) present(this.#retired).add(former)
   }
 
-  /** A stock reader that is connected goes on with the drive that it has. */
-  #isQuiet(host: FolderHost): boolean {
-    return !host.closing && host.folder.quiet && !this.drives.isOffered
-  }
-
-  #compact(host: FolderHost): void {
-    const { key, writer, blobsKey } = host.own
-    this.#rotateLater(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer, blobs: keepsBlobs(host) ? blobsKey : null })
-  }
-
   async #chooseDrive(id: FolderId, checkpoint: OwnCheckpoint | null): Promise<DriveChoice> {
     const folder = this.group.folder(id)
     if (folder === null) throw new P2psyncError('FOLDER_UNKNOWN', `the group has no folder ${id.slice(0, 12)}`)
@@ -409,7 +414,7 @@ export class Daemon extends Resource implements App {
 
   #timeTravelled(host: FolderHost, travel: TimeTravel): void {
     const files = travel === 'restored' ? 'doubted' : 'trusted'
-    this.#rotateLater(host.id, host.own.key, { reason: travel, recovery: { files, cuts: [] }, writer: null })
+    this.#rotations.later(host.id, host.own.key, { reason: travel, recovery: { files, cuts: [] }, writer: null })
   }
 
   /** Ours: a new drive takes over, with the changes behind the fork under new numbers (R19). Another's: it replicates no more. */
@@ -422,10 +427,10 @@ export class Daemon extends Resource implements App {
       return
     }
     const counter = this.hosts.get(folder)?.driveKey === drive ? await this.drives.counterAt(drive, common) : null
-    if (counter === null || this.#isTooSoon(folder)) return
+    if (counter === null || this.#rotations.isTooSoon(folder)) return
     const cuts = [{ writer: (this.hosts.get(folder) as FolderHost).own.writer, counter }]
     log.warn({ drive: drive.slice(0, 12), reason, common, device: this.nameOf(device) }, 'a device holds another history of our drive, as after a restored backup')
-    this.#rotateLater(folder, drive, { reason: `fork-${reason}`, recovery: { files: 'trusted', cuts }, writer: null })
+    this.#rotations.later(folder, drive, { reason: `fork-${reason}`, recovery: { files: 'trusted', cuts }, writer: null })
   }
 
   /** Two signatures met in spite of all; how far the logs are one cannot be told any more. */
@@ -435,7 +440,7 @@ export class Daemon extends Resource implements App {
       return
     }
     const cuts = [{ writer: host.own.writer, counter: 0 }]
-    this.#rotateLater(host.id, drive.key, { reason: 'conflict', recovery: { files: 'trusted', cuts }, writer: null })
+    this.#rotations.later(host.id, drive.key, { reason: 'conflict', recovery: { files: 'trusted', cuts }, writer: null })
   }
 
   /** R30. Lifted when nothing is seen of the other for a while. */
@@ -464,41 +469,8 @@ export class Daemon extends Resource implements App {
     Promise.all([...this.hosts.values()].map(async (host) => await host.halt(reason))).catch((error: unknown) => this.options.log.error({ error: messageOf(error) }, 'a folder could not halt or go on'))
   }
 
-  #rotateLater(id: FolderId, drive: DriveKey, rotation: Rotation): void {
-    this.rotateFolder(id, drive, rotation).catch((error: unknown) => this.options.log.error({ error: messageOf(error), folder: id.slice(0, 12) }, 'a new drive could not be made'))
-  }
-
-  /** A new drive takes over from `drive` (R14, R19); nothing if another one has already. */
   async rotateFolder(id: FolderId, drive: DriveKey, rotation: Rotation): Promise<void> {
-    await this.#inTurn(async () => {
-      const host = this.hosts.get(id)
-      const folder = this.group.folder(id)
-      if (host === undefined || folder === null || host.driveKey !== drive || this.closing || this.haltReason !== null) return
-      if (rotation.reason === COMPACTION && !this.#isQuiet(host)) return
-      await this.#takeOver(host, folder, rotation)
-    })
-  }
-
-  async #takeOver(host: FolderHost, folder: GroupFolder, rotation: Rotation): Promise<void> {
-    this.options.log[rotation.reason === COMPACTION ? 'info' : 'warn']({ folder: folder.name, reason: rotation.reason }, 'a new drive takes over')
-    const checkpoint = host.index.own
-    await this.#closeHost(host)
-    try {
-      await present(this.#ownDrives).rotate(folder, checkpoint, rotation)
-      this.notices.rotated(folder.id, rotation.reason)
-    } finally {
-      // Without a new drive as well (the disk is full): with the old one, or with the halt that follows.
-      await this.#reopen(folder.id)
-    }
-  }
-
-  /** What another device says makes us rotate, so there is a limit to it. It is asked again later. */
-  #isTooSoon(id: FolderId): boolean {
-    const now = systemClock.now()
-    const isTooSoon = now - (this.#rotatedAt.get(id) ?? 0) < ROTATE_AGAIN_MS
-    if (isTooSoon) systemClock.after(ROTATE_AGAIN_MS, () => this.closing || void this.network.refresh(id))
-    else this.#rotatedAt.set(id, now)
-    return isTooSoon
+    await this.#rotations.rotate(id, drive, rotation)
   }
 
   async #closeHost(host: FolderHost): Promise<void> {
@@ -524,7 +496,7 @@ export class Daemon extends Resource implements App {
         if (due === 'unknown-drive') {
           this.#strangers.add(id)
           const cuts = await this.#cutsOf(host)
-          if (!this.closing) await this.#takeOver(host, folder, { reason: due, recovery: { files: 'trusted', cuts }, writer: null })
+          if (!this.closing) await this.#rotations.takeOver(host, folder, { reason: due, recovery: { files: 'trusted', cuts }, writer: null })
           return
         }
         await this.#closeHost(host)

@@ -23,7 +23,7 @@ import { reconcileAndApply } from './folder/merge.ts'
 import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
-import { isPrunable, pruneDrives } from './folder/prune.ts'
+import { isPrunable, pruneGone, pruneSuperseded } from './folder/prune.ts'
 import { forgetOverdue, hearForetold, takeAhead } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
@@ -305,10 +305,9 @@ export class Folder extends Resource implements FolderInbox {
 
   async #step(context: FolderContext): Promise<void> {
     await this.#acts.run()
-    if (this.#work.takeRules()) {
-      await endHints(context)
-      await applyRules(context)
-    }
+    const rulesChanged = this.#work.takeRules()
+    if (rulesChanged) await endHints(context)
+    if (rulesChanged) await applyRules(context)
     await listFailed(context)
     if (!this.#firstScanDone) return await this.#firstMetadata(context)
     const scan = this.#work.takeScan()
@@ -316,10 +315,11 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#stopped) return
     if (this.#work.takeMoves()) await tendHints(context)
     if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
-    if (!this.#stopped) await pruneDrives(context)
+    if (!this.#stopped) await pruneGone(context)
     await holdDeletions(context)
     const dirty = takeSlice(context, this.#flood)
     if (dirty !== null) await this.#reconcile(context, dirty)
+    if (!this.#stopped && this.#work.dirtyCount === 0) await pruneSuperseded(context)
     if (isHinted(context) && this.#work.dirtyCount === 0) await tendHints(context)
     this.#options.onState?.()
   }
@@ -503,7 +503,11 @@ export class Folder extends Resource implements FolderInbox {
   /** Idle, as the connected devices are, nothing is wrong, and nobody waits for what it does. */
   get quiet(): boolean {
     const isWell = this.#context !== null && this.#context.blocked.size === 0 && this.#context.problems.size === 0
-    return this.activity === 'idle' && isWell && this.#awaited === 0 && this.#options.peers.connected().every(({ report }) => report === null || report.state === 'paused' || (report.state === 'idle' && !report.dirty))
+    return this.activity === 'idle' && isWell && !this.awaited && this.#options.peers.connected().every(({ report }) => report === null || report.state === 'paused' || (report.state === 'idle' && !report.dirty))
+  }
+
+  get awaited(): boolean {
+    return this.#awaited > 0
   }
 
   get #busy(): boolean {

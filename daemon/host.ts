@@ -8,9 +8,12 @@ import type { Workers } from '../base/workers.ts'
 import { openDisk } from './disk/open.ts'
 import { ChokidarWatcher } from './disk/watch.ts'
 import type { Config } from './config.ts'
+import { CurrentDrive } from './current-drive.ts'
 import type { Drives } from './drive/drives.ts'
+import type { Own } from './drive/own.ts'
 import type { Store } from './drive/store.ts'
 import { Folder } from './folder.ts'
+import { handOver } from './folder/hand-over.ts'
 import { ownHistory } from './folder/history.ts'
 import { retentionOf } from './retention.ts'
 import type { FolderStatus } from './folder/standing.ts'
@@ -23,7 +26,7 @@ import type { Disk, FolderIndex, FreshFile, HistoryQuery, KeptVersion, Log, OwnD
 import { serveObject } from './serve.ts'
 import { systemClock } from './system-clock.ts'
 import type { TimeTravel } from './folder/recover.ts'
-import type { DriveChoice } from './own-drives.ts'
+import type { DriveChoice, DriveSource } from './own-drives.ts'
 import type { DriveHead, OwnCheckpoint } from './ports.ts'
 import type { ChunkId, DeviceId, DriveKey, FolderId, ObjectId } from './sync/ids.ts'
 
@@ -68,7 +71,7 @@ export class FolderHost extends Resource {
   #group: GroupFolder
   #disk: Disk | null = null
   #index: FolderIndex | null = null
-  #own: OwnDrive | null = null
+  #own: CurrentDrive<Own> | null = null
   #former: OwnDrive | null = null
   #peers: FolderPeersAdapter | null = null
   #folder: Folder | null = null
@@ -102,9 +105,9 @@ export class FolderHost extends Resource {
     return this.#own?.key ?? null
   }
 
-  get own(): OwnDrive {
+  get own(): Own {
     if (this.#own === null) throw new Error('the folder is not open')
-    return this.#own
+    return this.#own.drive
   }
 
   get status(): FolderStatus {
@@ -116,7 +119,7 @@ export class FolderHost extends Resource {
     const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log, workers: this.#options.workers }))
     const index = (this.#index = await openIndex(store, this.id))
     const choice = await this.#options.choose(index.own)
-    const own = (this.#own = await drives.openOwn({ ...choice.drive, onConflict: () => this.#conflict(own.key) }))
+    const own = (this.#own = new CurrentDrive(await this.#openOwn(choice.drive)))
     const former = (this.#former = choice.former === null ? null : await drives.openOwn(choice.former))
     drives.setSource(own.key, async (chunk) => await this.#serve(chunk as string as ObjectId, false))
     await this.#follow()
@@ -177,6 +180,29 @@ export class FolderHost extends Resource {
   /** Costs a read of the rows of directories in which something changed. */
   async writeDigests(): Promise<void> {
     await this.#index?.writeDigests()
+  }
+
+  async #openOwn(drive: DriveSource): Promise<Own> {
+    const opened: Own = await this.#options.drives.openOwn({ ...drive, onConflict: () => this.#conflict(opened.key) })
+    return opened
+  }
+
+  /**
+   * `next`, which was made of `source`, takes over from the drive that is written. `tell`: it catches up with that, durably, and the group
+   * hears of it. False: somebody waits for the folder. After a rejection the folder is to be opened anew if the group has heard of it.
+   */
+  async handOver(source: DriveSource, next: Own, tell: () => Promise<void>): Promise<boolean> {
+    const { store, network } = this.#options
+    const current = this.#own as CurrentDrive<Own>
+    const former = current.drive
+    await this.#openOwn(source)
+    const steps = { next, announce: tell, sync: async () => await store.sync(), takeOver: () => current.takeOver(next) }
+    if (!(await this.folder.act(async (context) => !this.folder.awaited && (await handOver(context, steps))))) return false
+    this.#former = former
+    this.#ready(next.key)
+    await network.refresh(this.id)
+    this.#options.onState(this)
+    return true
   }
 
   /** The drive before this one was needed for what the index had missed of it. */

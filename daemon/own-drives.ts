@@ -3,7 +3,7 @@
  * store's seed, the folder, the device, the generation and a salt that is new for each drive: a state directory that was put back
  * and lost count of its generations can therefore never make an old drive again.
  *
- *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery, blobs? } ],
+ *     keys/drives.json   { "version": 1, "drives": [ { folder, device, generation, key, salt, life, settled, recovery, blobs?, prepared? } ],
  *                          "starts": [ { folder, device, token, writer, counter } ] }
  */
 import { randomBytes } from 'node:crypto'
@@ -12,6 +12,7 @@ import { z } from 'zod'
 import { writeDurably } from '../base/durable-file.ts'
 import { errnoOf, messageOf, P2psyncError } from '../base/errors.ts'
 import type { Drives } from './drive/drives.ts'
+import type { Own } from './drive/own.ts'
 import type { Recovery } from './folder/recover.ts'
 import { proveOwner } from './net/drive-owner.ts'
 import type { Group, GroupDrive, GroupFolder } from './net/group.ts'
@@ -65,6 +66,8 @@ const row = z.strictObject({
   life: z.string(),
   /** The index has named it: one that names another is older. */
   settled: z.boolean().default(false),
+  /** The group has not heard of it from here. If it has: a later life of this state announced it, and may have gone on with it. */
+  prepared: z.literal(true).optional(),
   /** The blobs core that it names in place of its own. */
   blobs: idOf<BlobsKey>(parseBlobsKey).optional(),
   recovery: z.strictObject({ files: z.enum(['trusted', 'doubted']), cuts: z.array(cut).readonly() })
@@ -85,8 +88,25 @@ const SALT_BYTES = 16
 const TOKEN_BYTES = 6
 /** The current one, the one before, and those of a rotation that a crash cut short. */
 const KEPT_PER_FOLDER = 4
+/** Drives that were prepared and given up: with more, a list of the last ones might forget one that is not deleted yet. */
+const MAX_UNANNOUNCED = 2
 
 const NONE: Document = { drives: [], starts: [] }
+
+interface Plan {
+  readonly source: DriveSource
+  readonly recovery: Recovery
+}
+
+/** A drive that may take over. */
+export interface Prepared {
+  readonly source: DriveSource
+  readonly own: Own
+  /** Nothing came in between: the group and the index name the drive that it was prepared for. */
+  mayTakeOver(folder: GroupFolder, checkpoint: OwnCheckpoint | null): boolean
+  /** Tells the group. Durable when it resolves (R42). */
+  announce(folder: GroupFolder): Promise<void>
+}
 
 export interface OwnDrivesOptions {
   readonly file: string
@@ -145,7 +165,7 @@ export class OwnDrives {
   /** What a deletion of this drive must heed: the blobs core that it names, and those that drives which are not `retired` name. */
   blobsOf(key: DriveKey, isRetired: (drive: DriveKey) => boolean): { readonly own: BlobsKey | null; readonly kept: ReadonlySet<BlobsKey> } {
     const kept = this.#rows.flatMap((known) => (known.key === key || isRetired(known.key) || known.blobs === undefined ? [] : [known.blobs]))
-    return { own: this.#rowOf(key)?.blobs ?? null, kept: new Set(kept) }
+    return { own: this.#rows.find((known) => known.key === key)?.blobs ?? null, kept: new Set(kept) }
   }
 
   /** Makes the next drive and tells the group of it. It is on disk, with what its folder must know of the one before, when this returns (R42). */
@@ -154,10 +174,47 @@ export class OwnDrives {
     return choice
   }
 
+  /**
+   * Makes the drive that is to take over from the one of `checkpoint`, with its writer and blobs; the group does not hear of it before
+   * `announce`, and one that never is goes with the next that takes over. Null: something stands in the way, and the folder must be closed for a new drive.
+   */
+  async prepare(folder: GroupFolder, checkpoint: OwnCheckpoint, { writer, blobs }: Pick<Rotation, 'writer' | 'blobs'>): Promise<Prepared | null> {
+    const { keyId } = folder
+    const goesOn = (now: GroupFolder, known: OwnCheckpoint | null): boolean => this.due(now, known) === null && known?.drive === checkpoint.drive && this.#newest(now)?.driveKey === checkpoint.drive
+    if (!goesOn(folder, checkpoint) || this.#unannounced(folder) >= MAX_UNANNOUNCED) return null
+    const plan = this.#plan(folder, checkpoint, { reason: 'successor', recovery: TRUSTED, writer, blobs: blobs ?? null })
+    if (plan.source.blobs === undefined || plan.recovery.files === 'doubted' || plan.recovery.cuts.length > 0) return null
+    const own = await this.#open(plan, { prepared: true })
+    return {
+      source: plan.source,
+      own,
+      mayTakeOver: (now, known) => goesOn(now, known) && this.#cuts(now).length === 0,
+      announce: async (now) => {
+        this.#save(this.#rows.map(({ prepared, ...known }) => (prepared === undefined || known.key === own.key ? known : { ...known, prepared })))
+        await this.#announce(now, plan.source, own, keyId)
+      }
+    }
+  }
+
+  /** The drives of the folder that the group has not heard of; of those before the last ones nothing is known any more. */
+  #unannounced({ id, drives }: GroupFolder): number {
+    const settled = this.#rows.findLastIndex((known) => known.folder === id && drives.some(({ driveKey }) => driveKey === known.key))
+    return this.#rows.slice(settled + 1).filter((known) => known.folder === id).length
+  }
+
   async #make(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Promise<DriveChoice & { readonly writer: WriterId }> {
-    const { group, drives, life } = this.#options
+    const { source, recovery } = this.#plan(folder, checkpoint, rotation)
+    const own = await this.#open({ source, recovery }, {})
+    // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
+    await this.#announce(folder, source, own, folder.keyId)
+    return { drive: source, recovery, former: this.#former(folder, checkpoint, own.key), writer: own.writer }
+  }
+
+  #plan(folder: GroupFolder, checkpoint: OwnCheckpoint | null, rotation: Rotation): Plan {
+    const { group } = this.#options
     const device = group.self.id
-    const generation = Math.max(group.nextGeneration(folder.id), (checkpoint?.generation ?? 0) + 1)
+    // Above those that the group has not heard of, too.
+    const generation = Math.max(group.nextGeneration(folder.id), (checkpoint?.generation ?? 0) + 1, ...this.#rows.filter((known) => known.folder === folder.id && known.device === device).map((known) => known.generation + 1))
     const cuts = lowestCuts([...rotation.recovery.cuts, ...this.#cuts(folder)])
     const recovery = this.#pendingToo(folder, checkpoint, { ...rotation.recovery, cuts })
     const salt = randomBytes(SALT_BYTES)
@@ -166,14 +223,21 @@ export class OwnDrives {
     const goesOn = rotation.writer !== null && !isOther && !recovery.cuts.some((each) => each.writer === rotation.writer)
     const keeps = goesOn && newest !== null && newest.keyId === folder.keyId && newest.driveKey === checkpoint?.drive
     const blobs = keeps && rotation.blobs !== undefined && rotation.blobs !== null ? { blobs: rotation.blobs } : {}
-    const source: DriveSource = { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}), ...blobs }
-    const { key, writer, keyPair } = await drives.openOwn(source)
-    this.#save([...this.#rows, { folder: folder.id, device, generation, key, salt: salt.toString('hex'), life, settled: false, recovery, ...blobs }])
+    return { source: { folder: folder.id, device, folderKey: folder.key, generation, salt, ...(goesOn ? { writer: rotation.writer as WriterId } : {}), ...blobs }, recovery }
+  }
+
+  /** It stands in the list of drives when this returns. */
+  async #open({ source, recovery }: Plan, prepared: Pick<Row, 'prepared'>): Promise<Own> {
+    const { folder, device, generation, salt, blobs } = source
+    const own = await this.#options.drives.openOwn(source)
+    this.#save([...this.#rows, { folder, device, generation, key: own.key, salt: salt.toString('hex'), life: this.#options.life, settled: false, recovery, ...(blobs === undefined ? {} : { blobs }), ...prepared }])
+    return own
+  }
+
+  async #announce(folder: GroupFolder, { device, generation }: DriveSource, { key, writer, keyPair }: Own, keyId: GroupFolder['keyId']): Promise<void> {
     const said = this.#own(folder).flatMap((drive) => drive.starts)
     const owner = proveOwner(keyPair, folder.id, device)
-    // The key that it is encrypted with: while it was made the group may have got another, for which the next drive is due then.
-    await group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId: folder.keyId, starts: tokensOf(said, this.#uncut(folder)), owner })
-    return { drive: source, recovery, former: this.#former(folder, checkpoint, key), writer }
+    await this.#options.group.announceDrive({ folder: folder.id, generation, driveKey: key, writer, keyId, starts: tokensOf(said, this.#uncut(folder)), owner })
   }
 
   /** Notes that `writer` is about to go on. Durable when it returns: before it takes a number. */
@@ -263,7 +327,7 @@ export class OwnDrives {
   }
 
   #rowOf(key: DriveKey): Row | null {
-    return this.#rows.find((known) => known.key === key) ?? null
+    return this.#rows.find((known) => known.key === key && known.prepared === undefined) ?? null
   }
 
   #save(rows: readonly Row[], starts = this.#starts): void {

@@ -32,7 +32,7 @@ export interface OwnDriveOptions {
   readonly blobs?: BlobsKey
   /** The writer that goes on in this drive; absent: a new writer, named by this drive's key. */
   readonly writer?: WriterId
-  /** A peer proved that its log is another one; the drive is closed then. */
+  /** A peer proved that its log is another one; the drive is closed then. Of several who open it the last one hears that. */
   readonly onConflict?: () => void
 }
 
@@ -59,6 +59,7 @@ interface OpenOwn {
   readonly namespace: Buffer
   /** Someone may be told of the blobs core, so its appends are synced before (R16). */
   offered: boolean
+  onConflict: () => void
 }
 
 export class Drives extends Resource {
@@ -111,9 +112,13 @@ export class Drives extends Resource {
   /** Closes one drive, ours or another's; its data stays. */
   closeDrive(key: DriveKey): Promise<void> {
     return this.#exclusive(async () => {
-      await (this.#own.get(key) ?? this.#remote.get(key))?.drive.close()
+      const own = this.#own.get(key)
+      await (own ?? this.#remote.get(key))?.drive.close()
       this.#own.delete(key)
       this.#remote.delete(key)
+      // Its successor goes on with its blobs core, of which it has a session of its own.
+      const heir = [...this.#own.values()].find(({ virtual }) => virtual === own?.virtual)
+      if (heir !== undefined) heir.virtual.setCore(heir.drive.blobs)
     })
   }
 
@@ -206,23 +211,26 @@ export class Drives extends Resource {
     const { folder, folderKey, generation, writer } = options
     const namespace = ownNamespace(options)
     const known = [...this.#own.values()].find((open) => open.namespace.equals(namespace))
-    if (known !== undefined) return known.drive
+    if (known !== undefined) {
+      known.onConflict = options.onConflict ?? known.onConflict
+      return known.drive
+    }
     const space = this.#store.corestore.namespace(namespace)
     if (options.blobs !== undefined) await nameBlobs(space, folderKey, Buffer.from(options.blobs, 'hex'))
     const drive = new Hyperdrive(space, { encryptionKey: folderKey })
     await drive.ready()
     const key = drive.key.toString('hex') as DriveKey
     const blobs = (await drive.getBlobs()).core
-    // The one before and its successor, which is opened first and stays.
+    // Of a drive and the one that takes over from it.
     const other = [...this.#own.values()].find((open) => open.drive.blobs.key.equals(blobs.key))
     const references: References = other?.references ?? new Map()
     const virtual = other?.virtual ?? new VirtualBlobs(blobs, references)
     this.#store.makeVirtual(blobs, virtual)
-    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, references, folder, namespace, offered: false }
-    if (options.onConflict !== undefined) drive.core.on('conflict', options.onConflict)
+    const open: OpenOwn = { drive: new Own({ drive, blobs, generation, writer: writer ?? writerIdOf(key), references, workers: this.#workers }), virtual, references, folder, namespace, offered: false, onConflict: options.onConflict ?? ignored }
+    drive.core.on('conflict', () => open.onConflict())
     for (const core of [drive.core, blobs]) quietHints(core)
     this.#store.makeDurable(drive.core)
-    if (other === undefined) this.#store.makeDurable(blobs, () => open.offered)
+    if (other === undefined) this.#store.makeDurable(blobs, () => [...this.#own.values()].some((each) => each.virtual === virtual && each.offered))
     drive.core.on('append', () => this.runs.grew(key))
     this.#own.set(key, open)
     return open.drive
@@ -258,6 +266,8 @@ export class Drives extends Resource {
     return result
   }
 }
+
+const ignored = (): void => undefined
 
 const NO_OTHER_BLOBS = { own: null, kept: new Set<BlobsKey>() }
 

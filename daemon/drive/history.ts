@@ -76,7 +76,8 @@ export function decodeBlock(block: Buffer, seq: number): BlockEvent {
   }
 }
 
-function decodeNode(block: Buffer): { key: Buffer; value: Buffer | null } | null {
+/** What a block of a Hyperbee puts, or deletes (null). */
+export function decodeNode(block: Buffer): { key: Buffer; value: Buffer | null } | null {
   try {
     const { key, value } = messages.Node.decode(block)
     return key instanceof Uint8Array && (value === null || value instanceof Uint8Array) ? { key, value } : null

@@ -22,6 +22,7 @@ import { appendBlobs } from './blob-writer.ts'
 import { encodeKey, type Keyspace } from './drive-path.ts'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
 import type { Sealer } from './seal.ts'
+import { changesOf, statementsOf, type BeeChange } from './follow.ts'
 import { FIRST_STATEMENT, decodeBlock, readBlocks } from './history.ts'
 import { JointWrite } from './joint-write.ts'
 import { MAX_WARM_BLOCKS, warm } from './warm.ts'
@@ -107,6 +108,10 @@ export class Own implements OwnDrive {
     return this.#blobs
   }
 
+  get blobsLength(): number {
+    return this.#blobs.length
+  }
+
   publish(changes: readonly Publication[], read: ReadChunk, open: OpenContent | null = null): Promise<readonly Published[]> {
     if (this.#closing !== null) return Promise.reject(closedError())
     if (changes.length > MAX_PUBLISH_ENTRIES) return Promise.reject(new Error(`at most ${MAX_PUBLISH_ENTRIES} changes are published at once`))
@@ -131,6 +136,22 @@ export class Own implements OwnDrive {
       yield rows
       at += blocks.length
     }
+  }
+
+  /**
+   * States what `former`, whose blobs core is this one's, states now (`from` 0), or has stated since it had that length, as it stands there.
+   * Rejects when one of them is closed. @returns the length of `former` up to which that is done.
+   */
+  async follow(former: Own, from: number): Promise<number> {
+    if (former.blobsKey !== this.blobsKey) throw new Error('a drive that follows another one has its blobs core')
+    const until = former.length
+    const changes = from === 0 ? statementsOf(former.#drive.db) : changesOf(former.db, from, until)
+    for await (const some of changes) {
+      if (this.#closing !== null || former.#closing !== null) throw closedError()
+      this.#last = this.#last.then(() => this.#restate(some))
+      await this.#last
+    }
+    return until
   }
 
   /** The last counter of our writer that the first `length` blocks state (R19). */
@@ -178,6 +199,18 @@ export class Own implements OwnDrive {
       await this.#drive.close()
     })
     return this.#closing
+  }
+
+  async #restate(changes: readonly BeeChange[]): Promise<void> {
+    const batch = this.#drive.db.batch({ ...BINARY, maxBlocksCached: MAX_WARM_BLOCKS })
+    try {
+      await warm(this.db, batch, changes.map(({ key }) => key))
+      for (const { key, value } of changes) await (value === null ? del(batch, key) : put(batch, key, value))
+      await batch.flush()
+    } catch (error) {
+      await batch.close()
+      throw error
+    }
   }
 
   async #publish(changes: readonly Publication[], source: Source): Promise<readonly Published[]> {

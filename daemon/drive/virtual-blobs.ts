@@ -13,13 +13,18 @@ const PADDING_BYTES = 8
 const FORK = 0
 
 export class VirtualBlobs implements VirtualCore {
-  readonly #core: Hypercore
+  #core: Hypercore
   readonly #references: References
   #source: ReadSource | null = null
 
   constructor(core: Hypercore, references: References) {
     this.#core = core
     this.#references = references
+  }
+
+  /** Another session of the same core: the one so far is closed. */
+  setCore(core: Hypercore): void {
+    this.#core = core
   }
 
   setSource(source: ReadSource | null): void {

@@ -8,22 +8,29 @@ import { compareVersions } from '../sync/version.ts'
 import { newestPerDevice, type FolderContext } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 
-/** True if `pruneDrives` may find something. Cheap. */
+/** True if there may be something to forget. Cheap. */
 export function isPrunable(context: FolderContext): boolean {
   const { index, remotes } = context.ports
   const open = remotes.list()
   return index.remoteDrives().some(({ drive }) => !open.some(({ key }) => key === drive)) || open.some((drive) => isSuperseded(context, drive, open))
 }
 
-export async function pruneDrives(context: FolderContext): Promise<void> {
+/** Of those that left. */
+export async function pruneGone(context: FolderContext): Promise<void> {
   const { index, remotes } = context.ports
   const open = remotes.list()
-  const gone = index.remoteDrives().filter(({ drive }) => !open.some(({ key }) => key === drive))
-  const superseded = open.filter((drive) => isSuperseded(context, drive, open)).map(({ key, device }) => ({ drive: key, device }))
-  for (const { drive, device } of [...gone, ...superseded]) {
-    await forget(context, drive, device)
-    remotes.retire(drive, device)
-  }
+  for (const { drive, device } of index.remoteDrives().filter((known) => !open.some(({ key }) => key === known.drive))) await retire(context, drive, device)
+}
+
+/** Of which a successor says all: nothing waits for that. */
+export async function pruneSuperseded(context: FolderContext): Promise<void> {
+  const open = context.ports.remotes.list()
+  for (const { key, device } of open.filter((drive) => isSuperseded(context, drive, open))) await retire(context, key, device)
+}
+
+async function retire(context: FolderContext, drive: DriveKey, device: DeviceId): Promise<void> {
+  await forget(context, drive, device)
+  context.ports.remotes.retire(drive, device)
 }
 
 function isSuperseded(context: FolderContext, drive: RemoteDrive, open: readonly RemoteDrive[]): boolean {

@@ -175,7 +175,10 @@ async function replay(context: FolderContext, drive: OwnDrive, checkpoint: OwnCh
 
 async function settle(context: FolderContext, known: OwnCheckpoint): Promise<void> {
   const { index, own } = context.ports
-  const checkpoint: OwnCheckpoint = { ...known, drive: own.key, generation: own.generation, writer: own.writer, length: own.length }
+  const { blobsFrom, ...rest } = known
+  // Of a drive that took over, all blobs were noted under its own generation.
+  const noted = blobsFrom === undefined || known.drive !== own.key ? {} : { blobsFrom }
+  const checkpoint: OwnCheckpoint = { ...rest, drive: own.key, generation: own.generation, writer: own.writer, length: own.length, ...noted }
   const batch = index.batch()
   batch.setOwn(checkpoint)
   await batch.flush()

@@ -93,6 +93,11 @@ export class ByteReader {
     return this.#at
   }
 
+  /** Nothing is left. */
+  get done(): boolean {
+    return this.#at === this.#buffer.length
+  }
+
   byte(): number {
     return this.#buffer.readUInt8(this.#skip(1))
   }

@@ -14,7 +14,7 @@
  *     place      area (0 tree, 1 history) · path
  *     history    1 · reason (0 replaced, 1 deleted, 2 conflict, 3 recovered) · at · name · path · entry
  *     drive      1 · number · device 32 · generation · 0 | 1 length, fork
- *     own        1 · drive 32 · generation · writer 8 · counter · length · epoch
+ *     own        1 · drive 32 · generation · writer 8 · counter · length · epoch [· generation of its blobs]
  *     totals     1 · files · directories · bytes
  *     relocation 1 · device 32 · ino u64 · from · to
  */
@@ -379,20 +379,24 @@ export function remoteCheckpoint(row: DriveRow): RemoteCheckpoint | null {
 }
 
 export function encodeOwn(own: OwnCheckpoint): Buffer {
-  return encode((out) =>
+  return encode((out) => {
     out.fixed(own.drive, 'hex', 32).uint(own.generation).fixed(own.writer, 'hex', 8).uint(own.counter).uint(own.length).uint(own.epoch)
-  )
+    if (own.blobsFrom !== undefined) out.uint(own.blobsFrom)
+  })
 }
 
 export function decodeOwn(bytes: Buffer): OwnCheckpoint {
-  return decode(bytes, (from) => ({
-    drive: from.fixed('hex', 32) as DriveKey,
-    generation: from.uint(),
-    writer: from.fixed('hex', 8) as WriterId,
-    counter: from.uint(),
-    length: from.uint(),
-    epoch: from.uint()
-  }))
+  return decode(bytes, (from) => {
+    const own = {
+      drive: from.fixed('hex', 32) as DriveKey,
+      generation: from.uint(),
+      writer: from.fixed('hex', 8) as WriterId,
+      counter: from.uint(),
+      length: from.uint(),
+      epoch: from.uint()
+    }
+    return from.done ? own : { ...own, blobsFrom: from.uint() }
+  })
 }
 
 export function encodeTotals(totals: Totals): Buffer {

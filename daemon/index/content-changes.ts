@@ -31,7 +31,7 @@ export class ContentChanges {
   /** Changes of the rows beside, not visible in the database yet. */
   readonly #others = new Map<ChunkId, Map<ContentId, ChunkRow | null>>()
 
-  /** @param generation of the own drive, in which blobs lie. */
+  /** @param generation under which the blobs of our drive are noted. */
   constructor(table: Table, keys: Keys, generation: number, out: WriteBatch) {
     this.#table = table
     this.#keys = keys

@@ -19,7 +19,7 @@ export class ContentLookup {
     this.#keys = keys
   }
 
-  /** @param generation of our drive now: a blob of an earlier one lies in another drive. */
+  /** @param generation under which the blobs of our drive now are noted: one that is noted under an earlier one lies in another blobs core. */
   async content(cid: ContentId, generation: number): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
     const row = await this.#content(cid)
     const list = row === null ? null : await this.#list(cid, row)

@@ -157,7 +157,7 @@ export class RocksFolderIndex implements FolderIndex {
   }
 
   content(cid: ContentId): Promise<{ readonly list: ContentList; readonly blob: BlobRange | null } | null> {
-    return this.#contents.content(cid, this.#own?.generation ?? 0)
+    return this.#contents.content(cid, blobsFrom(this.#own))
   }
 
   places(cid: ContentId): Promise<readonly Place[]> {
@@ -275,7 +275,7 @@ export class RocksFolderIndex implements FolderIndex {
   async #flush(wishes: Wishes): Promise<void> {
     const out = this.#table.db.write({ autoDestroy: true, capacity: 4 * wishes.rows.size + 64 })
     const own = wishes.own ?? this.#own
-    const generation = wishes.generation ?? own?.generation ?? 0
+    const generation = wishes.generation ?? blobsFrom(own)
     let totals: Totals
     let drives: ReadonlyMap<DriveKey, DriveRow>
     try {
@@ -446,6 +446,11 @@ function updateDrive(stored: DriveRow | undefined, wish: DriveWish, number: () =
     generation,
     checkpoint: checkpoint === null ? (stored?.checkpoint ?? null) : { length: checkpoint.length, fork: checkpoint.fork }
   }
+}
+
+/** Under which generation blobs of our drive are noted. */
+function blobsFrom(own: OwnCheckpoint | null): number {
+  return own?.blobsFrom ?? own?.generation ?? 0
 }
 
 function nextNumber(drives: readonly DriveRow[]): number {

@@ -66,6 +66,11 @@ function contentOfOne(sizeClass: SizeClass, { id, length }: Chunk): ContentId {
   return sha256Text(oneHeader) as ContentId
 }
 
+/** Bytes, of a file that has several. */
+export function averageChunk(size: number): number {
+  return sizeClassOf(size) === 0 ? 128 * 1024 : 1024 * 1024
+}
+
 export function sizeClassOf(size: number): SizeClass {
   return size >= LARGE_CLASS_FROM_BYTES ? 1 : 0
 }

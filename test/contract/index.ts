@@ -330,6 +330,27 @@ function contents(check: Check): void {
     t.alike((await index.content(moves.cid))?.blob, { ...blob, blockOffset: 9 })
   })
 
+  check('a drive that goes on with the blobs of an earlier one has them where they were, after a restart of the index too', async (t, bench) => {
+    const { index } = bench
+    const name = async (generation: number, from?: number): Promise<void> => {
+      const batch = index.batch()
+      batch.setOwn({ ...OWN, generation, ...(from === undefined ? {} : { blobsFrom: from }) })
+      await batch.flush()
+    }
+    const blob = { blockOffset: 4, blockLength: 1, byteOffset: 100, byteLength: 3 }
+    const [old, added] = [list('old'), list('added')]
+    await name(3)
+    await hold(index, old, tree(old.cid), blob)
+    await name(7, 3)
+    await hold(index, added, tree(added.cid), { ...blob, blockOffset: 9 })
+    for (const restart of [false, true]) {
+      if (restart) await bench.reopen()
+      t.is(bench.index.own?.blobsFrom, 3)
+      t.alike((await bench.index.content(old.cid))?.blob, blob)
+      t.alike((await bench.index.content(added.cid))?.blob, { ...blob, blockOffset: 9 })
+    }
+  })
+
   check('without a blob what is known of it stays', async (t, { index }) => {
     const content = list('one')
     const blob = { blockOffset: 1, blockLength: 1, byteOffset: 0, byteLength: 3 }

@@ -1,7 +1,7 @@
 /** When a drive gives way to a new one, and what becomes of those that did. */
 import test from 'brittle'
 import { join } from 'node:path'
-import { Compaction, isOutgrown, keepsBlobs, type Outgrowing } from '../../daemon/compaction.ts'
+import { Compaction, hasDeadBlobs, isOutgrown, keepsBlobs, type Outgrowing } from '../../daemon/compaction.ts'
 import { Retired } from '../../daemon/retired.ts'
 import type { FolderActivity } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
@@ -30,6 +30,20 @@ test('a drive is outgrown when what it says no more outweighs the rest and what 
 test('a new drive of a large folder goes on with the blobs of the old one', (t) => {
   for (const [bytes, keeps] of [[4 * GIB, false], [4 * GIB + 1, true]] as const) {
     t.is(keepsBlobs({ index: { totals: { files: 1, directories: 0, bytes }, all: async function* () {} } }), keeps)
+  }
+})
+
+test('content is read again for a new blobs core only where what the old one holds in vain costs more than it may', (t) => {
+  for (const [length, blocks, rows, bytes, dead] of [
+    [10_000, 10_000, 10_000, 0, false],
+    [51_000, 10_000, 10_000, 0, false],
+    [52_000, 10_000, 10_000, 0, true],
+    [8_000, 10, 10, 0, false],
+    [9_000, 10, 10, 0, true],
+    [52_000, 10_000, 10_000, GIB, false],
+    [55_000, 10_000, 10_000, GIB, true]
+  ] as const) {
+    t.is(hasDeadBlobs(length, blocks, rows, { bytes }), dead, `${length} blocks of which ${blocks} are in use, ${rows} rows, ${bytes} bytes`)
   }
 })
 
@@ -116,13 +130,13 @@ class Peer {
       id: 'f'.repeat(64) as FolderId,
       closing: false,
       get own() {
-        return { length: length() }
+        return { length: length(), blobsLength: ROWS }
       },
       index: {
         totals: { files: ROWS, directories: 0, bytes: 0 },
         all: async function* () {
-          // SAFETY: they are counted only.
-          yield Array.from({ length: ROWS }) as never
+          // SAFETY: they are counted only, with what their content is.
+          yield Array.from({ length: ROWS }, () => ({ row: { entry: { kind: 'file', size: 1 } } })) as never
         }
       },
       get folder() {
@@ -219,4 +233,24 @@ test('a drive that grows gets no new one before it has rested, and who is distur
   await clock.run(20_000)
   t.is(compacted, 1)
   compaction.close()
+})
+
+test('a new drive is made beside the running folder, and anew where too many blocks of the old one are dead', async (t) => {
+  for (const [blobsLength, bytes, anew] of [
+    [ROWS, ROWS, false],
+    [ROWS + 9_000, ROWS, true],
+    [900_000, 5 * GIB, false]
+  ] as const) {
+    const clock = new FakeClock()
+    const peer = new Peer([])
+    Object.defineProperty(peer.host, 'own', { value: { length: 900_000, blobsLength } })
+    Object.assign(peer.host.index, { totals: { files: ROWS, directories: 0, bytes } })
+    const told: boolean[] = []
+    const compaction = new Compaction({ clock, freeBytes: async () => Infinity, isQuiet: () => told.length === 0, compact: (_host, isAnew) => told.push(isAnew) })
+    peer.activity = 'idle'
+    compaction.note(peer.host)
+    await clock.run(20_000)
+    compaction.close()
+    t.alike(told, [anew], `${blobsLength} blocks, ${bytes} bytes`)
+  }
 })

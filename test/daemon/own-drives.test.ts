@@ -154,6 +154,68 @@ test('a new drive goes on with the blobs of the one before only with its writer 
   t.absent(made.drive.blobs, 'another folder key')
 })
 
+test('R18: a drive is prepared beside the one that is written, and the group hears of it when it takes over; who is put back to before that does not go on with it', async (t) => {
+  const directory = await t.tmp()
+  const file = join(directory, 'keys', 'drives.json')
+  const group = await groupOf(directory, 'a')
+  const id = await group.createFolder('docs')
+  const folder = (): GroupFolder => must(group.folder(id))
+  const open = (): OwnDrives => new OwnDrives({ file, life: 'life', group, drives: new NamedDrives() as unknown as Drives })
+  const checkpoint = (): OwnCheckpoint => {
+    const { driveKey, generation, writer } = must(folder().drives[0])
+    return { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
+  }
+  const blobs = 'b'.repeat(64) as BlobsKey
+  await open().choose(folder(), null)
+  const first = checkpoint()
+  const own = open()
+  t.is(await own.prepare(folder(), { ...first, drive: driveNamed('x') }, { writer: first.writer, blobs }), null, 'not where something else is due')
+  const given = must(await own.prepare(folder(), first, { writer: first.writer, blobs }))
+  const prepared = must(await own.prepare(folder(), first, { writer: first.writer, blobs }))
+  t.alike([given.source.generation, prepared.source.generation], [2, 3], 'one that was given up has a number of its own')
+  t.is(await own.prepare(folder(), first, { writer: first.writer, blobs }), null, 'no more than the list can name')
+  t.alike([prepared.source.blobs, prepared.source.writer], [blobs, first.writer])
+  t.is(folder().drives.length, 1, 'the group has not heard of it')
+  const before = readFileSync(file)
+  t.is((await open().choose(folder(), first)).drive.generation, 1, 'a crash here leaves the drive that was written')
+
+  t.ok(prepared.mayTakeOver(folder(), first))
+  t.absent(prepared.mayTakeOver(folder(), { ...first, drive: driveNamed('x') }))
+  await prepared.announce(folder())
+  t.is(folder().drives[0]?.driveKey, prepared.own.key)
+  t.absent(prepared.mayTakeOver(folder(), first), 'not twice')
+  t.is(open().due(folder(), first), null)
+  const { drive, former, rotation } = await open().choose(folder(), first)
+  t.alike([drive.generation, former?.generation, rotation], [3, 1, null], 'a crash here: it takes over at the start')
+  own.settle(prepared.own.key)
+  t.alike(new Set(own.formersOf(prepared.own.key)), new Set([first.drive, given.own.key]), 'with it goes what was given up')
+  t.alike(own.blobsOf(given.own.key, () => false), { own: blobs, kept: new Set([blobs]) }, 'but not their blobs')
+
+  writeFileSync(file, before)
+  t.is(open().due(folder(), first), 'unknown-drive', 'put back to before it was announced: it may be longer elsewhere')
+  t.is((await open().choose(folder(), first)).drive.writer, undefined, 'so a new writer goes on')
+})
+
+test('a drive that was prepared does not take over once the group has another key or another drive of ours', async (t) => {
+  const directory = await t.tmp()
+  const group = await groupOf(directory, 'a')
+  const other = await groupOf(await t.tmp(), 'b')
+  const id = await group.createFolder('docs')
+  await group.addDevice(other.self.id, 'b')
+  const folder = (): GroupFolder => must(group.folder(id))
+  const own = new OwnDrives({ file: join(directory, 'keys', 'drives.json'), life: 'life', group, drives: new NamedDrives() as unknown as Drives })
+  await own.choose(folder(), null)
+  const { driveKey, generation, writer } = must(folder().drives[0])
+  const first: OwnCheckpoint = { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
+  const prepared = must(await own.prepare(folder(), first, { writer, blobs: 'b'.repeat(64) as BlobsKey }))
+  const then = folder()
+  await group.removeDevice(other.self.id)
+  t.absent(prepared.mayTakeOver(folder(), first), 'R22: nothing more is written under a key that the removed device knows')
+  t.ok(prepared.mayTakeOver(then, first))
+  await announce(group, id, 9, driveNamed('elsewhere'))
+  t.absent(prepared.mayTakeOver({ ...folder(), keyId: then.keyId }, first))
+})
+
 test('R23: a drive that was announced before there were proofs counts no more: the device starts, and announces a new one', async (t) => {
   const directory = await t.tmp()
   const file = join(directory, 'keys', 'drives.json')

@@ -6,6 +6,7 @@ import type { Own } from '../../daemon/drive/own.ts'
 import type { Store } from '../../daemon/drive/store.ts'
 import type { Publication } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
+import type { PathKey } from '../../daemon/sync/ids.ts'
 import { Contents, file, FOLDER, FOLDER_KEY, openDrives, SELF, source, stockReader } from './fixtures.ts'
 
 const options = { folder: FOLDER, device: SELF, folderKey: FOLDER_KEY }
@@ -42,6 +43,12 @@ async function verified(drive: Own, lists: readonly ContentList[]): Promise<(str
   return await Promise.all(stated.map(async (row) => (row === null ? 'nothing is stated' : (await drive.verify(row)).fault)))
 }
 
+async function statementsOf(drive: Own): Promise<ReadonlyMap<string, unknown>> {
+  const all = new Map<string, unknown>()
+  for await (const paths of drive.paths()) for (const [i, stated] of (await drive.stated(paths)).entries()) all.set(paths[i] as PathKey, stated)
+  return all
+}
+
 async function coresOf(store: Store): Promise<number> {
   let count = 0
   for await (const _ of store.corestore.storage.createCoreStream()) count++
@@ -71,6 +78,46 @@ test('the drive before goes with its db core alone; the blobs go with the last d
   await drives.closeDrive(key)
   await until(async () => await drives.deleteDrive(key, { own: blobsKey, kept: new Set() }))
   t.is(await coresOf(store), 0)
+})
+
+test('a drive that follows the one before while that is written to says what it says, and goes on when it is closed', async (t) => {
+  const { store, drives } = await openDrives(t, 1)
+  const contents = new Contents()
+  const lists = TEXTS.map((text) => contents.list(Buffer.from(text)))
+  const old = await drives.openOwn({ ...options, generation: 1 })
+  drives.setSource(old.key, source)
+  const many = Array.from({ length: 1_200 }, (_, i) => file(`many/${i}`, lists[0] as ContentList, i + 10))
+  await old.publish(lists.map((list, i) => file(`f${i}`, list, i + 1)), contents.read)
+  await old.publish(many, contents.read)
+  await old.publish([file('f0', lists[1] as ContentList, 2_000), { path: many[7]?.path as PathKey, entry: null, content: null }], contents.read)
+
+  const next = await drives.openOwn({ ...options, generation: 2, writer: old.writer, blobs: old.blobsKey })
+  const following = next.follow(old, 0)
+  // While the tree is read.
+  const added = contents.list(Buffer.from('meanwhile'))
+  await old.publish([file('added', added, 2_001), file('f1', lists[0] as ContentList, 2_002), { path: many[8]?.path as PathKey, entry: null, content: null }], contents.read)
+  const late = contents.list(Buffer.from('late'))
+  const done = await following
+  await old.publish([file('late', late, 2_003), { path: many[9]?.path as PathKey, entry: null, content: null }, file('many/9', late, 2_004)], contents.read)
+  t.is(await next.follow(old, done), old.length)
+
+  t.alike(await statementsOf(next), await statementsOf(old), 'all of it, and nothing else')
+  t.ok(next.length < old.length + 10, `${next.length} blocks of ${old.length}`)
+  t.alike(await verified(next, [lists[1], lists[0], lists[2]] as ContentList[]), [null, null, null])
+  await drives.closeDrive(old.key)
+  const after = contents.list(Buffer.from('after the one before was closed'))
+  await next.publish([file('after', after, 2_005)], contents.read)
+  const reader = await stockReader(t, drives, next)
+  for (const [path, text] of [['f0', 'two'], ['added', 'meanwhile'], ['late', 'late'], ['many/9', 'late'], ['many/10', 'one'], ['after', 'after the one before was closed']] as const) t.is((await reader.get(`/${path}`))?.toString(), text)
+  t.is(await reader.get('/many/7'), null)
+  await t.exception(next.follow(old, done))
+  t.is(store.closing, false)
+})
+
+test('a drive follows only one whose blobs it has', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const [old, other] = [await drives.openOwn({ ...options, generation: 1 }), await drives.openOwn({ ...options, generation: 2 })]
+  await t.exception(other.follow(old, 0), /blobs core/)
 })
 
 test('after a restart it is the same drive, and can be appended to', async (t) => {

@@ -58,6 +58,13 @@ export class DriveLog {
     return log
   }
 
+  /** Its blobs core is that of the drive before. */
+  goOnWithBlobsOf({ blobBlocks, blobBytes, badBlocks }: DriveLog): void {
+    this.blobBlocks = blobBlocks
+    this.blobBytes = blobBytes
+    for (const block of badBlocks) this.badBlocks.add(block)
+  }
+
   get length(): number {
     return this.blocks.length === 0 ? 0 : this.blocks.length + 1
   }
@@ -135,6 +142,10 @@ export class FakeOwnDrive implements OwnDrive {
     this.#log = log
     this.#life = life
     this.#store = store
+  }
+
+  get log(): DriveLog {
+    return this.#log
   }
 
   get key(): DriveKey {

@@ -114,7 +114,7 @@ export class FakeIndex implements FolderIndex {
     const content = this.#store.contents.get(cid)
     if (content === undefined) return null
     const { list, blob } = content
-    return { list, blob: blob === null || blob.generation !== (this.#store.own?.generation ?? 0) ? null : blob.range }
+    return { list, blob: blob === null || blob.generation !== (this.#store.own?.blobsFrom ?? this.#store.own?.generation ?? 0) ? null : blob.range }
   }
 
   async places(cid: ContentId): Promise<readonly Place[]> {
@@ -242,7 +242,7 @@ class FakeBatch implements IndexBatch {
   }
 
   putContent(list: ContentList, place: Place, blob: BlobRange | null): void {
-    this.#add(() => this.#store.putContent(list, place, blob, this.#generation ?? this.#store.own?.generation ?? 0))
+    this.#add(() => this.#store.putContent(list, place, blob, this.#generation ?? this.#store.own?.blobsFrom ?? this.#store.own?.generation ?? 0))
   }
 
   delPlace(cid: ContentId, place: Place): void {
@@ -270,7 +270,7 @@ class FakeBatch implements IndexBatch {
   }
 
   setOwn(checkpoint: OwnCheckpoint): void {
-    this.#generation ??= checkpoint.generation
+    this.#generation ??= checkpoint.blobsFrom ?? checkpoint.generation
     this.#add(() => {
       this.#store.own = checkpoint
     })

@@ -1,7 +1,10 @@
 /** What a device knows after a new drive took over from its old one (R14). */
 import test from 'brittle'
-import type { FolderContext } from '../../daemon/folder/context.ts'
+import { Counter, type FolderContext } from '../../daemon/folder/context.ts'
+import { handOver } from '../../daemon/folder/hand-over.ts'
 import { moveToDrive } from '../../daemon/folder/move.ts'
+import type { OwnCheckpoint } from '../../daemon/ports.ts'
+import type { ContentId } from '../../daemon/sync/ids.ts'
 import { DriveLog, FakeOwnDrive } from '../fakes/drive.ts'
 import { FakeIndex } from '../fakes/index.ts'
 import { Life } from '../fakes/life.ts'
@@ -52,4 +55,43 @@ test('a new drive that goes on with the blobs of the one before states where the
     t.is(next.blobBlocks, 0)
     t.is(read.length === 0, keepsBlobs)
   }
+})
+
+test('R14: a drive that was made beside the folder takes over only while the index agrees with the one before, and blocks lie where they lay', async (t) => {
+  const world = await FolderWorld.open({})
+  const [a] = world.devices
+  if (a === undefined) throw new Error('unreachable')
+  for (let i = 0; i < 3; i++) a.user.write(`file ${i}`, `content ${i}`)
+  await world.rest()
+  const { own } = a.index
+  const next = new DriveLog(a.device, 2, '', a.drive.writer)
+  const done: string[] = []
+  const life = new Life({ clock: world.clock })
+  const index = new FakeIndex(a.index, life)
+  const drive = new FakeOwnDrive(next, life)
+  const steps = {
+    next: drive,
+    announce: async () => {
+      next.append(a.drive.blocks)
+      done.push(`told, the index names ${index.own?.generation}`)
+    },
+    takeOver: () => done.push(`writes, the index names ${index.own?.generation}`),
+    sync: async () => void done.push('synced')
+  }
+  const counter = new Counter(own as OwnCheckpoint)
+  const of = (log: DriveLog): FolderContext => {
+    // SAFETY: all of a context that this step sees.
+    return { ports: { index, own: new FakeOwnDrive(log, life) }, counter } as unknown as FolderContext
+  }
+  const longer = a.drive.branch()
+  longer.append(a.drive.blocks.slice(0, 1))
+  t.is(await handOver(of(longer), steps), false, 'the index has not heard of all that is stated')
+  t.is(await handOver(of(new DriveLog(a.device, 9, 'other')), steps), false, 'nor of another drive')
+  t.is(await handOver(of(a.drive), { ...steps, next: new FakeOwnDrive(new DriveLog(a.device, 2), life) }), false, 'another writer must number what it states')
+  t.alike(done, [])
+  t.is(await handOver(of(a.drive), steps), true)
+  t.alike(done, ['told, the index names 1', 'writes, the index names 2', 'synced'])
+  t.alike(index.own, { ...(own as OwnCheckpoint), drive: next.key, generation: 2, length: next.length, blobsFrom: 1 })
+  t.alike(counter.commit(next.length), index.own as OwnCheckpoint)
+  for (const { list, blob } of a.drive.blocks) t.alike((await index.content(list?.cid as ContentId))?.blob, blob)
 })

@@ -38,6 +38,41 @@ export const DRIVE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/new-drive', 'R14: where blocks lie in a new drive is known once it has taken over: a file that is renamed then is not read and stored again')]
   },
   {
+    bug: 'a drive that follows the one before misses what is stated while it is made',
+    file: 'daemon/drive/own.ts',
+    find: 'from === 0 ? statementsOf(former.#drive.db) : changesOf(former.db, from, until)',
+    replace: 'statementsOf(former.#drive.db)',
+    caughtBy: [by('drive/shared-blobs', 'a drive that follows the one before while that is written to says what it says, and goes on when it is closed')]
+  },
+  {
+    bug: 'a drive that takes over loses where the blobs of the one before lie, and stores all that changes its name again',
+    file: 'daemon/folder/hand-over.ts',
+    find: ', blobsFrom: known.blobsFrom ?? known.generation }',
+    replace: ' }',
+    caughtBy: [by('folder/new-drive', 'R14: a drive that was made beside the folder takes over only while the index agrees with the one before, and blocks lie where they lay')]
+  },
+  {
+    bug: 'a drive takes over while the index has not heard of all that the one before states',
+    file: 'daemon/folder/hand-over.ts',
+    find: 'known.length !== own.length || ',
+    replace: '',
+    caughtBy: [by('folder/new-drive', 'R14: a drive that was made beside the folder takes over only while the index agrees with the one before, and blocks lie where they lay')]
+  },
+  {
+    bug: 'who is put back to before a drive of his took over goes on with it, though it is longer elsewhere (R18)',
+    file: 'daemon/own-drives.ts',
+    find: 'known.key === key && known.prepared === undefined',
+    replace: 'known.key === key',
+    caughtBy: [by('daemon/own-drives', 'R18: a drive is prepared beside the one that is written, and the group hears of it when it takes over; who is put back to before that does not go on with it')]
+  },
+  {
+    bug: 'a drive that was prepared for another folder key takes over (R22)',
+    file: 'daemon/own-drives.ts',
+    find: 'this.due(now, known) === null && ',
+    replace: '',
+    caughtBy: [by('daemon/own-drives', 'a drive that was prepared does not take over once the group has another key or another drive of ours')]
+  },
+  {
     bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
     file: 'daemon/compaction.ts',
     find: 'if (watched.length !== length) {',

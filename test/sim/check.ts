@@ -85,9 +85,9 @@ function entryContentOf(node: FakeNode): string {
   return node.kind === 'file' ? cut(node.data).cid : node.kind === 'symlink' ? node.target : node.kind
 }
 
-/** Every path was named by a user, or is a conflict copy beside such a path, or above it where its directory is gone. */
+/** Every path was named by a user, or is a conflict copy beside such a path (which may be a copy that he wrote to), or above it where its directory is gone. */
 export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
-  const bases = new Set([...ledger.paths].map((path) => stripConflict(path as PathKey)))
+  const bases = new Set([...ledger.paths].flatMap((path) => [path as PathKey, stripConflict(path as PathKey)]))
   const strays: string[] = []
   for (const [path] of device.disk.tree.walk()) {
     const base = stripConflict(path as PathKey)

@@ -1,5 +1,6 @@
 /** One simulated device: what outlives its daemon, and the daemon while one runs. */
 import { createHash } from 'node:crypto'
+import { CurrentDrive } from '../../daemon/current-drive.ts'
 import { Folder } from '../../daemon/folder.ts'
 import type { Recovery } from '../../daemon/folder/recover.ts'
 import type { FolderReport, FreshFile, HistoryRow } from '../../daemon/ports.ts'
@@ -16,7 +17,9 @@ import { FakePeers } from '../fakes/peers.ts'
 import { Random } from '../fakes/random.ts'
 import { FakeUser } from '../fakes/user.ts'
 import { FakeWatcher } from '../fakes/watcher.ts'
-import { leavesOf, writeAside } from './aside.ts'
+import { writeAside } from './aside.ts'
+import { makeBeside } from './beside.ts'
+import { contentsOf, tear } from './contents.ts'
 import { contentOf } from './ledger.ts'
 import { Leavings } from './leavings.ts'
 import { DeviceState } from './state.ts'
@@ -26,6 +29,7 @@ export const FOLDER_ID = createHash('sha256').update('folder').digest('hex') as 
 
 interface Daemon {
   readonly life: Life
+  readonly current: CurrentDrive<FakeOwnDrive>
   readonly folder: Folder
   readonly disk: FakeDisk
   readonly index: FakeIndex
@@ -167,9 +171,20 @@ export class SimDevice implements Node {
     this.start()
   }
 
-  /** A new drive takes over, with the same writer, as for a new folder key. */
+  /** A new drive takes over, with the same writer, as for a new folder key or by a compaction. */
   rotate(): void {
-    if (this.running) this.#renew({ files: 'trusted', cuts: [] }, this.#log.writer)
+    const daemon = this.#daemon
+    if (daemon === null || !daemon.opened) return
+    if (this.#world.weather.beside !== true) return this.#renew({ files: 'trusted', cuts: [] }, this.#log.writer)
+    const { device } = this
+    makeBeside({ ...daemon, device, state: this.#state, salt: this.#salt(), durability: this.#leavings.durability, tell: () => this.#world.network.told(device), write: (log) => this.#write(log) }).then(
+      (outcome) => this.#world.trace(`${this.name} ${outcome}`),
+      (error: unknown) => {
+        this.#world.trace(`${this.name} could not make a drive beside: ${String(error)}`)
+        // The group may have heard of it: it takes over when the folder is opened.
+        if (!daemon.life.dead) this.#renew(null)
+      }
+    )
   }
 
   #token(): string {
@@ -348,7 +363,7 @@ export class SimDevice implements Node {
     this.#world.trace(`${this.name} loses power`)
     const left = this.#leavings
     if (left.states.length > 0) this.#state.cutBack(this.#random.pick(left.states))
-    if (left.images.length > 0) this.#replaceDisk(this.#random.pick(left.images), () => this.#tear())
+    if (left.images.length > 0) this.#replaceDisk(this.#random.pick(left.images), () => tear(this.disk, this.user, this.#random))
     left.diskSynced()
     for (const other of this.#world.devices()) this.#checkTold(other)
     this.start()
@@ -363,31 +378,14 @@ export class SimDevice implements Node {
 
   /** What was there and is nowhere else any more went with the disk's former state: no deed of ours. */
   #replaceDisk(image: DiskImage, damage: () => void = () => undefined): void {
-    const before = this.#contents()
+    const before = contentsOf(this.disk)
     this.disk.reset(image)
     damage()
-    const there = new Set(this.#world.devices().flatMap((device) => [...device.#contents()]))
+    const there = new Set(this.#world.devices().flatMap((device) => [...contentsOf(device.disk)]))
     for (const content of before) if (!there.has(content)) this.#world.ledger.excuse(content)
     // One that only a history here had is live at best now, and may be given up like any other.
     const kept = new Set(this.#world.devices().flatMap(({ disk }) => [...disk.history.values()].flatMap((node) => contentOf(node) ?? [])))
     for (const content of before) if (!kept.has(content)) this.#world.ledger.leftHistory(content)
-  }
-
-  /** Data that a user wrote and the kernel had not brought to the disk: the size was to follow the data. */
-  #tear(): void {
-    const nodes = new Set([...this.disk.tree.walk()].map(([, node]) => node).concat([...this.disk.history.values()]))
-    for (const node of nodes) {
-      if (node.kind !== 'file' || !this.user.isUnsynced(node) || !this.#random.chance(0.4)) continue
-      node.data = node.data.subarray(0, this.#random.below(node.data.length))
-    }
-  }
-
-  #contents(): Set<string> {
-    const nodes = [...this.disk.tree.walk()].map(([, node]) => node)
-    for (const node of this.disk.history.values()) nodes.push(node)
-    for (const { node } of this.disk.limbo) nodes.push(node)
-    for (const { node } of this.disk.aside.values()) nodes.push(...leavesOf(node))
-    return new Set(nodes.flatMap((node) => contentOf(node) ?? []))
   }
 
   /** @returns false if nothing is set aside. */
@@ -412,12 +410,13 @@ export class SimDevice implements Node {
     const peers = new FakePeers(network, this.device, life)
     const watcher: FakeWatcher = new FakeWatcher(life, () => folder, { delay: () => (this.#random.chance(this.#world.weather.lostHints) ? null : this.#random.below(5)) })
     const remotes = new Map<DriveKey, FakeRemoteDrive>()
+    const current = new CurrentDrive(new FakeOwnDrive(log, life, durability))
     const folder: Folder = new Folder({
       id: FOLDER_ID,
       disk,
       watcher,
       index,
-      own: new FakeOwnDrive(log, life, durability),
+      own: current,
       remotes: new FakeRemoteDrives(() => this.#remotes(remotes, life), (drive, device) => void (life.dead || this.#retire(drive, device))),
       recovery: {
         recovery,
@@ -427,7 +426,7 @@ export class SimDevice implements Node {
           await life.step()
           durability.sync()
         },
-        onReady: () => this.#state.settle(log.key)
+        onReady: () => this.#state.settle(current.key)
       },
       peers,
       clock: life.clock,
@@ -446,7 +445,7 @@ export class SimDevice implements Node {
         if (!life.dead) this.#world.trace(`${this.name} changed ${changes.map((change) => `${change.from}:${change.kind}:${change.path}`).join(' ')}`)
       }
     })
-    return { life, folder, disk, index, watcher, peers, opened: false }
+    return { life, current, folder, disk, index, watcher, peers, opened: false }
   }
 
   /** What a user put into a directory meanwhile moves along with it. */

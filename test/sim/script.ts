@@ -89,6 +89,8 @@ export interface Weather {
   readonly tellsGone?: boolean
   /** Chance that bytes that are sent ahead of a statement arrive. */
   readonly ahead?: number
+  /** A new drive is made beside the running folder, as by a compaction; otherwise the folder is closed for it. */
+  readonly beside?: boolean
 }
 
 const NAMES = ['a', 'b.txt', 'c.tar.gz', 'd', 'd/a', 'd/b.txt', 'd/e', 'd/e/f', 'g', 'g/h', 'x', 'x/y', 'x/y/z'] as const
@@ -140,7 +142,8 @@ function weather(random: Random, calm: boolean): Weather {
     disorder: calm ? 0 : random.pick([0, 0, 0.2]),
     foretells: random.chance(0.5),
     tellsGone: random.chance(0.7),
-    ahead: random.pick([0, 0.5, 1])
+    ahead: random.pick([0, 0.5, 1]),
+    beside: random.chance(0.6)
   }
 }
 

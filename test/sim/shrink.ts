@@ -74,6 +74,7 @@ function* calmer(script: Script): Generator<Script> {
   if ((weather.disorder ?? 0) > 0) yield { ...script, weather: { ...weather, disorder: 0 } }
   if (script.guard !== undefined) yield withoutGuard(script)
   if ((weather.ahead ?? 0) > 0) yield { ...script, weather: { ...weather, ahead: 0 } }
+  if (weather.beside === true) yield { ...script, weather: { ...weather, beside: false } }
   if (weather.foretells === true) yield { ...script, weather: { ...weather, foretells: false } }
   if (weather.skewMs > 0) yield { ...script, weather: { ...weather, skewMs: 0 } }
   if (weather.slowCalls > 0) yield { ...script, weather: { ...weather, slowCalls: 0 } }

@@ -17,6 +17,8 @@ interface OwnRow {
   readonly recovery: Recovery
   /** The index has named it: one that names another is older. */
   settled: boolean
+  /** The group has not heard of it from here. */
+  prepared: boolean
 }
 
 export interface Choice {
@@ -141,7 +143,7 @@ export class DeviceState {
   due(device: DeviceId): Recovery | null {
     const newest = this.#newest(device)
     if (newest === null) return { files: 'doubted', cuts: [] }
-    const row = this.#rows.find(({ log }) => log.key === newest.key)
+    const row = this.#known(newest.key)
     const checkpoint = this.index.own
     const hasRival = [...this.records.values()].some((other) => other.device === device && other.generation === newest.generation && other.key !== newest.key)
     const isOther = row === undefined || hasRival || (row.settled && checkpoint?.drive !== row.log.key) || (checkpoint !== null && checkpoint.generation > newest.generation)
@@ -150,19 +152,46 @@ export class DeviceState {
 
   /** `writer` goes on in the new drive; null: a new one. */
   rotate(device: DeviceId, recovery: Recovery, writer: WriterId | null, salt: string): Choice {
-    const checkpoint = this.index.own
-    const generation = Math.max(this.#newest(device)?.generation ?? 0, checkpoint?.generation ?? 0) + 1
+    const generation = this.#nextGeneration(device)
     const cuts = lowestCuts([...recovery.cuts, ...this.#unknown(device).flatMap(({ starts }) => cutsAfter(this.#starts, starts))])
     const whole = this.#pendingToo(device, { ...recovery, cuts })
     const newest = this.#newest(device)
-    const isOther = newest !== null && !this.#rows.some((row) => row.log.key === newest.key)
+    const isOther = newest !== null && this.#known(newest.key) === undefined
     const goesOn = writer !== null && !isOther && !whole.cuts.some((cut) => cut.writer === writer)
     const log = new DriveLog(device, generation, salt, goesOn ? writer : undefined)
-    this.#rows.push({ log, recovery: whole, settled: false })
-    const said = this.#ofDevice(device).flatMap(({ starts }) => starts)
-    this.records.set(log.key, { device, key: log.key, generation, log, starts: tokensOf(said, this.#uncut(device)) })
-    this.fold()
+    this.#rows.push({ log, recovery: whole, settled: false, prepared: false })
+    this.announce(device, log)
     return { log, recovery: whole, former: this.#former(log.key) }
+  }
+
+  /** A drive that goes on with the writer of the one that the index names, of which nobody hears before `announce`. Null: that cannot go on. */
+  prepare(device: DeviceId, salt: string): DriveLog | null {
+    const newest = this.#newest(device)
+    if (newest === null || this.due(device) !== null || this.index.own?.drive !== newest.key || this.#isCut(device)) return null
+    const log = new DriveLog(device, this.#nextGeneration(device), salt, newest.log.writer)
+    this.#rows.push({ log, recovery: TRUSTED, settled: false, prepared: true })
+    return log
+  }
+
+  /** Nothing came in between. */
+  mayTakeOver(device: DeviceId, former: DriveLog): boolean {
+    return this.due(device) === null && this.#newest(device)?.key === former.key && this.index.own?.drive === former.key && !this.#isCut(device)
+  }
+
+  announce(device: DeviceId, log: DriveLog): void {
+    for (const row of this.#rows) if (row.log === log) row.prepared = false
+    const said = this.#ofDevice(device).flatMap(({ starts }) => starts)
+    this.records.set(log.key, { device, key: log.key, generation: log.generation, log, starts: tokensOf(said, this.#uncut(device)) })
+    this.fold()
+  }
+
+  /** Above those that no record names, too. */
+  #nextGeneration(device: DeviceId): number {
+    return Math.max(this.#newest(device)?.generation ?? 0, this.index.own?.generation ?? 0, ...this.#rows.filter(({ log }) => log.device === device).map(({ log }) => log.generation)) + 1
+  }
+
+  #isCut(device: DeviceId): boolean {
+    return this.#unknown(device).some(({ starts }) => cutsAfter(this.#starts, starts).length > 0)
   }
 
   #begin(writer: WriterId, starts: readonly Start[], token: string): void {
@@ -175,7 +204,7 @@ export class DeviceState {
   }
 
   #unknown(device: DeviceId): readonly DriveRecord[] {
-    return this.#ofDevice(device).filter(({ key }) => !this.#rows.some(({ log }) => log.key === key))
+    return this.#ofDevice(device).filter(({ key }) => this.#known(key) === undefined)
   }
 
   /** The earliest first. */
@@ -211,11 +240,15 @@ export class DeviceState {
     const own = [...this.records.values()].filter((record) => record.device === device)
     const best = own.reduce((highest, { generation }) => Math.max(highest, generation), 0)
     const newest = own.filter(({ generation }) => generation === best)
-    return newest.find(({ key }) => this.#rows.some(({ log }) => log.key === key)) ?? newest[0] ?? null
+    return newest.find(({ key }) => this.#known(key) !== undefined) ?? newest[0] ?? null
   }
 
   #newestRow(device: DeviceId): OwnRow | null {
     const newest = this.#newest(device)
-    return this.#rows.find(({ log }) => log.key === newest?.key) ?? null
+    return newest === null ? null : (this.#known(newest.key) ?? null)
+  }
+
+  #known(key: DriveKey): OwnRow | undefined {
+    return this.#rows.find(({ log, prepared }) => log.key === key && !prepared)
   }
 }
