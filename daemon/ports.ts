@@ -3,7 +3,7 @@
  * simulator implements them with fakes; test/contract/ has one suite per port that both must pass. A port knows no other port.
  */
 import type { BlobRange, OpenFile } from './drive-ports.ts'
-import type { DriveHead, FreshFile } from './log-ports.ts'
+import type { FreshFile } from './log-ports.ts'
 import type { DirectoryDigests, SeenStat, StatNumbers } from './stat-ports.ts'
 import type { Chunk, ContentList } from './sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from './sync/entry.ts'

@@ -15,8 +15,12 @@ import type { DriveKey, FolderId } from './sync/ids.ts'
 
 /** With fewer statements behind it takes over: they are taken while the cycle stands still. */
 const FEW = 200
-/** Somebody waits for the folder, or a stock reader is connected: looked at again after this. */
+/** Somebody is at work on the folder or waits for it, or a stock reader is connected: looked at again after this. */
 const LATER_MS = 1_000
+/** What is stated right after it took over waits until the others have read all of it: so not in the middle of somebody's work. */
+const REST_MS = 5_000
+/** Somebody works without such a rest: then in the middle of it. */
+const PATIENCE_MS = 10 * 60_000
 
 export interface RotationsOptions {
   readonly clock: Clock
@@ -122,12 +126,17 @@ export class Rotations {
     if (prepared === null) return false
     this.#options.log.info({ folder: host.name, generation: prepared.source.generation }, 'a smaller drive is made beside the one that is written')
     try {
+      const { clock } = this.#options
+      const began = clock.now()
+      let [length, since] = [own.length, -Infinity]
       let done = await prepared.own.follow(own, 0)
       for (let isOver = false; !isOver; ) {
         done = await prepared.own.follow(own, done)
         if (own.length - done > FEW) continue
-        isOver = await this.#handOver(host, prepared, done)
-        if (!isOver) await new Promise<void>((resolve) => this.#options.clock.after(LATER_MS, resolve))
+        if (own.length !== length) [length, since] = [own.length, clock.now()]
+        const rests = host.folder.quiet && clock.now() - since >= REST_MS
+        isOver = (rests || clock.now() - began >= PATIENCE_MS || host.closing) && (await this.#handOver(host, prepared, done))
+        if (!isOver) await new Promise<void>((resolve) => clock.after(LATER_MS, resolve))
       }
     } finally {
       if (host.driveKey !== prepared.own.key) await this.#options.drives().closeDrive(prepared.own.key)

@@ -73,6 +73,20 @@ export const DRIVE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('daemon/own-drives', 'a drive that was prepared does not take over once the group has another key or another drive of ours')]
   },
   {
+    bug: 'a drive takes over without what was stated in the last moment',
+    file: 'daemon/rotations.ts',
+    find: 'await next.follow(former, done)',
+    replace: 'void former',
+    caughtBy: [by('daemon/rotations', 'a new drive takes over at once where nobody works, with what was stated while it was made')]
+  },
+  {
+    bug: 'where a drive of which the group has heard could not take over, the one before is written on',
+    file: 'daemon/rotations.ts',
+    find: 'if (isTold) {',
+    replace: 'if (false) {',
+    caughtBy: [by('daemon/rotations', 'one that cannot take over is closed; where the group had heard of it the folder is opened anew')]
+  },
+  {
     bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
     file: 'daemon/compaction.ts',
     find: 'if (watched.length !== length) {',
