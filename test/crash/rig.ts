@@ -174,6 +174,13 @@ export class Rig {
     over.abort()
     await settling
     for (const { shim } of Object.values(this.#sides)) shim.disarm()
+    // Killed in the very moment in which all was over.
+    for (const point of waiting) {
+      const { device, shim } = this.#sides[point.role]
+      if (shim.hits === 0) continue
+      await waitFor('a kill', () => !device.isRunning, patience)
+      reached.push({ point, path: shim.hit })
+    }
     return reached
   }
 

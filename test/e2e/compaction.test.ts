@@ -32,6 +32,7 @@ test('R1, R14: after many rewrites a new drive takes over with the same writer, 
   const after = await driveOf(a)
   t.not(after, before)
   await waitFor('the old one is deleted here', () => retired(a).some(({ key, deleted }) => key === before && deleted), LONG_MS)
+  await waitFor('and with it one that was prepared when it was killed', () => rows(a).slice(0, -1).every(({ key: old }) => retired(a).some(({ key, deleted }) => key === old && deleted)), LONG_MS)
   await waitFor('and there', () => retired(b).some(({ key, deleted }) => key === before && deleted), LONG_MS)
   t.is(new Set(rows(a).map(({ salt }) => salt)).size, rows(a).length)
   t.ok(rows(a).at(-1)?.blobs !== undefined, 'it was made beside the running folder, with the blobs of the one before')
@@ -85,6 +86,7 @@ async function driveOf(device: Device): Promise<string> {
 }
 
 interface Drive {
+  readonly key: string
   readonly salt: string
   readonly blobs?: string
   readonly settled: boolean
