@@ -68,11 +68,6 @@ export function isOutgrown(length: number, rows: number, { bytes }: Pick<Totals,
   return dead > Math.max(rows * STATEMENT_BYTES, bytes * SHARE_OF_CONTENT, MIN_DEAD_BYTES)
 }
 
-/** The new drive names the blobs core of the one before. What is dead in that stays: 40 bytes a block, and its share of the tree. */
-export function keepsBlobs({ index }: Pick<Outgrowing, 'index'>): boolean {
-  return index.totals.bytes > MAX_READ_BYTES
-}
-
 export async function freeBytesAt(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   return bavail * bsize

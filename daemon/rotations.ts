@@ -4,7 +4,7 @@
  * its place between two steps of the cycle.
  */
 import { messageOf } from '../base/errors.ts'
-import { COMPACTION, keepsBlobs } from './compaction.ts'
+import { COMPACTION } from './compaction.ts'
 import type { Drives } from './drive/drives.ts'
 import { ROTATE_AGAIN_MS } from './halts.ts'
 import type { FolderHost } from './host.ts'
@@ -99,21 +99,18 @@ export class Rotations {
   /** @param anew all content is read again, into a new blobs core. */
   compact(host: FolderHost, anew: boolean): void {
     const { key, writer, blobsKey } = host.own
-    const closed = (blobs: boolean): void => this.later(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer, blobs: blobs ? blobsKey : null })
-    if (anew) return closed(false)
+    const withFolderClosed = (): void => this.later(host.id, key, { reason: COMPACTION, recovery: TRUSTED, writer, blobs: anew ? null : blobsKey })
+    if (anew) return withFolderClosed()
     this.#compacting.add(host)
     this.#compactBeside(host)
-      .then(
-        (isDone) => !isDone,
-        (error: unknown) => {
-          // Without it the old drive goes on, and it is tried again.
-          if (!host.closing) this.#options.log.warn({ error: messageOf(error), folder: host.name }, 'a smaller drive could not be made')
-          return false
-        }
-      )
-      .then((isClosed) => {
+      .catch((error: unknown) => {
+        // Without it the old drive goes on, and it is tried again.
+        if (!host.closing) this.#options.log.warn({ error: messageOf(error), folder: host.name }, 'a smaller drive could not be made')
+        return true
+      })
+      .then((isSettled) => {
         this.#compacting.delete(host)
-        if (isClosed) closed(keepsBlobs(host))
+        if (!isSettled) withFolderClosed()
       })
   }
 

@@ -1,7 +1,7 @@
 /** When a drive gives way to a new one, and what becomes of those that did. */
 import test from 'brittle'
 import { join } from 'node:path'
-import { Compaction, hasDeadBlobs, isOutgrown, keepsBlobs, type Outgrowing } from '../../daemon/compaction.ts'
+import { Compaction, hasDeadBlobs, isOutgrown, type Outgrowing } from '../../daemon/compaction.ts'
 import { Retired } from '../../daemon/retired.ts'
 import type { FolderActivity } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
@@ -24,12 +24,6 @@ test('a drive is outgrown when what it says no more outweighs the rest and what 
     [9_000_000, 10_000, 17 * GIB, true]
   ] as const) {
     t.is(isOutgrown(length, rows, { bytes }), outgrown, `${length} blocks, ${rows} rows, ${bytes} bytes`)
-  }
-})
-
-test('a new drive of a large folder goes on with the blobs of the old one', (t) => {
-  for (const [bytes, keeps] of [[4 * GIB, false], [4 * GIB + 1, true]] as const) {
-    t.is(keepsBlobs({ index: { totals: { files: 1, directories: 0, bytes }, all: async function* () {} } }), keeps)
   }
 })
 
