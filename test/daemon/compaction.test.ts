@@ -30,12 +30,12 @@ test('a drive is outgrown when what it says no more outweighs the rest and what 
 test('content is read again for a new blobs core only where what the old one holds in vain costs more than it may', (t) => {
   for (const [length, blocks, rows, bytes, dead] of [
     [10_000, 10_000, 10_000, 0, false],
-    [51_000, 10_000, 10_000, 0, false],
-    [52_000, 10_000, 10_000, 0, true],
-    [8_000, 10, 10, 0, false],
-    [9_000, 10, 10, 0, true],
-    [52_000, 10_000, 10_000, GIB, false],
-    [55_000, 10_000, 10_000, GIB, true]
+    [41_000, 10_000, 10_000, 0, false],
+    [41_500, 10_000, 10_000, 0, true],
+    [6_500, 10, 10, 0, false],
+    [6_700, 10, 10, 0, true],
+    [43_000, 10_000, 10_000, GIB, false],
+    [44_000, 10_000, 10_000, GIB, true]
   ] as const) {
     t.is(hasDeadBlobs(length, blocks, rows, { bytes }), dead, `${length} blocks of which ${blocks} are in use, ${rows} rows, ${bytes} bytes`)
   }
