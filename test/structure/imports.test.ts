@@ -15,7 +15,7 @@ interface Layer {
 const layers: readonly Layer[] = [
   { name: 'base', owns: /^base\//, own: /^$/ },
   { name: 'sync', owns: /^daemon\/sync\//, own: /^base\/(errors|limits|sha256)\.ts$/, packages: /^ignore$/ },
-  { name: 'ports', owns: /^daemon\/((log|stat)-)?ports\.ts$/, own: /^daemon\/(sync\/|(log|stat)-ports\.ts$)/, packages: /^$/ },
+  { name: 'ports', owns: /^daemon\/((drive|log|stat)-)?ports\.ts$/, own: /^daemon\/(sync\/|(drive|log|stat)-ports\.ts$)/, packages: /^$/ },
   { name: 'disk', owns: /^daemon\/disk\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
   { name: 'index', owns: /^daemon\/index\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
   { name: 'drive', owns: /^daemon\/drive\//, own: /^(base\/|daemon\/ports\.ts$|daemon\/sync\/)/ },
