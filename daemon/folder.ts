@@ -314,7 +314,7 @@ export class Folder extends Resource implements FolderInbox {
     if (scan !== null) await this.#scan(context, scan)
     if (this.#stopped) return
     if (this.#work.takeMoves()) await tendHints(context)
-    if (this.#work.takePull()) await pullAll(context, this.#reading.signal)
+    if (this.#work.takePull()) await pullAll(context, this.#reading.signal, () => this.#work.localDoubt || !this.#acts.empty)
     if (!this.#stopped) await pruneGone(context)
     await holdDeletions(context)
     const dirty = takeSlice(context, this.#flood)

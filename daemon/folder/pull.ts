@@ -10,11 +10,17 @@ import { compareVersions } from '../sync/version.ts'
 import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 
-/** Reads every drive that grew, as far as its blocks can be had now, and until enough bytes are on their way (`pullRoom`). */
-export async function pullAll(context: FolderContext, signal: AbortSignal): Promise<void> {
+/**
+ * Reads every drive that grew, as far as its blocks can be had now, and until enough bytes are on their way (`pullRoom`).
+ * @param breaksOff asked after statements that bring nothing to do, such as those of a new drive that says what the one before says: others
+ *   may be left for later, since something else waits.
+ */
+export async function pullAll(context: FolderContext, signal: AbortSignal, breaksOff: () => boolean = () => false): Promise<void> {
   for (const drive of context.ports.remotes.list()) {
     if (signal.aborted || context.pullRoom.isFull()) return
-    if (isBehind(context, drive)) await pullDrive(context, drive, signal)
+    if (!isBehind(context, drive) || !(await pullDrive(context, drive, signal, breaksOff))) continue
+    context.work.markPull()
+    return
   }
 }
 
@@ -37,21 +43,25 @@ export function isAwaited(context: FolderContext, drive: RemoteDrive, peers: Fol
   return report === null || report.drive !== drive.key || report.length > 0 || report.dirty
 }
 
-async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: AbortSignal): Promise<void> {
+/** True: broken off. */
+async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: AbortSignal, breaksOff: () => boolean): Promise<boolean> {
   const { index, log } = context.ports
   const known = index.remoteCheckpoint(drive.key)
   try {
     for await (const batch of drive.changes(known, signal)) {
-      await takeIn(context, drive, batch)
-      if (signal.aborted || context.pullRoom.isFull()) return
+      const isNews = await takeIn(context, drive, batch)
+      if (signal.aborted || context.pullRoom.isFull()) return false
+      if (!isNews && breaksOff()) return true
     }
   } catch (error) {
-    if (signal.aborted) return
+    if (signal.aborted) return false
     log.warn({ device: drive.device, error: String(error) }, 'a drive could not be read to its end; it is tried again when it grows or a device connects')
   }
+  return false
 }
 
-async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBatch): Promise<void> {
+/** @returns whether it brings anything to do. */
+async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBatch): Promise<boolean> {
   const { index } = context.ports
   const { device, key, generation } = drive
   const paths = read.changes.map((change) => change.path)
@@ -86,6 +96,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
   context.work.markDirty(dirty)
   await requestAll(context, device, newcomers, placing)
+  return dirty.length + newcomers.length > 0
 }
 
 /** A file that one device states, and of whose path nobody has said anything so far. */

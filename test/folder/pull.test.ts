@@ -1,5 +1,6 @@
 /** What is asked for as soon as a statement comes in, and what is not. */
 import test from 'brittle'
+import { pullAll } from '../../daemon/folder/pull.ts'
 import type { ObjectId } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
@@ -103,4 +104,45 @@ test('what nobody can give keeps no further statements from being read', async (
   a.folder.resume()
   await world.rest(60_000)
   t.alike(b.files().toSorted(), names.toSorted())
+})
+
+test('statements that bring nothing to do are read in parts while something else waits, and those that do at once', async (t) => {
+  const { world, a, b } = twoDevices()
+  b.start()
+  for (let i = 0; i < 12; i++) a.user.write(`file ${i}`, `content ${i}`)
+  await world.rest()
+  const read = async (append: () => void, breaksOff: boolean): Promise<{ readonly left: boolean; readonly isMarked: boolean }> => {
+    const length = a.drive.length
+    let told = (): void => undefined
+    const isTold = new Promise<void>((resolve) => (told = resolve))
+    const looked = b.folder.act(async (context) => {
+      await isTold
+      context.work.takePull()
+      await pullAll(context, new AbortController().signal, () => breaksOff)
+      const known = context.ports.index.remoteCheckpoint(a.drive.key)?.length ?? 0
+      if (known <= length) throw new Error('nothing was read')
+      const isMarked = context.work.takePull()
+      context.work.markPull()
+      return { left: known < a.drive.length, isMarked }
+    })
+    append()
+    await world.rest()
+    told()
+    const result = await world.whenDone(looked)
+    await world.rest()
+    t.is(b.index.checkpoints.get(a.drive.key)?.length, a.drive.length, 'the rest later')
+    return result
+  }
+  const sayAgain = (): void => {
+    for (let i = 0; i < 12; i++) a.drive.append(a.drive.blocks.slice(i, i + 1))
+    a.drive.announce()
+  }
+  t.alike(await read(sayAgain, true), { left: true, isMarked: true })
+  t.alike(await read(sayAgain, false), { left: false, isMarked: false })
+  // Each is stated by itself.
+  const news = (): void => {
+    for (let i = 0; i < 4; i++) world.clock.after(i * 2_000, () => a.user.write(`new ${i}`, `content of ${i}`))
+  }
+  t.alike(await read(news, true), { left: false, isMarked: false }, 'news')
+  t.is(b.files().length, 16)
 })

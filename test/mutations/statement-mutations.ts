@@ -3,6 +3,20 @@ import { by, type Mutation } from './mutation.ts'
 
 export const STATEMENT_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'what is new here waits until a long log that says nothing new is read',
+    file: 'daemon/folder/pull.ts',
+    find: '!isNews && breaksOff()',
+    replace: 'false',
+    caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
+  },
+  {
+    bug: 'a mass of deletions that comes in is read, and judged, in parts (R27)',
+    file: 'daemon/folder/pull.ts',
+    find: '!isNews && breaksOff()',
+    replace: 'breaksOff()',
+    caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
+  },
+  {
     bug: 'a new file that the user changed before it was stated is forgotten, so that his change is in conflict with it',
     file: 'daemon/folder/unstated.ts',
     find: 'batch.putRow(path, { entry: row.entry, seen: null })',
