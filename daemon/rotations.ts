@@ -136,9 +136,17 @@ export class Rotations {
         if (!isOver) await new Promise<void>((resolve) => clock.after(LATER_MS, resolve))
       }
     } finally {
-      if (host.driveKey !== prepared.own.key) await this.#options.drives().closeDrive(prepared.own.key)
+      await this.#closeUnused(host.id, prepared.own.key)
     }
     return true
+  }
+
+  /** A folder that was opened anew may write it by now. */
+  async #closeUnused(id: FolderId, drive: DriveKey): Promise<void> {
+    const { inTurn, host, drives } = this.#options
+    await inTurn(async () => {
+      if (host(id)?.driveKey !== drive) await drives().closeDrive(drive)
+    })
   }
 
   /** False: somebody is at work just now. Rejects when it will not come about, also where the group has heard of it already: then the folder was opened anew, with this drive. */

@@ -6,7 +6,6 @@ import crypto from 'hypercore-crypto'
 import type Hyperbee from 'hyperbee'
 import type Hypercore from 'hypercore'
 import type { TreeNode } from 'hypercore-storage'
-import { BATCH_ENTRIES } from '../../base/limits.ts'
 import type { Audit, Stated, Verified } from '../ports.ts'
 import { chunkId, contentList, decodePage, sizeClassOf, type Chunk } from '../sync/content.ts'
 import type { FileEntry } from '../sync/entry.ts'
@@ -14,6 +13,7 @@ import type { PathKey } from '../sync/ids.ts'
 import { readMap } from './append-large.ts'
 import { pageCount } from './blob-job.ts'
 import { decodeKey } from './drive-path.ts'
+import { statementsOf } from './follow.ts'
 
 /** Node pairs, or blocks, read at once. */
 const READS_AT_ONCE = 64
@@ -21,17 +21,12 @@ const MAX_FAULTS = 20
 
 /** Keys of both keyspaces as paths; those that are none are not ours. */
 export async function* statedPaths(db: Hyperbee): AsyncGenerator<readonly PathKey[]> {
-  let batch: PathKey[] = []
-  const everything = { gte: Buffer.alloc(0), lt: Buffer.from([0xff]) }
-  for await (const { key } of db.createReadStream(everything, { keyEncoding: 'binary', valueEncoding: 'binary' })) {
-    const decoded = decodeKey(key)
-    if (decoded.kind !== 'path') continue
-    batch.push(decoded.path)
-    if (batch.length < BATCH_ENTRIES) continue
-    yield batch
-    batch = []
+  for await (const statements of statementsOf(db)) {
+    yield statements.flatMap(({ key }) => {
+      const decoded = decodeKey(key)
+      return decoded.kind === 'path' ? [decoded.path] : []
+    })
   }
-  if (batch.length > 0) yield batch
 }
 
 /** Every block of a stated file, one after the other: its data by the ids of its list, and the list by the content id. */

@@ -148,8 +148,9 @@ export class Own implements OwnDrive {
     const changes = from === 0 ? statementsOf(former.#drive.db) : changesOf(former.db, from, until)
     for await (const some of changes) {
       if (this.#closing !== null || former.#closing !== null) throw closedError()
-      this.#last = this.#last.then(() => this.#restate(some))
-      await this.#last
+      const restated = this.#last.then(() => this.#restate(some))
+      this.#last = restated.catch(() => undefined)
+      await restated
     }
     return until
   }

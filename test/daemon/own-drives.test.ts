@@ -33,6 +33,12 @@ class NamedDrives {
   }
 }
 
+/** What an index says that goes on with the newest drive. */
+function checkpointOf({ drives }: GroupFolder): OwnCheckpoint {
+  const { driveKey, generation, writer } = must(drives[0])
+  return { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
+}
+
 test('R22: a drive is announced under the key that it was made with, also if the group changes keys meanwhile; the next one is due then', async (t) => {
   const directory = await t.tmp()
   const group = await groupOf(directory, 'a')
@@ -124,10 +130,7 @@ test('a new drive goes on with the blobs of the one before only with its writer 
   await group.addDevice(other.self.id, 'b')
   const folder = (): GroupFolder => must(group.folder(id))
   const open = (): OwnDrives => new OwnDrives({ file, life: 'life', group, drives: new NamedDrives() as unknown as Drives })
-  const checkpoint = (): OwnCheckpoint => {
-    const { driveKey, generation, writer } = must(folder().drives[0])
-    return { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
-  }
+  const checkpoint = (): OwnCheckpoint => checkpointOf(folder())
   const blobs = 'b'.repeat(64) as BlobsKey
   await open().choose(folder(), null)
   const first = checkpoint()
@@ -161,10 +164,7 @@ test('R18: a drive is prepared beside the one that is written, and the group hea
   const id = await group.createFolder('docs')
   const folder = (): GroupFolder => must(group.folder(id))
   const open = (): OwnDrives => new OwnDrives({ file, life: 'life', group, drives: new NamedDrives() as unknown as Drives })
-  const checkpoint = (): OwnCheckpoint => {
-    const { driveKey, generation, writer } = must(folder().drives[0])
-    return { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
-  }
+  const checkpoint = (): OwnCheckpoint => checkpointOf(folder())
   const blobs = 'b'.repeat(64) as BlobsKey
   await open().choose(folder(), null)
   const first = checkpoint()
@@ -205,9 +205,8 @@ test('a drive that was prepared does not take over once the group has another ke
   const folder = (): GroupFolder => must(group.folder(id))
   const own = new OwnDrives({ file: join(directory, 'keys', 'drives.json'), life: 'life', group, drives: new NamedDrives() as unknown as Drives })
   await own.choose(folder(), null)
-  const { driveKey, generation, writer } = must(folder().drives[0])
-  const first: OwnCheckpoint = { drive: driveKey, generation, writer, counter: 1, length: 10, epoch: 0 }
-  const prepared = must(await own.prepare(folder(), first, { writer, blobs: 'b'.repeat(64) as BlobsKey }))
+  const first = checkpointOf(folder())
+  const prepared = must(await own.prepare(folder(), first, { writer: first.writer, blobs: 'b'.repeat(64) as BlobsKey }))
   const then = folder()
   await group.removeDevice(other.self.id)
   t.absent(prepared.mayTakeOver(folder(), first), 'R22: nothing more is written under a key that the removed device knows')

@@ -114,6 +114,23 @@ test('a drive that follows the one before while that is written to says what it 
   t.is(store.closing, false)
 })
 
+test('a drive that could not follow can be written to and closed', async (t) => {
+  const { drives } = await openDrives(t, 1)
+  const contents = new Contents()
+  const list = contents.list(Buffer.from('one'))
+  const old = await drives.openOwn({ ...options, generation: 1 })
+  drives.setSource(old.key, source)
+  await old.publish([file('f', list, 1)], contents.read)
+  const next = await drives.openOwn({ ...options, generation: 2, writer: old.writer, blobs: old.blobsKey })
+  const append = next.db.append
+  next.db.append = () => Promise.reject(new Error('no space left'))
+  await t.exception(next.follow(old, 0), /no space left/)
+  next.db.append = append
+  t.is((await next.publish([file('f', list, 2)], contents.read))[0]?.kind, 'done')
+  await drives.closeDrive(next.key)
+  t.absent(drives.isOwn(next.key))
+})
+
 test('a drive follows only one whose blobs it has', async (t) => {
   const { drives } = await openDrives(t, 1)
   const [old, other] = [await drives.openOwn({ ...options, generation: 1 }), await drives.openOwn({ ...options, generation: 2 })]

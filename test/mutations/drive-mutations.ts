@@ -87,6 +87,20 @@ export const DRIVE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('daemon/rotations', 'one that cannot take over is closed; where the group had heard of it the folder is opened anew')]
   },
   {
+    bug: 'a drive that could not follow the one before can never be closed',
+    file: 'daemon/drive/own.ts',
+    find: 'restated.catch(() => undefined)',
+    replace: 'restated',
+    caughtBy: [by('drive/shared-blobs', 'a drive that could not follow can be written to and closed')]
+  },
+  {
+    bug: 'a drive that could not take over is closed under the folder that was opened anew with it',
+    file: 'daemon/rotations.ts',
+    find: 'host(id)?.driveKey !== drive',
+    replace: 'true',
+    caughtBy: [by('daemon/rotations', 'one that cannot take over is closed; where the group had heard of it the folder is opened anew')]
+  },
+  {
     bug: 'what other devices do keeps an outgrown drive from its new one, each of them longer',
     file: 'daemon/compaction.ts',
     find: 'if (watched.length !== length) {',
