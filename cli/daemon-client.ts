@@ -6,8 +6,22 @@ import { errnoOf, P2psyncError } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import type { Client } from '../rpc/client.ts'
 import { createClient } from '../rpc/client.ts'
+import type { Method } from '../rpc/schema.ts'
 import type { Context } from './context.ts'
 import { printable } from './output.ts'
+
+/** They change nothing, so they may be asked twice: what only GET reaches (rpc/rest.ts). */
+export const questions: ReadonlySet<Method> = new Set<Method>([
+  'config.get',
+  'daemon.doctor',
+  'daemon.status',
+  'devices.list',
+  'folders.conflicts',
+  'folders.history',
+  'folders.ignored',
+  'folders.list',
+  'status.get',
+])
 
 export function connect(context: Context): Client {
   const client = plainClient(context)
@@ -33,20 +47,40 @@ export function connect(context: Context): Client {
   }
 }
 
-/** Never starts anything. */
+/** Never starts anything. A daemon that is being killed still takes connections: what went with it is asked once more, if it is a question. */
 export function plainClient(context: Context): Client {
-  return createClient({
+  const client = createClient({
     socketPath: context.paths.socket,
     version: version(),
     onVersionMismatch: (theirs) => context.out.warn(`the daemon is version ${printable(theirs)}, this command ${version()}; run \`p2psync restart\``),
   })
+  return {
+    call: async (method, ...rest) => {
+      try {
+        return await client.call(method, ...rest)
+      } catch (error) {
+        if (!questions.has(method) || !wentAway(error)) throw error
+        return client.call(method, ...rest)
+      }
+    },
+    events: (options) => client.events(options),
+  }
 }
 
 /** True if no process listens on the socket, as opposed to one that went while it answered. */
 export function nobodyThere(error: unknown): boolean {
-  if (!(error instanceof P2psyncError) || error.code !== 'NOT_RUNNING') return false
-  const errno = errnoOf(error.cause)
+  const errno = unreachedBy(error)
   return errno === 'ENOENT' || errno === 'ECONNREFUSED' || errno === 'ENOTDIR'
+}
+
+/** True if a process took the call and ended with it unanswered: whether it was carried out is not known. */
+function wentAway(error: unknown): boolean {
+  const errno = unreachedBy(error)
+  return errno === 'ECONNRESET' || errno === 'EPIPE'
+}
+
+function unreachedBy(error: unknown): string | null {
+  return error instanceof P2psyncError && error.code === 'NOT_RUNNING' ? errnoOf(error.cause) : null
 }
 
 function startOnce(context: Context, client: Client): (cause: unknown) => Promise<void> {

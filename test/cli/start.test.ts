@@ -1,19 +1,22 @@
 /** Starting and stopping a real daemon by the command: by itself, at once, again, after a kill, in the foreground. No network. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import type { P2psyncError } from '../../base/errors.ts'
 import { resolvePaths } from '../../base/paths.ts'
 import { Context } from '../../cli/context.ts'
-import { plainClient } from '../../cli/daemon-client.ts'
+import { plainClient, questions } from '../../cli/daemon-client.ts'
 import { Output } from '../../cli/output.ts'
 import { startInBackground } from '../../cli/start-daemon.ts'
 import { createClient } from '../../rpc/client.ts'
+import { routes } from '../../rpc/rest.ts'
+import type { Method } from '../../rpc/schema.ts'
 import { waitFor } from '../e2e/tree.ts'
 import { cliMain, runCli } from './run-cli.ts'
 import type { Ran } from './run-cli.ts'
@@ -173,6 +176,31 @@ test('after kill -9 the next command starts the daemon again', { timeout: 60_000
   const ran = await home.cli('devices', '--json')
   t.is(ran.code, 0, ran.stderr)
   t.not(await home.pid(), first)
+})
+
+test('a daemon that goes with a question unanswered: the next one is asked; what may have changed something is not repeated', { timeout: 60_000 }, async (t) => {
+  const home = await createHome(t)
+  const { socket } = resolvePaths({ P2PSYNC_HOME: home.path })
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o700 })
+  /** As of a process that was killed: it still takes the connection, and is gone a moment later. */
+  const dying = createServer((taken) => taken.once('data', () => {
+    dying.close()
+    taken.destroy()
+  }))
+  await new Promise<void>((resolve) => dying.listen(socket, resolve))
+  const paused = await home.cli('pause', '--json')
+  t.is(paused.error?.code, 'NOT_RUNNING', paused.stdout)
+  t.ok(paused.error?.message.includes('before it answered'))
+  t.is(await home.pid(), null, 'nothing was started for it')
+  await new Promise<void>((resolve) => dying.listen(socket, resolve))
+  const asked = await home.cli('devices', '--json')
+  t.is(asked.code, 0, asked.stderr)
+  t.ok(await home.pid())
+})
+
+test('the questions of the command are what nothing but GET reaches', (t) => {
+  const by = (isGet: boolean): Set<Method> => new Set(routes.filter(({ verb }) => (verb === 'get') === isGet).map(({ method }) => method))
+  t.alike([...questions].sort(), [...by(true)].filter((method) => !by(false).has(method)).sort())
 })
 
 test('in the foreground it runs until SIGTERM and exits 0; a second one is refused', { timeout: 60_000 }, async (t) => {
