@@ -2,6 +2,7 @@
 import type { RootLog } from '../base/log.ts'
 import type { Paths } from '../base/paths.ts'
 import type { ConfigStore } from './config.ts'
+import type { EarlyLook } from './disk/early-look.ts'
 import type { FolderStatus } from './folder/standing.ts'
 import type { FolderHost } from './host.ts'
 import type { Group } from './net/group.ts'
@@ -16,6 +17,7 @@ export interface AppOptions {
   readonly paths: Paths
   readonly config: ConfigStore
   readonly log: RootLog
+  readonly early?: EarlyLook | null
   /** Asks the process to end; called once the answer to `daemon.stop` is on its way. */
   readonly stop: () => void
   /** The store takes no write until the daemon is opened anew; meanwhile all folders are halted, and it still answers. */

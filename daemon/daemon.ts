@@ -180,6 +180,7 @@ export class Daemon extends Resource implements App {
   protected async onClose(): Promise<void> {
     await this.#server?.close()
     this.#giveBack.close()
+    this.options.early?.close()
     this.#stopCloned()
     await this.#changes.catch((error: unknown) => this.options.log.warn({ error: messageOf(error) }, 'a folder did not open'))
     await this.#pairing?.close()
@@ -278,6 +279,7 @@ export class Daemon extends Resource implements App {
       store: present(this.#store),
       drives: this.drives,
       workers: this.#workers,
+      early: this.options.early ?? null,
       network: this.network,
       log: log.child({ folder: folder.name }),
       onState: (changed) => this.#stateOf(changed),

@@ -5,6 +5,7 @@
 import { messageOf } from '../base/errors.ts'
 import { Resource } from '../base/resource.ts'
 import type { Workers } from '../base/workers.ts'
+import type { EarlyLook } from './disk/early-look.ts'
 import { openDisk } from './disk/open.ts'
 import { ChokidarWatcher } from './disk/watch.ts'
 import type { Config } from './config.ts'
@@ -43,6 +44,7 @@ export interface HostOptions {
   readonly store: Store
   readonly drives: Drives
   readonly workers: Workers
+  readonly early: EarlyLook | null
   readonly network: Network
   readonly log: Log
   onState(host: FolderHost): void
@@ -116,7 +118,7 @@ export class FolderHost extends Resource {
 
   protected async onOpen(): Promise<void> {
     const { store, drives, log, path, network } = this.#options
-    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log, workers: this.#options.workers }))
+    const disk = (this.#disk = await openDisk({ root: path, folder: this.id, owner: this.#options.self, log, workers: this.#options.workers, early: this.#options.early }))
     const index = (this.#index = await openIndex(store, this.id))
     const choice = await this.#options.choose(index.own)
     const own = (this.#own = new CurrentDrive(await this.#openOwn(choice.drive)))

@@ -12,6 +12,7 @@ import type { ContentId, FolderId, PathKey } from '../sync/ids.ts'
 import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
+import type { EarlyLook } from './early-look.ts'
 import { FileSystemSync } from './file-system-sync.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
 import { HistoryNotes } from './history-notes.ts'
@@ -53,6 +54,8 @@ export interface DiskOptions {
   readonly hooks?: ApplyHooks
   /** Absent: large files are read in this thread. */
   readonly workers?: Workers
+  /** What was looked at before this disk was opened. */
+  readonly early?: EarlyLook | null
   /** Null: each file is synced by itself. */
   readonly sync?: FileSystemSync | null
   /** Files of which a scan keeps all it knows until it is over, of each sort; default: many. */
@@ -107,8 +110,9 @@ export class FolderDisk implements Disk {
    */
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
-    const { workers = null, heldInScan = HELD_IN_SCAN } = this.#options
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, numbers: this.#numbers, workers, held: heldInScan }, request, known, signal)
+    const { workers = null, early = null, heldInScan = HELD_IN_SCAN } = this.#options
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, numbers: this.#numbers, workers, early, held: heldInScan }, request, known, signal)
+    if (request.paths === 'all') early?.finished(this.#options.root)
   }
 
   async read(place: Place, offset: number, length: number, seen: SeenStat | null = null): Promise<Buffer | null> {

@@ -1,9 +1,8 @@
 /** The texts of `.p2psyncignore` at the root and of its conflict copies (R32). */
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import type { PathKey } from '../sync/ids.ts'
-import type { IgnoreText } from '../sync/ignore.ts'
-import { isConflictPath } from '../sync/conflict.ts'
-import { IGNORE_FILE, ROOT } from '../sync/path.ts'
+import { isIgnoreText, type IgnoreText } from '../sync/ignore.ts'
+import { ROOT } from '../sync/path.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { close, fstat, open, READ_FLAGS, readFully, readNames } from './sys.ts'
 
@@ -16,15 +15,11 @@ export async function readIgnoreFiles(roots: Roots): Promise<readonly IgnoreText
     const all = await readNames(self(root)).catch((error: unknown) => {
       throw roots.cannotList(error)
     })
-    const names = all.filter((name) => name === IGNORE_FILE || isCopy(name)).sort()
+    // Names are latin1 here; those of conflict copies of this file are ASCII.
+    const names = all.filter(isIgnoreText).sort()
     const texts = await Promise.all(names.map(async (name) => await readText(root, name)))
     return names.flatMap((name, i) => ((texts[i] ?? null) === null ? [] : [{ path: name as PathKey, text: texts[i] ?? '' }]))
   })
-}
-
-/** Names are latin1 here; those of conflict copies of this file are ASCII. */
-function isCopy(name: string): boolean {
-  return name.startsWith(IGNORE_FILE) && isConflictPath(name as PathKey)
 }
 
 /** Null for what is no regular file, or went meanwhile. */

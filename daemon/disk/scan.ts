@@ -10,6 +10,7 @@ import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import type { DirectoryMove } from '../sync/relocation.ts'
 import { Departed } from './departed.ts'
 import { eachAtMost } from './each.ts'
+import type { EarlyLook } from './early-look.ts'
 import type { FineTimes } from './fine-times.ts'
 import { publishedNames, type Fold, type Folding } from './folding.ts'
 import type { LastingNumbers } from './lasting-numbers.ts'
@@ -19,7 +20,7 @@ import { mountProblem, nameProblem, readProblem, specialProblem, type Problems }
 import { at, WalkError, type Directory, type Roots } from './roots.ts'
 import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { mayHideEdit, readStable } from './stable-read.ts'
-import { isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
+import { fstat, isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
 import { canAsk, unchanged, type Known } from './unchanged.ts'
 
@@ -30,6 +31,7 @@ export interface ScanParts {
   readonly times: FineTimes
   readonly numbers: LastingNumbers
   readonly workers: Workers | null
+  readonly early: EarlyLook | null
   /** Files that are gone, and new ones, of which all that is known is kept until the end. */
   readonly held: number
 }
@@ -86,6 +88,9 @@ class Walk {
   readonly #known: KnownTree
   readonly #signal: AbortSignal
   readonly #workers: Workers | null
+  readonly #early: EarlyLook | null
+  /** Directories that were known as a whole by what was seen early. */
+  readonly #seenEarly = new Map<string, PathKey>()
   readonly #pool = new TaskPool<Finding>(POOL)
   /** Hinted paths and the directories above them, each looked at once. */
   readonly #standings = new Map<PathKey, Promise<Standing>>()
@@ -104,6 +109,7 @@ class Walk {
     this.#known = known
     this.#departed = new Departed(known, parts.held)
     this.#workers = parts.workers
+    this.#early = parts.early
     this.#signal = signal
     this.#newcomers = new Newcomers(parts.held)
   }
@@ -112,8 +118,15 @@ class Walk {
     const { paths } = this.#request
     if (paths === 'all') this.#addDirectory(ROOT, 'all', null)
     else this.#pool.add(async () => await this.#hinted(paths))
-    this.#pool.addLast(async () => this.#enterNewcomers())
+    this.#pool.addLast(async () => await this.#lookAgain())
     return this.#pool.batches(this.#signal)
+  }
+
+  /** At what changed since it was seen early. */
+  async #lookAgain(): Promise<void> {
+    const early = this.#seenEarly.size === 0 ? null : this.#early
+    for (const key of (await early?.changed(this.#seenEarly.keys())) ?? []) this.#addDirectory(this.#seenEarly.get(key) ?? ROOT, 'names', null)
+    this.#pool.addLast(async () => this.#enterNewcomers())
   }
 
   #enterNewcomers(): void {
@@ -215,6 +228,7 @@ class Walk {
         if (known !== null) return known
         const listing = await listDirectory(directory, path, this.#request.paths === 'all' ? this.#workers : null)
         rows = await this.#known.children(path)
+        if (listing.children.length === 0 && rows.size > 0 && (await isRemoved(directory))) throw new Replaced()
         return { listing: await withUnlisted(directory, path, listing, rows, this.#fold), device: directory.device }
       })
     } catch (error) {
@@ -234,9 +248,15 @@ class Walk {
   /** As a whole; null: it is to be read. Only of a full scan, which has nothing to tell of what is as it was. */
   async #unchanged(directory: Directory, path: PathKey): Promise<Known | null> {
     const { paths, rehash } = this.#request
-    if (paths !== 'all' || rehash === true || this.#fold !== null || this.#workers === null || !canAsk(this.#workers)) return null
+    if (paths !== 'all' || rehash === true || this.#fold !== null || this.#workers === null) return null
+    const early = this.#early?.of(directory) ?? null
+    if (early === null && !canAsk(this.#workers)) return null
     const digest = (await this.#known.digest?.(path)) ?? null
-    return digest === null || this.#problems.within(path) ? null : await unchanged(this.#workers, directory, digest)
+    if (digest === null || this.#problems.within(path)) return null
+    if (early === null) return await unchanged(this.#workers, directory, digest)
+    if (!digest.equals(early.digest)) return null
+    this.#seenEarly.set(early.key, path)
+    return early
   }
 
   #addKnown(path: PathKey, { directories }: Known): void {
@@ -515,6 +535,11 @@ function holdsAll({ children }: Listing, rows: ReadonlyMap<string, KnownRow>): b
   let met = 0
   for (const { name } of children) if (rows.has(name)) met++
   return met === rows.size
+}
+
+/** It is open, and has no name any more: then it holds nothing, whatever stands at its path by now. */
+async function isRemoved({ fd }: Directory): Promise<boolean> {
+  return (await fstat(fd)).nlink === 0n
 }
 
 /** Another directory stands there than the one that was met. */

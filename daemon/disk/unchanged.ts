@@ -3,6 +3,7 @@ import type { Workers } from '../../base/workers.ts'
 import { ROOT } from '../sync/path.ts'
 import { OWN_DIR } from './layout.ts'
 import { self, type Directory } from './roots.ts'
+import type { StandingIn } from './standing-in.ts'
 import { pace } from './sys.ts'
 import type { UnchangedInput, UnchangedOutput } from './unchanged-task.ts'
 
@@ -15,7 +16,7 @@ const TELLING = 16
 /** What stands in a directory as the index says. */
 export interface Known {
   readonly count: number
-  readonly directories: NonNullable<UnchangedOutput['directories']>
+  readonly directories: StandingIn['directories']
 }
 
 /** False: it would have to wait. */

@@ -28,6 +28,11 @@ export interface FaultyLine {
   readonly fault: PatternFault
 }
 
+/** Whether a file of that name at the root is read for its rules. */
+export function isIgnoreText(name: string): boolean {
+  return name === IGNORE_FILE || (name.startsWith(IGNORE_FILE) && isConflictPath(name as PathKey))
+}
+
 export interface IgnoreText {
   readonly path: PathKey
   readonly text: string

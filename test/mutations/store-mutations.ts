@@ -106,5 +106,54 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     find: ' || mount !== parent.mount',
     replace: '',
     caughtBy: [by('disk/bind-mount', 'what a mounted directory of the same file system covers is not gone, and what is in it is not new')]
+  },
+  {
+    bug: 'what changed while a scan took the word of the early look is not looked at again',
+    file: 'daemon/disk/scan.ts',
+    find: "this.#addDirectory(this.#seenEarly.get(key) ?? ROOT, 'names', null)",
+    replace: 'void key',
+    caughtBy: [by('disk/early-look', 'changed after its directory was compared, by a writer that the scan does not hear')]
+  },
+  {
+    bug: 'the early look vouches for what it saw when its thread is gone',
+    file: 'daemon/disk/early-look.ts',
+    find: 'happened === null || happened.has(key)',
+    replace: 'happened !== null && happened.has(key)',
+    caughtBy: [by('disk/early-look', 'a thread that dies after its word was taken: all is looked at again')]
+  },
+  {
+    bug: 'the word of the early look is of any directory with that number',
+    file: 'daemon/disk/early-look.ts',
+    find: '.ctimeNs === seen.ctimeNs',
+    replace: '.ctimeNs >= 0n',
+    caughtBy: [by('disk/early-look', 'its word is of a directory as it was, and of no other with its number')]
+  },
+  {
+    bug: 'the early look enters what is ignored',
+    file: 'daemon/disk/early-look-thread.ts',
+    find: 'if (!rules.ignored(child, true))',
+    replace: 'if (rules !== null)',
+    caughtBy: [by('disk/early-look', 'what is ignored, and what is no folder of ours, is not looked at')]
+  },
+  {
+    bug: 'a directory that was removed while it was open has lost all that was in it',
+    file: 'daemon/disk/scan.ts',
+    find: '(await fstat(fd)).nlink === 0n',
+    replace: '(await fstat(fd)).nlink < 0n',
+    caughtBy: [by('disk/early-look', 'changed while the scan takes the word of the early look: another directory of the same names')]
+  },
+  {
+    bug: 'a question that a dying daemon took with it is an error',
+    file: 'cli/daemon-client.ts',
+    find: '!questions.has(method) || !wentAway(error)',
+    replace: 'true',
+    caughtBy: [by('cli/start', 'a daemon that goes with a question unanswered: the next one is asked; what may have changed something is not repeated')]
+  },
+  {
+    bug: 'what may have changed something is sent again to the next daemon',
+    file: 'cli/daemon-client.ts',
+    find: '!questions.has(method) || !wentAway(error)',
+    replace: '!wentAway(error)',
+    caughtBy: [by('cli/start', 'a daemon that goes with a question unanswered: the next one is asked; what may have changed something is not repeated')]
   }
 ]
