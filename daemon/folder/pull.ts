@@ -11,17 +11,28 @@ import type { Entry, FileEntry } from '../sync/entry.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 
 /**
- * Reads every drive that grew, as far as its blocks can be had now, and until enough bytes are on their way (`pullRoom`).
+ * Reads every drive that grew, as far as its blocks can be had now, and until enough bytes are on their way (`pullRoom`): the one of which
+ * least is to be read first.
  * @param breaksOff asked after statements that bring nothing to do, such as those of a new drive that says what the one before says: others
- *   may be left for later, since something else waits.
+ *   may be left for later, since something else waits. So they are if a drive has grown of which less is to be read. Null: never.
  */
-export async function pullAll(context: FolderContext, signal: AbortSignal, breaksOff: () => boolean = () => false): Promise<void> {
-  for (const drive of context.ports.remotes.list()) {
+export async function pullAll(context: FolderContext, signal: AbortSignal, breaksOff: (() => boolean) | null = null): Promise<void> {
+  const drives = context.ports.remotes.list().toSorted((a, b) => unread(context, a) - unread(context, b))
+  const lengths = new Map(drives.map(({ key, length }) => [key, length]))
+  for (const drive of drives) {
     if (signal.aborted || context.pullRoom.isFull()) return
-    if (!isBehind(context, drive) || !(await pullDrive(context, drive, signal, breaksOff))) continue
+    const isNearer = (other: RemoteDrive): boolean => other.length > (lengths.get(other.key) ?? 0) && isBehind(context, other) && unread(context, other) < unread(context, drive)
+    const mayLeave = (): boolean => breaksOff !== null && (breaksOff() || context.ports.remotes.list().some(isNearer))
+    if (!isBehind(context, drive) || !(await pullDrive(context, drive, signal, mayLeave))) continue
     context.work.markPull()
     return
   }
+}
+
+/** Blocks. */
+function unread({ ports }: FolderContext, { key, length, fork }: RemoteDrive): number {
+  const known = ports.index.remoteCheckpoint(key)
+  return known === null || known.fork !== fork ? length : length - known.length
 }
 
 /** R27: deletions that came in are judged as a whole, before any of them is applied. */

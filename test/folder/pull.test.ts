@@ -1,7 +1,8 @@
 /** What is asked for as soon as a statement comes in, and what is not. */
 import test from 'brittle'
 import { pullAll } from '../../daemon/folder/pull.ts'
-import type { ObjectId } from '../../daemon/sync/ids.ts'
+import type { RemoteDrive } from '../../daemon/ports.ts'
+import type { DeviceId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 /** Two devices, of which the second has not been started. */
@@ -146,3 +147,58 @@ test('statements that bring nothing to do are read in parts while something else
   t.alike(await read(news, true), { left: false, isMarked: false }, 'news')
   t.is(b.files().length, 16)
 })
+
+test('the drive of which least is to be read comes first, and one that grows meanwhile does not wait for a long log that says nothing new', async (t) => {
+  const world = await FolderWorld.open({}, {}, {})
+  const [a, b, c] = world.devices as [FolderDevice, FolderDevice, FolderDevice]
+  for (let i = 0; i < 12; i++) a.user.write(`file ${i}`, `content ${i}`)
+  await world.rest()
+  const replica = b.replicas.get(c.drive.key)
+  if (replica === undefined) throw new Error('b knows c')
+  /** a says again all that it has said, and c something new, which b hears of when `hears` says so. @returns whose drives were read. */
+  const read = async (name: string, hears: 'before' | 'meanwhile'): Promise<{ readonly order: readonly DeviceId[]; readonly known: number }> => {
+    const before = replica.length
+    const order: DeviceId[] = []
+    let told = (): void => undefined
+    const isTold = new Promise<void>((resolve) => (told = resolve))
+    const looked = b.folder.act(async (context) => {
+      await isTold
+      context.work.takePull()
+      const { remotes } = context.ports
+      const list = remotes.list.bind(remotes)
+      const drives = list().map((drive) => following(drive, order, () => (replica.length = c.drive.length)))
+      remotes.list = () => drives
+      if (hears === 'meanwhile') replica.length = before
+      await pullAll(context, new AbortController().signal, () => false)
+      remotes.list = list
+      context.work.markPull()
+      return { order, known: context.ports.index.remoteCheckpoint(a.drive.key)?.length ?? 0 }
+    })
+    for (let i = 0; i < 12; i++) a.drive.append(a.drive.blocks.slice(i, i + 1))
+    a.drive.announce()
+    c.user.write(name, name)
+    await world.rest()
+    told()
+    const result = await world.whenDone(looked)
+    await world.rest()
+    t.is(b.index.checkpoints.get(a.drive.key)?.length, a.drive.length, 'all is read in the end')
+    t.ok(b.files().includes(name))
+    return result
+  }
+  t.alike((await read('one', 'before')).order, [c.device, a.device])
+  const { order, known } = await read('two', 'meanwhile')
+  t.alike(order, [a.device], 'c is behind by nothing yet')
+  t.ok(known < a.drive.length, 'the long log is left for it')
+})
+
+/** Says when it is read, and `meanwhile` with each part of it. */
+function following(drive: RemoteDrive, order: DeviceId[], meanwhile: () => void): RemoteDrive {
+  const changes: RemoteDrive['changes'] = async function* (since, signal) {
+    order.push(drive.device)
+    for await (const batch of drive.changes(since, signal)) {
+      meanwhile()
+      yield batch
+    }
+  }
+  return { get device() { return drive.device }, get key() { return drive.key }, get generation() { return drive.generation }, get length() { return drive.length }, get fork() { return drive.fork }, changes, close: async () => await drive.close() }
+}

@@ -10,6 +10,20 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
   },
   {
+    bug: 'drives are read in the order in which they are known, however long they are',
+    file: 'daemon/folder/pull.ts',
+    find: 'unread(context, a) - unread(context, b)',
+    replace: '0',
+    caughtBy: [by('folder/pull', 'the drive of which least is to be read comes first, and one that grows meanwhile does not wait for a long log that says nothing new')]
+  },
+  {
+    bug: 'what another device states waits until a long log that says nothing new is read',
+    file: 'daemon/folder/pull.ts',
+    find: '(breaksOff() || context.ports.remotes.list().some(isNearer))',
+    replace: 'breaksOff()',
+    caughtBy: [by('folder/pull', 'the drive of which least is to be read comes first, and one that grows meanwhile does not wait for a long log that says nothing new')]
+  },
+  {
     bug: 'a mass of deletions that comes in is read, and judged, in parts (R27)',
     file: 'daemon/folder/pull.ts',
     find: '!isNews && breaksOff()',
