@@ -41,6 +41,8 @@ export interface EarlyThreadData {
 const WORTH_COUNT = 16
 /** A folder that was not scanned by then (it is halted, or stopped) is scanned as at any other time. */
 const MAX_MS = 60_000
+/** Longer than the largest directory takes: by then the disk of some folder lets the thread wait, and no other folder waits for it. */
+const ANSWER_MS = 3_000
 
 export class EarlyLook {
   readonly #seen = new Map<string, EarlyDirectory>()
@@ -48,12 +50,14 @@ export class EarlyLook {
   readonly #roots: Set<string>
   readonly #asked = new Map<number, (changed: EarlyAnswer['changed']) => void>()
   readonly #timer: NodeJS.Timeout
+  readonly #answerMs: number
   #worker: Worker | null
   #lastId = 0
 
   /** @param roots absolute paths. The process may end before the thread does. */
-  constructor(roots: readonly string[], maxMs: number = MAX_MS) {
+  constructor(roots: readonly string[], { maxMs = MAX_MS, answerMs = ANSWER_MS }: { readonly maxMs?: number; readonly answerMs?: number } = {}) {
     this.#roots = new Set(roots)
+    this.#answerMs = answerMs
     const workerData: EarlyThreadData = { roots, worthCount: WORTH_COUNT }
     this.#worker = new Worker(new URL('./early-look-thread.js', import.meta.url), { workerData, stdout: false, stderr: false })
     this.#worker.unref()
@@ -100,8 +104,12 @@ export class EarlyLook {
     const worker = this.#worker
     if (worker === null) return null
     const request: EarlyRequest = { id: ++this.#lastId }
+    const late = setTimeout(() => this.close(), this.#answerMs)
     return await new Promise((done) => {
-      this.#asked.set(request.id, done)
+      this.#asked.set(request.id, (changed) => {
+        clearTimeout(late)
+        done(changed)
+      })
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, no window
       worker.postMessage(request)
     })

@@ -119,18 +119,18 @@ for (const { what, change, tells } of CHANGES) {
 
 test('changed after its directory was compared, by a writer that the scan does not hear', async (t) => {
   const folder = await seenEarly(t)
-  let compared = 0
-  folder.onSeen = (directory) => {
-    if (directory !== FIRST) return
-    // Once this turn is over the directory has been compared.
-    setImmediate(() => {
-      compared++
-      overwrite(join(folder.root, 'e/f1'), 'E')
-    })
+  const changed = folder.early.changed.bind(folder.early)
+  let asked = 0
+  // All is compared, and the scan asks what to look at again.
+  folder.early.changed = async (keys) => {
+    asked++
+    overwrite(join(folder.root, 'e/f1'), 'E')
+    return await changed(keys)
   }
   const found = told(await scan(folder))
-  t.ok(compared > 0)
+  t.is(asked, 1)
   t.ok(found.includes('present e/f1'), found.join(' · '))
+  t.absent(folder.read.includes('d'), 'what did not change is not read')
 })
 
 test('a thread that dies after its word was taken: all is looked at again', async (t) => {
@@ -169,9 +169,16 @@ test('what is ignored, and what is no folder of ours, is not looked at', async (
   t.absent(word(unmarked, join(root, 'in')))
 })
 
+test('a thread that does not answer is not waited for, and vouches for nothing', { timeout: 10_000 }, async (t) => {
+  const { root } = await openFolder(t)
+  // It takes longer to come up.
+  const early = new EarlyLook([root], { answerMs: 1 })
+  t.alike(await early.changed(['1:1']), ['1:1'])
+})
+
 test('it ends by itself where no scan comes', async (t) => {
   const { root } = await openFolder(t)
-  const early = new EarlyLook([root], 200)
+  const early = new EarlyLook([root], { maxMs: 200 })
   t.alike(await early.changed([]), [])
   for (let left = 100; left > 0 && (await early.changed(['1:1'])).length === 0; left--) await sleep(25)
   t.alike(await early.changed(['1:1']), ['1:1'])
