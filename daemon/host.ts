@@ -134,6 +134,7 @@ export class FolderHost extends Resource {
     const watcher = new ChokidarWatcher({
       root: path,
       inbox: { localChanged: (paths) => this.#folder?.localChanged(paths) },
+      makeRoom: () => this.#options.early?.makeRoom() ?? false,
       onProblem: (problem) => log.warn({ ...problem }, 'changes may go unnoticed until the next full rescan')
     })
     this.#folder = new Folder({

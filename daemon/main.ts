@@ -16,7 +16,7 @@ export async function runDaemon({ background }: { readonly background: boolean }
   optimizeLater()
   refuseUnsafeTest(process.env)
   const paths = resolvePaths()
-  const early = lookEarly(paths.foldersFile)
+  const early = lookEarly(paths)
   const { run } = await import('./run.ts')
   return await run({ paths, background, early })
 }

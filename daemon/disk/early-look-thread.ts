@@ -1,8 +1,9 @@
 /**
  * The thread of early-look.ts: watches each directory, then looks at all that stands in it. It loads little, so that it is at work while the
- * daemon still loads its modules.
+ * daemon still loads its modules. Directories are opened as roots.ts does it: from the one they are in, none through a symlink, none on
+ * another mount.
  */
-import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, statfsSync, watch } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { directoryDigest } from '../sync/directory-digest.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -11,6 +12,7 @@ import { joinPath, ROOT } from '../sync/path.ts'
 import type { EarlyAnswer, EarlyDirectory, EarlyRequest, EarlyThreadData } from './early-look.ts'
 import { eventFlood } from './event-flood.ts'
 import { MARKER_NAME, OWN_DIR } from './layout.ts'
+import { mountOf } from './mount-of.ts'
 import { standingIn } from './standing-in.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
@@ -20,77 +22,94 @@ const TURN_MS = 10
 const SLOW_MS = 0.5
 /** Fewer names say nothing of the disk. */
 const TELLING = 64
+/** Each level holds a descriptor. */
+const MAX_DEPTH = 64
 /** Of the watches that a user may have; the daemon's own watch of the same directory counts as another. */
 const SHARE_OF_WATCHES = 1 / 16
 const DEFAULT_WATCHES = 8192
 /** A watch is some 2 KB here. */
 const MAX_WATCHES = 10_000
 const MAX_RULES_BYTES = 1024 * 1024
+/** As statfs(2) names ext2 to ext4, XFS, btrfs, F2FS, ZFS, bcachefs, tmpfs and overlayfs: what is written there is told to who watches, since nobody else writes there. */
+const LOCAL: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x01021994, 0x794c7630])
+
+interface Tree {
+  readonly device: bigint
+  readonly mount: string | null
+  readonly rules: IgnoreRules
+}
 
 const port = parentPort
 const { roots, worthCount } = workerData as EarlyThreadData
 const changed = new Set<string>()
-let isDoubtful = false
-let room = Math.min(MAX_WATCHES, watchLimit() * SHARE_OF_WATCHES)
-let turned = performance.now()
+const state = { isDoubtful: false, isOver: false, room: Math.min(MAX_WATCHES, watchLimit() * SHARE_OF_WATCHES), turned: performance.now() }
 
-eventFlood().add(() => (isDoubtful = true))
+eventFlood().add(() => (state.isDoubtful = true))
 port?.on('message', async ({ id }: EarlyRequest) => {
   // What happened before the question waits in the kernel's queue, which one whole turn of the event loop empties.
   await turn()
   await turn()
-  answer({ id, changed: isDoubtful ? null : [...changed] })
+  answer({ id, changed: state.isDoubtful ? null : [...changed] })
 })
 for (const root of roots) await walk(root).catch(() => undefined) // what cannot be read is told by who reads it
 
 async function walk(root: string): Promise<void> {
-  if (!existsSync(`${root}/${OWN_DIR}/${MARKER_NAME}`)) return
-  const queue: PathKey[] = [ROOT]
-  let rules: IgnoreRules | null = null
-  let device: bigint | null = null
-  for (let next = 0; next < queue.length; next++) {
-    const path = queue[next] as PathKey
-    const fd = openDirectory(root, path)
-    if (fd === null) continue
+  if (!existsSync(`${root}/${OWN_DIR}/${MARKER_NAME}`) || !LOCAL.has(statfsSync(root).type)) return
+  const fd = openSync(root, O_RDONLY | O_DIRECTORY)
+  try {
+    await enter({ device: fstatSync(fd, { bigint: true }).dev, mount: mountOf(fd), rules: rulesAt(fd) }, fd, ROOT, 0)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function enter(tree: Tree, fd: number, path: PathKey, depth: number): Promise<void> {
+  const names = lookAt(tree, fd, path)
+  if (performance.now() - state.turned > TURN_MS) await turn()
+  for (const name of depth < MAX_DEPTH ? names : []) {
+    if (state.isOver) return
+    const child = joinPath(path, name)
+    const below = tree.rules.ignored(child, true) ? null : openDirectory(`/proc/self/fd/${fd}/${name}`)
+    if (below === null) continue
     try {
-      const found = lookAt(fd, path, device)
-      if (found === null) return
-      device ??= found.device
-      rules ??= rulesAt(fd)
-      for (const name of found.directories) {
-        const child = joinPath(path, name)
-        if (!rules.ignored(child, true)) queue.push(child)
-      }
+      if (fstatSync(below, { bigint: true }).dev === tree.device && mountOf(below) === tree.mount) await enter(tree, below, child, depth + 1)
     } finally {
-      closeSync(fd)
+      closeSync(below)
     }
-    if (performance.now() - turned > TURN_MS) await turn()
   }
 }
 
 /** Null if it is no directory any more, or may not be read. */
-function openDirectory(root: string, path: PathKey): number | null {
+function openDirectory(path: string): number | null {
   try {
-    return path === ROOT ? openSync(root, O_RDONLY | O_DIRECTORY) : openSync(`${root}/${path}`, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    return openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   } catch {
     return null
   }
 }
 
-/** Null: the disk lets its callers wait. Nothing is found on another device than `device`. */
-function lookAt(fd: number, path: PathKey, device: bigint | null): { readonly device: bigint; readonly directories: readonly string[] } | null {
-  const { dev, ino } = fstatSync(fd, { bigint: true })
-  if (device !== null && dev !== device) return { device, directories: [] }
-  const key = `${dev}:${ino}`
-  watchDirectory(fd, key)
+/** @returns the names of the directories in it. */
+function lookAt({ device }: Tree, fd: number, path: PathKey): readonly string[] {
+  const key = `${device}:${fstatSync(fd, { bigint: true }).ino}`
+  try {
+    watchDirectory(fd, key)
+  } catch {
+    state.isOver = true // no more can be watched
+    return []
+  }
   // From here on all that happens to it is heard of.
   const { ctimeNs } = fstatSync(fd, { bigint: true })
   const began = performance.now()
-  const { standing, directories, looked, isWhole } = standingIn(`/proc/self/fd/${fd}`, dev, path === ROOT ? OWN_DIR : null)
-  if (looked >= TELLING && performance.now() - began > looked * SLOW_MS) return null
-  const count = standing.length
-  if (isWhole && count >= worthCount) answer({ key, ctimeNs, digest: directoryDigest(standing), count, directories })
-  return { device: dev, directories: directories.map(({ name }) => name) }
+  try {
+    const { standing, directories, looked, isWhole, isShared } = standingIn(`/proc/self/fd/${fd}`, device, path === ROOT ? OWN_DIR : null)
+    state.isOver = looked >= TELLING && performance.now() - began > looked * SLOW_MS
+    const count = standing.length
+    // What is written to a file under a name that it has elsewhere is told there.
+    if (isWhole && !isShared && count >= worthCount) answer({ key, ctimeNs, digest: directoryDigest(standing), count, directories })
+    return directories.map(({ name }) => name)
+  } catch {
+    return [] // it may be listed and not entered
+  }
 }
 
 /** What is ignored is not looked at. Throws where the rules cannot be read. */
@@ -111,12 +130,12 @@ function rulesAt(root: number): IgnoreRules {
 
 /** By its descriptor: what is watched is what is looked at. Throws where no more can be watched. */
 function watchDirectory(fd: number, key: string): void {
-  if (room-- <= 0) throw new Error('no more may be watched early')
+  if (state.room-- <= 0) throw new Error('no more may be watched early')
   const watcher = watch(`/proc/self/fd/${fd}`, () => {
     eventFlood().count()
     changed.add(key)
   })
-  watcher.on('error', () => (isDoubtful = true))
+  watcher.on('error', () => (state.isDoubtful = true))
 }
 
 function answer(message: EarlyAnswer | EarlyDirectory): void {
@@ -126,7 +145,7 @@ function answer(message: EarlyAnswer | EarlyDirectory): void {
 
 async function turn(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve))
-  turned = performance.now()
+  state.turned = performance.now()
 }
 
 function watchLimit(): number {

@@ -41,6 +41,8 @@ export interface EarlyThreadData {
 const WORTH_COUNT = 16
 /** A folder that was not scanned by then (it is halted, or stopped) is scanned as at any other time. */
 const MAX_MS = 60_000
+/** A word is no older: what is written through a memory map is told to nobody. */
+const MAX_AGE_MS = 10_000
 /** Longer than the largest directory takes: by then the disk of some folder lets the thread wait, and no other folder waits for it. */
 const ANSWER_MS = 3_000
 
@@ -51,7 +53,9 @@ export class EarlyLook {
   readonly #asked = new Map<number, (changed: EarlyAnswer['changed']) => void>()
   readonly #timer: NodeJS.Timeout
   readonly #answerMs: number
+  readonly #begun = performance.now()
   #worker: Worker | null
+  #isGone = false
   #lastId = 0
 
   /** @param roots absolute paths. The process may end before the thread does. */
@@ -63,13 +67,17 @@ export class EarlyLook {
     this.#worker.unref()
     this.#worker.on('message', (message: EarlyAnswer | EarlyDirectory) => this.#told(message))
     this.#worker.on('error', () => this.close())
-    this.#worker.on('exit', () => this.close())
+    this.#worker.on('exit', () => {
+      this.#isGone = true
+      this.close()
+    })
     this.#timer = setTimeout(() => this.close(), maxMs)
     this.#timer.unref()
   }
 
   /** Null if it was not looked at, or is another by now. Only good together with `changed`. */
   of(directory: Directory): EarlyDirectory | null {
+    if (performance.now() - this.#begun > MAX_AGE_MS) return null
     const seen = this.#seen.get(`${directory.device}:${directory.ino}`)
     return seen !== undefined && fstatSync(directory.fd, { bigint: true }).ctimeNs === seen.ctimeNs ? seen : null
   }
@@ -87,6 +95,12 @@ export class EarlyLook {
   finished(root: string): void {
     this.#roots.delete(root)
     if (this.#roots.size === 0) this.close()
+  }
+
+  /** Its watches are in the way of others. @returns false if they are given up already, or are not for long: then there is no more room than before. */
+  makeRoom(): boolean {
+    this.close()
+    return !this.#isGone && performance.now() - this.#begun < MAX_MS
   }
 
   /** Idempotent. */

@@ -17,7 +17,7 @@ import type { LastingNumbers } from './lasting-numbers.ts'
 import { listDirectory, lookAtMissing, type Child, type Listing } from './listing.ts'
 import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
-import { at, WalkError, type Directory, type Roots } from './roots.ts'
+import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { mayHideEdit, readStable } from './stable-read.ts'
 import { fstat, isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
@@ -88,7 +88,8 @@ class Walk {
   readonly #known: KnownTree
   readonly #signal: AbortSignal
   readonly #workers: Workers | null
-  readonly #early: EarlyLook | null
+  /** Null once it was asked what has changed: whose word is taken after that would not be asked about. */
+  #early: EarlyLook | null
   /** Directories that were known as a whole by what was seen early. */
   readonly #seenEarly = new Map<string, PathKey>()
   readonly #pool = new TaskPool<Finding>(POOL)
@@ -125,6 +126,7 @@ class Walk {
   /** At what changed since it was seen early. */
   async #lookAgain(): Promise<void> {
     const early = this.#seenEarly.size === 0 ? null : this.#early
+    this.#early = null
     for (const key of (await early?.changed(this.#seenEarly.keys())) ?? []) this.#addDirectory(this.#seenEarly.get(key) ?? ROOT, 'names', null)
     this.#pool.addLast(async () => this.#enterNewcomers())
   }
@@ -240,7 +242,7 @@ class Walk {
       return
     }
     this.#heal(path)
-    if (!('listing' in read)) return this.#addKnown(path, read)
+    if (!('listing' in read)) return depth === 'all' ? this.#addKnown(path, read) : undefined
     if (shadow !== null && (await this.#isRevived(read.listing, rows, read.device))) this.#tellDirectory(shadow)
     await this.#listing(path, read.listing, rows, depth, read.device)
   }
@@ -537,9 +539,9 @@ function holdsAll({ children }: Listing, rows: ReadonlyMap<string, KnownRow>): b
   return met === rows.size
 }
 
-/** It is open, and has no name any more: then it holds nothing, whatever stands at its path by now. */
-async function isRemoved({ fd }: Directory): Promise<boolean> {
-  return (await fstat(fd)).nlink === 0n
+/** It is open, and has no name any more: then it holds nothing, whatever stands at its path by now. Some file systems count no names at all. */
+async function isRemoved(directory: Directory): Promise<boolean> {
+  return (await fstat(directory.fd)).nlink === 0n && (await readlink(self(directory))).endsWith(' (deleted)')
 }
 
 /** Another directory stands there than the one that was met. */

@@ -12,6 +12,8 @@ export interface StandingIn {
   readonly looked: number
   /** False: something stands there that no index holds, or the disk lets its callers wait; the rest was not looked at. */
   readonly isWhole: boolean
+  /** Some file has another name, maybe elsewhere. */
+  readonly isShared: boolean
 }
 
 /** A disk on which a call takes longer lets the thread wait: others wait behind it. */
@@ -22,9 +24,10 @@ const STRETCH = 64
 /** @param own a name that counts as not there. Throws what the file system throws. */
 export function standingIn(directory: string, device: bigint, own: string | null): StandingIn {
   let looked = 0
+  let isShared = false
   const standing: Standing[] = []
   const directories: { name: string; ino: bigint }[] = []
-  const found = (isWhole: boolean): StandingIn => ({ standing, directories, looked, isWhole })
+  const found = (isWhole: boolean): StandingIn => ({ standing, directories, looked, isWhole, isShared })
   let stretch = performance.now()
   for (const raw of readdirSync(directory, 'latin1')) {
     if (raw === own) continue
@@ -37,6 +40,7 @@ export function standingIn(directory: string, device: bigint, own: string | null
     const { ino, size, mode } = stat
     standing.push({ name, ino, size, mtimeNs: bounded(stat.mtimeNs), ctimeNs: bounded(stat.ctimeNs), mode })
     if (kind === 'directory') directories.push({ name, ino })
+    else isShared ||= stat.nlink > 1n
     if (looked % STRETCH !== 0) continue
     const now = performance.now()
     if (now - stretch > SLOW_MS) return found(false)

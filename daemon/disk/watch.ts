@@ -21,6 +21,8 @@ export interface WatcherOptions {
   readonly inbox: Pick<FolderInbox, 'localChanged'>
   /** Changes may go unnoticed until the next full rescan; each kind of reason is told once. */
   onProblem(problem: Problem): void
+  /** Where the limits of the system are reached: true if others give up watches, so that these directories can be watched in a moment. */
+  makeRoom?(): boolean
   /** Default: that of the process. */
   readonly flood?: EventFlood
 }
@@ -136,6 +138,7 @@ export class ChokidarWatcher implements Watcher {
   #failed(error: unknown): void {
     const code = errnoOf(error) ?? 'watch-failed'
     if (this.#closed || this.#told.has(code)) return
+    if (code in LIMITS && this.#options.makeRoom?.() === true) return this.#doubt()
     this.#told.add(code)
     const advice = LIMITS[code] ?? messageOf(error)
     this.#options.onProblem({ path: '', code, message: `cannot watch all directories of ${this.#root} (${code}): ${advice}; until then their changes are found by the regular rescan` })

@@ -58,11 +58,14 @@ export function isAwaited(context: FolderContext, drive: RemoteDrive, peers: Fol
 async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: AbortSignal, breaksOff: () => boolean): Promise<boolean> {
   const { index, log } = context.ports
   const known = index.remoteCheckpoint(drive.key)
+  // R27: they are judged together.
+  let hasDeletions = false
   try {
     for await (const batch of drive.changes(known, signal)) {
-      const isNews = await takeIn(context, drive, batch)
+      const { isNews, deletes } = await takeIn(context, drive, batch)
+      hasDeletions ||= deletes
       if (signal.aborted || context.pullRoom.isFull()) return false
-      if (!isNews && breaksOff()) return true
+      if (!isNews && !hasDeletions && breaksOff()) return true
     }
   } catch (error) {
     if (signal.aborted) return false
@@ -71,8 +74,8 @@ async function pullDrive(context: FolderContext, drive: RemoteDrive, signal: Abo
   return false
 }
 
-/** @returns whether it brings anything to do. */
-async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBatch): Promise<boolean> {
+/** @returns whether it brings anything to do, and a deletion. */
+async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBatch): Promise<{ readonly isNews: boolean; readonly deletes: boolean }> {
   const { index } = context.ports
   const { device, key, generation } = drive
   const paths = read.changes.map((change) => change.path)
@@ -82,6 +85,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const batch = index.batch()
   const dirty: PathKey[] = []
   const newcomers: Newcomer[] = []
+  let deletes = false
   for (const [i, change] of read.changes.entries()) {
     if (change.entry === null) batch.delRemote(change.path, key)
     else batch.putRemote(change.path, { device, drive: key, generation, entry: change.entry })
@@ -91,6 +95,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
     const theirs = newestPerDevice(current)[0]?.entry ?? null
     compareWithDevice(context, batch, device, change.path, stated, theirs)
     const own = context.unstated.row(change.path) ?? stated
+    deletes ||= own !== null && own.entry.kind !== 'tombstone' && theirs?.kind === 'tombstone'
     const newcomer = own === null && theirs !== null && (remotes[i] ?? []).length === 0 ? asNewcomer(context, change.path, theirs) : null
     if (newcomer !== null) newcomers.push(newcomer)
     else if (!isAgreement(context, change.path, own, theirs, remotes[i] ?? [], device)) dirty.push(change.path)
@@ -107,7 +112,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
   context.work.markDirty(dirty)
   await requestAll(context, device, newcomers, placing)
-  return dirty.length + newcomers.length > 0
+  return { isNews: dirty.length + newcomers.length > 0, deletes }
 }
 
 /** A file that one device states, and of whose path nobody has said anything so far. */

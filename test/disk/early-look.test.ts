@@ -133,6 +133,56 @@ test('changed after its directory was compared, by a writer that the scan does n
   t.absent(folder.read.includes('d'), 'what did not change is not read')
 })
 
+test('a directory whose parent is another by now, changed before the scan: no word is taken that nobody would ask about', async (t) => {
+  const folder = await seenEarly(t)
+  // `d` is a newcomer, which is looked at last; what is in it is what it was.
+  fs.renameSync(join(folder.root, 'd'), join(folder.root, 'old'))
+  fs.mkdirSync(join(folder.root, 'd'))
+  fs.renameSync(join(folder.root, 'old/sub'), join(folder.root, 'd/sub'))
+  fs.rmSync(join(folder.root, 'old'), { recursive: true })
+  folder.early.close()
+  const early = await lookedAt(t, folder.root, ['', 'd/sub', 'e'])
+  const disk = await folder.again({ workers: noWorkers, early })
+  overwrite(join(folder.root, 'd/sub/f1'), 'E')
+  const found = told(await scan({ disk, rows: folder.rows }))
+  t.ok(found.includes('present d/sub/f1'), found.join(' · '))
+})
+
+test('what happened in a directory itself has nothing below it looked at again', async (t) => {
+  const folder = await seenEarly(t)
+  const watched: string[] = []
+  fs.writeFileSync(join(folder.root, 'd/lock'), '')
+  fs.rmSync(join(folder.root, 'd/lock'))
+  await folder.early.changed([])
+  const again = await lookedAt(t, folder.root, DIRECTORIES)
+  const disk = await folder.again({ workers: noWorkers, early: again })
+  const changed = again.changed.bind(again)
+  again.changed = async (keys) => {
+    fs.writeFileSync(join(folder.root, 'd/lock'), '')
+    fs.rmSync(join(folder.root, 'd/lock'))
+    return await changed(keys)
+  }
+  t.alike(await scan({ disk, rows: folder.rows }, { onDirectory: (directory) => void watched.push(directory) }), [])
+  t.alike(watched.sort(), ['', 'd', 'd', 'd/sub', 'e'])
+})
+
+test('a file that has another name is not vouched for: what is written to it there is told there', async (t) => {
+  const folder = await seenEarly(t)
+  fs.linkSync(join(folder.root, 'e/f1'), join(folder.root, '.p2psync/elsewhere'))
+  const early = await lookedAt(t, folder.root, ['', 'd', 'd/sub'])
+  await sleep(200)
+  t.absent(word(early, join(folder.root, 'e')))
+  t.ok(word(early, join(folder.root, 'd')))
+})
+
+test('watches that others need are given up', async (t) => {
+  const { root } = await openFolder(t)
+  const early = new EarlyLook([root])
+  t.ok(early.makeRoom())
+  for (let left = 200; left > 0 && early.makeRoom(); left--) await sleep(25)
+  t.absent(early.makeRoom(), 'there is no more room than before')
+})
+
 test('a thread that dies after its word was taken: all is looked at again', async (t) => {
   const folder = await seenEarly(t)
   folder.onSeen = (directory) => {

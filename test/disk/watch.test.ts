@@ -1,5 +1,7 @@
 /** Which hints a user's acts give, on a real disk with real inotify. */
 import * as fs from 'node:fs'
+import nodeFs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { EventFlood } from '../../daemon/disk/event-flood.ts'
@@ -164,6 +166,41 @@ test('a watcher that was closed is silent', async (t) => {
   await watcher.close()
   t.alike([...heard()], [])
 })
+
+test('where the limit of watches is reached, others may give up theirs, and all is looked at again; else it is told', async (t) => {
+  const root = await t.tmp()
+  const problems: Problem[] = []
+  const heard: string[] = []
+  let isRoom = true
+  const watcher = new ChokidarWatcher({ root, inbox: { localChanged: (paths) => void heard.push(...(paths === 'all' ? ['all'] : paths)) }, makeRoom: () => isRoom, onProblem: (problem) => void problems.push(problem) })
+  t.teardown(async () => await watcher.close(), { order: -1 })
+  const { watch } = nodeFs
+  t.teardown(() => restore(watch))
+  restore(() => {
+    throw Object.assign(new Error('no space left on device, watch'), { code: 'ENOSPC' })
+  })
+  const settle = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, 50))
+  watcher.watch(['' as PathKey])
+  await settle()
+  t.alike(problems, [])
+  t.alike(heard, ['all'])
+  isRoom = false
+  watcher.watch(['' as PathKey])
+  await settle()
+  t.alike(problems.map(({ code }) => code), ['ENOSPC'])
+  t.alike(heard, ['all'])
+  restore(watch)
+  watcher.watch(['' as PathKey])
+  fs.writeFileSync(join(root, 'f'), '')
+  await settle()
+  t.ok(heard.includes('f'), 'it is watched as soon as it can be')
+})
+
+/** What Node's own modules and chokidar get by that name. */
+function restore(watch: typeof fs.watch | (() => never)): void {
+  nodeFs.watch = watch as typeof fs.watch
+  syncBuiltinESMExports()
+}
 
 test('a thousand directories are watched in little time and memory', async (t) => {
   const names = Array.from({ length: 1000 }, (_, i) => `d${i}`)

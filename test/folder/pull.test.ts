@@ -140,12 +140,21 @@ test('statements that bring nothing to do are read in parts while something else
   }
   t.alike(await read(sayAgain, true), { left: true, isMarked: true })
   t.alike(await read(sayAgain, false), { left: false, isMarked: false })
+  // R27: one deletion came, then much that says nothing new.
+  const deletion = (): void => {
+    a.user.remove('file 3')
+    world.clock.after(2_000, () => {
+      for (let i = 0; i < 12; i++) if (a.drive.blocks[i]?.path !== 'file 3') a.drive.append(a.drive.blocks.slice(i, i + 1))
+      a.drive.announce()
+    })
+  }
+  t.alike(await read(deletion, true), { left: false, isMarked: false }, 'deletions are judged together')
   // Each is stated by itself.
   const news = (): void => {
     for (let i = 0; i < 4; i++) world.clock.after(i * 2_000, () => a.user.write(`new ${i}`, `content of ${i}`))
   }
   t.alike(await read(news, true), { left: false, isMarked: false }, 'news')
-  t.is(b.files().length, 16)
+  t.is(b.files().length, 15)
 })
 
 test('the drive of which least is to be read comes first, and one that grows meanwhile does not wait for a long log that says nothing new', async (t) => {

@@ -5,7 +5,7 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'what is new here waits until a long log that says nothing new is read',
     file: 'daemon/folder/pull.ts',
-    find: '!isNews && breaksOff()',
+    find: '!isNews && !hasDeletions && breaksOff()',
     replace: 'false',
     caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
   },
@@ -24,9 +24,16 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/pull', 'the drive of which least is to be read comes first, and one that grows meanwhile does not wait for a long log that says nothing new')]
   },
   {
+    bug: 'deletions are judged without those that come after statements which bring nothing (R27)',
+    file: 'daemon/folder/pull.ts',
+    find: 'hasDeletions ||= deletes',
+    replace: 'void deletes',
+    caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
+  },
+  {
     bug: 'a mass of deletions that comes in is read, and judged, in parts (R27)',
     file: 'daemon/folder/pull.ts',
-    find: '!isNews && breaksOff()',
+    find: '!isNews && !hasDeletions && breaksOff()',
     replace: 'breaksOff()',
     caughtBy: [by('folder/pull', 'statements that bring nothing to do are read in parts while something else waits, and those that do at once')]
   },

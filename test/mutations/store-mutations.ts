@@ -115,6 +115,27 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/early-look', 'changed after its directory was compared, by a writer that the scan does not hear')]
   },
   {
+    bug: 'the word of the early look is taken after it was asked what has changed',
+    file: 'daemon/disk/scan.ts',
+    find: 'this.#early = null;',
+    replace: '',
+    caughtBy: [by('disk/early-look', 'a directory whose parent is another by now, changed before the scan: no word is taken that nobody would ask about')]
+  },
+  {
+    bug: 'watches of the early look keep the daemon from watching, and the user is told to raise a limit',
+    file: 'daemon/disk/watch.ts',
+    find: 'this.#options.makeRoom?.() === true',
+    replace: 'false',
+    caughtBy: [by('disk/watch', 'where the limit of watches is reached, others may give up theirs, and all is looked at again; else it is told')]
+  },
+  {
+    bug: 'the early look vouches for a file that is written to under another name',
+    file: 'daemon/disk/early-look-thread.ts',
+    find: '&& !isShared',
+    replace: '',
+    caughtBy: [by('disk/early-look', 'a file that has another name is not vouched for: what is written to it there is told there')]
+  },
+  {
     bug: 'the early look vouches for what it saw when its thread is gone',
     file: 'daemon/disk/early-look.ts',
     find: 'happened === null || happened.has(key)',
@@ -131,15 +152,15 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'the early look enters what is ignored',
     file: 'daemon/disk/early-look-thread.ts',
-    find: 'if (!rules.ignored(child, true))',
-    replace: 'if (rules !== null)',
+    find: 'tree.rules.ignored(child, true) ? null :',
+    replace: '',
     caughtBy: [by('disk/early-look', 'what is ignored, and what is no folder of ours, is not looked at')]
   },
   {
     bug: 'a directory that was removed while it was open has lost all that was in it',
     file: 'daemon/disk/scan.ts',
-    find: '(await fstat(fd)).nlink === 0n',
-    replace: '(await fstat(fd)).nlink < 0n',
+    find: '(await fstat(directory.fd)).nlink === 0n',
+    replace: '(await fstat(directory.fd)).nlink < 0n',
     caughtBy: [by('disk/early-look', 'changed while the scan takes the word of the early look: another directory of the same names')]
   },
   {
