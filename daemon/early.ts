@@ -18,7 +18,8 @@ export function lookEarly({ foldersFile, lockFile }: Pick<Paths, 'foldersFile' |
 function isHeld(lockFile: string): boolean {
   try {
     const pid = Number(readFileSync(lockFile, 'utf8').trim())
-    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0)
+    // In a container each start may have the number of the one before.
+    return Number.isInteger(pid) && pid > 0 && pid !== process.pid && process.kill(pid, 0)
   } catch (error) {
     return errnoOf(error) === 'EPERM'
   }

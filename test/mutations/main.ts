@@ -6,9 +6,10 @@
  * named for it are run there, and one of them must fail: with `not ok`, or as the one in which the file came to a bad end.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { errnoOf } from '../../base/errors.ts'
 import { projectRoot } from '../project-root.ts'
 import { NamedResult } from './named-result.ts'
 import type { Catcher, Mutation } from './mutation.ts'
@@ -120,6 +121,7 @@ function runNamed(copy: string, { file, test }: Catcher): Promise<Run> {
     const done = (verdict: Run['verdict'], why: string): void => {
       clearTimeout(timer)
       end(child.pid)
+      endDaemons(copy)
       rmSync(home, { recursive: true, force: true })
       resolve({ verdict, end: why })
     }
@@ -140,6 +142,18 @@ function end(pid: number | undefined): void {
     process.kill(-pid, 'SIGKILL')
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+/** They lead sessions of their own, and run from the copy, which is this run's alone. */
+function endDaemons(copy: string): void {
+  const main = join(copy, 'dist/daemon/main.js')
+  for (const pid of process.platform !== 'linux' ? [] : readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(main)) process.kill(Number(pid), 'SIGKILL')
+    } catch (error) {
+      if (!['ENOENT', 'ESRCH', 'EACCES'].includes(errnoOf(error) ?? '')) throw error // it has ended meanwhile, or is another user's
+    }
   }
 }
 
