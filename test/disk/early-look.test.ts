@@ -51,9 +51,13 @@ async function seenEarly(t: Assert): Promise<Early> {
 }
 
 async function lookedAt(t: Assert, root: string, directories: readonly string[]): Promise<EarlyLook> {
-  const early = new EarlyLook([root])
+  return await lookedAtAll(t, [root], directories.map((directory) => join(root, directory)))
+}
+
+async function lookedAtAll(t: Assert, roots: readonly string[], paths: readonly string[]): Promise<EarlyLook> {
+  const early = new EarlyLook(roots)
   t.teardown(() => early.close())
-  for (let left = 200; left > 0 && !directories.every((directory) => word(early, join(root, directory))); left--) await sleep(25)
+  for (let left = 200; left > 0 && !paths.every((path) => word(early, path)); left--) await sleep(25)
   return early
 }
 
@@ -205,17 +209,19 @@ test('its word is of a directory as it was, and of no other with its number', as
 
 test('what is ignored, and what is no folder of ours, is not looked at', async (t) => {
   const { root } = await openFolder(t)
+  const { root: last } = await openFolder(t)
   fs.writeFileSync(join(root, '.p2psyncignore'), 'out\n')
-  for (const directory of ['in', 'out']) {
-    fs.mkdirSync(join(root, directory))
-    for (let i = 0; i < FILES; i++) fs.writeFileSync(join(root, directory, `f${i}`), '')
+  for (const directory of [join(root, 'in'), join(root, 'out'), join(last, 'in')]) {
+    fs.mkdirSync(directory)
+    for (let i = 0; i < FILES; i++) fs.writeFileSync(join(directory, `f${i}`), '')
   }
-  const early = await lookedAt(t, root, ['in'])
+  // One folder after the other: with a word of the last one all has been said of those before.
+  const early = await lookedAtAll(t, [root, last], [join(last, 'in')])
   t.ok(word(early, join(root, 'in')))
   t.absent(word(early, join(root, 'out')))
   fs.rmSync(join(root, '.p2psync'), { recursive: true })
-  const unmarked = await lookedAt(t, root, [])
-  await sleep(300)
+  const unmarked = await lookedAtAll(t, [root, last], [join(last, 'in')])
+  t.ok(word(unmarked, join(last, 'in')))
   t.absent(word(unmarked, join(root, 'in')))
 })
 
