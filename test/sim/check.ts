@@ -86,7 +86,7 @@ function entryContentOf(node: FakeNode): string {
 }
 
 /** Every path was named by a user, or is a conflict copy beside such a path (which may be a copy that he wrote to), or above it where its directory is gone. */
-export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
+export function checkNoStrays(device: SimDevice, ledger: Ledger, devices: readonly SimDevice[]): string[] {
   const bases = new Set([...ledger.paths].flatMap((path) => [path as PathKey, stripConflict(path as PathKey)]))
   const strays: string[] = []
   for (const [path] of device.disk.tree.walk()) {
@@ -97,8 +97,21 @@ export function checkNoStrays(device: SimDevice, ledger: Ledger): string[] {
   }
   if (device.disk.aside.size > 0) strays.push(`${device.name} has directories that are set aside still`)
   if (device.disk.limbo.size > 0) strays.push(`${device.name} has displaced files that are in no history`)
-  if (device.disk.staging.size > 0) strays.push(`${device.name} still stages ${device.disk.staging.size} contents`)
+  const awaited = contentsKeptOut(device, devices)
+  for (const cid of device.disk.staging.keys()) if (!awaited.has(cid)) strays.push(`${device.name} still stages ${cid}`)
   return strays
+}
+
+/** Whether a directory stands there that only ignored and special things keep: what is to take its place waits (R39). */
+export function isKeptByIgnored(device: SimDevice, path: string): boolean {
+  return softPathsOf(device).has(path)
+}
+
+/** What others state where this device cannot put it. */
+function contentsKeptOut(device: SimDevice, devices: readonly SimDevice[]): Set<string> {
+  const soft = softPathsOf(device)
+  const stated = devices.flatMap((other) => [...other.log.statements()])
+  return new Set(stated.flatMap(([path, entry]) => (entry.kind === 'file' && soft.has(path) ? [entry.cid] : [])))
 }
 
 export interface DotsRules {
@@ -168,18 +181,21 @@ function syncedLines({ disk }: SimDevice, soft: ReadonlySet<string>): Map<string
 
 /** Directories that only ignored and special things keep on some device: they may be published as gone there (R10). */
 function softPaths(devices: readonly SimDevice[]): Set<string> {
+  return new Set(devices.flatMap((device) => [...softPathsOf(device)]))
+}
+
+function softPathsOf({ disk }: SimDevice): Set<string> {
   const soft = new Set<string>()
-  for (const { disk } of devices) {
-    const rules = createIgnore(ignoreTexts(disk))
-    const isSynced = (path: string, node: FakeNode): boolean => {
-      if (node.kind === 'special' || isIgnored(rules, path, node.kind === 'directory')) return false
-      if (node.kind !== 'directory' || node.children.size === 0) return true
-      const synced = [...node.children].some(([name, child]) => isSynced(joinPath(path, name), child))
-      if (!synced) soft.add(path)
-      return synced
-    }
-    for (const [name, node] of disk.tree.root.children) isSynced(name, node)
+  const rules = createIgnore(ignoreTexts(disk))
+  const isSynced = (path: string, node: FakeNode): boolean => {
+    if (node.kind === 'special' || isIgnored(rules, path, node.kind === 'directory')) return false
+    if (node.kind !== 'directory' || node.children.size === 0) return true
+    const synced = [...node.children].map(([name, child]) => isSynced(joinPath(path, name), child))
+    if (synced.includes(true)) return true
+    soft.add(path)
+    return false
   }
+  for (const [name, node] of disk.tree.root.children) isSynced(name, node)
   return soft
 }
 

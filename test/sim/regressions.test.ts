@@ -113,6 +113,13 @@ well(
   }
 )
 
+well('a file in place of a directory that only ignored things keep on one device waits there, with its bytes', 3, [
+  { wait: 0, do: 'ignore', on: 2, text: 'd/e\n' },
+  { wait: 0, do: 'rest' },
+  { wait: 0, do: 'remove', on: 0, path: 'd' },
+  { wait: 0, do: 'replace', on: 0, path: 'd', text: 't4' }
+], { before: [{ wait: 1, do: 'write', on: 1, path: 'd/e', text: 't1' }] })
+
 well(
   'a partial content goes from staging when the file is deleted',
   2,
