@@ -13,6 +13,9 @@ export interface GuardLimits {
   readonly fraction: number
 }
 
+const NONE = -1
+const UNUSED = -2
+
 export const GUARD_LIMITS: GuardLimits = { windowMs: 60_000, minimum: 1000, fraction: 0.5 }
 
 /** One file that is about to be deleted or has appeared. `content`: `contentKey` of its entry. */
@@ -107,6 +110,7 @@ export class DeletionWindow {
     let lost = this.#deleted.lost(places)
     for (const change of counting) if (!places.take(mark(change.content), mark(change.path))) lost++
     const holds = isMass(lost)
+    if (!holds && !flagged) return []
     const again = this.#appeared.places()
     return counting.filter((change) => !again.take(mark(change.content), mark(change.path)) && (holds || change.held === true))
   }
@@ -169,7 +173,7 @@ class Marks {
   }
 
   places(): Places {
-    const places = new Places()
+    const places = new Places(this.#size)
     for (const { contents, paths } of this.#batches) for (const [i, content] of contents.entries()) places.add(content, paths[i] ?? 0)
     return places
   }
@@ -184,26 +188,63 @@ class Marks {
   }
 }
 
-/** Where contents appeared; each place answers for one deletion. */
+/**
+ * Where contents appeared; each place answers for one deletion. A hash table in flat arrays, since it is made of all that appeared within
+ * the window for each slice of a directory that was renamed.
+ */
 class Places {
-  readonly #paths = new Map<number, number[]>()
+  readonly #paths: Float64Array
+  /** Of each place the one before it of the same content, or NONE. */
+  readonly #before: Int32Array
+  readonly #contents: Float64Array
+  /** Of each content its last place: UNUSED where there is no content, NONE once all are taken. */
+  readonly #last: Int32Array
+  #size = 0
+
+  constructor(size: number) {
+    const slots = 2 ** Math.ceil(Math.log2(2 * size + 2))
+    this.#paths = new Float64Array(size)
+    this.#before = new Int32Array(size)
+    this.#contents = new Float64Array(slots)
+    this.#last = new Int32Array(slots).fill(UNUSED)
+  }
 
   add(content: number, path: number): void {
-    const known = this.#paths.get(content)
-    if (known === undefined) this.#paths.set(content, [path])
-    else known.push(path)
+    const slot = this.#slot(content)
+    const place = this.#size++
+    this.#paths[place] = path
+    this.#before[place] = Math.max(this.#last[slot] as number, NONE)
+    this.#contents[slot] = content
+    this.#last[slot] = place
   }
 
   /** Takes one place that is not `path`; constant time, because thousands of files may be of one content. @returns false if there is none. */
   take(content: number, path: number): boolean {
-    const places = this.#paths.get(content)
-    if (places === undefined) return false
-    const last = places.pop()
-    if (last !== path) return last !== undefined
-    const other = places.findLastIndex((place) => place !== path)
-    if (other >= 0) places.splice(other, 1)
-    places.push(last)
-    return other >= 0
+    const slot = this.#slot(content)
+    const last = this.#last[slot] as number
+    if (last < 0) return false
+    if (this.#paths[last] !== path) {
+      this.#last[slot] = this.#before[last] as number
+      return true
+    }
+    let after = last
+    let place = this.#before[last] as number
+    while (place >= 0 && this.#paths[place] === path) {
+      after = place
+      place = this.#before[place] as number
+    }
+    if (place < 0) return false
+    this.#before[after] = this.#before[place] as number
+    return true
+  }
+
+  /** Of the content, or where it would be. */
+  #slot(content: number): number {
+    const { length } = this.#last
+    // The low bits of a mark are as good as a hash, its high ones are another.
+    let slot = (content ^ (content / 0x100000000)) & (length - 1)
+    while (this.#last[slot] !== UNUSED && this.#contents[slot] !== content) slot = (slot + 1) & (length - 1)
+    return slot
   }
 }
 

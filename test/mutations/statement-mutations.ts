@@ -183,5 +183,12 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     find: "kindOf(stat) === 'directory' && this.#ignored(path, true)",
     replace: 'false && this.#ignored(path, true)',
     caughtBy: [by('contract/disk', 'real disk: a name that an ignored directory has says so, also where the index knows of nothing')]
+  },
+  {
+    bug: 'what appeared elsewhere while the same content appeared at the very path answers for two deletions',
+    file: 'daemon/sync/safety.ts',
+    find: 'this.#before[after] = this.#before[place];',
+    replace: '',
+    caughtBy: [by('sync/safety', 'R27: each deletion finds its place as if one were looked for among all that appeared')]
   }
 ]

@@ -2,6 +2,7 @@
 import test from 'brittle'
 import { nameClashes } from '../../daemon/sync/name-clash.ts'
 import { DeletionWindow, type FileChange } from '../../daemon/sync/safety.ts'
+import { Random } from '../fakes/random.ts'
 import { path } from './build.ts'
 
 function files(from: number, to: number, directory = 'd', rest: Partial<FileChange> = {}): FileChange[] {
@@ -74,6 +75,30 @@ test('R27: one appearance answers for one deletion', (t) => {
   t.is(held(new DeletionWindow(), 0, 1500, same, files(0, 1, 'e', { content: 'file:empty' })), 1499)
 })
 
+test('R27: each deletion finds its place as if one were looked for among all that appeared', (t) => {
+  const random = new Random('places')
+  const wrong: string[] = []
+  for (let round = 0; round < 400; round++) {
+    const window = new DeletionWindow({ minimum: 3, fraction: 0.1 })
+    const appeared: FileChange[] = []
+    const gone: FileChange[] = []
+    const change = (): FileChange => ({ path: path(`d/${random.below(4)}`), content: `file:${random.below(1 + (round % 5))}` })
+    for (let step = 0; step < 4; step++) {
+      const fresh = Array.from({ length: random.below(6) }, change)
+      const deletions = Array.from({ length: random.below(6) }, change)
+      for (const each of fresh) window.appeared(each)
+      appeared.push(...fresh)
+      const held = window.judge({ now: step, files: 20 + appeared.length, deletions })
+      const lost = withoutPlace([...gone, ...deletions], appeared).length
+      const files = 20 + gone.length + fresh.length
+      const wanted = lost >= 3 && lost > files * 0.1 ? withoutPlace(deletions, appeared) : []
+      if (JSON.stringify(held) !== JSON.stringify(wanted)) wrong.push(`round ${round}, step ${step}: ${JSON.stringify(held)} in place of ${JSON.stringify(wanted)}`)
+      gone.push(...deletions.filter((each) => !held.includes(each)))
+    }
+  }
+  t.alike(wrong, [])
+})
+
 test('R27: files that appeared within the window are not among those it began with', (t) => {
   const window = new DeletionWindow()
   held(window, 0, 0, [], files(0, 3000))
@@ -96,3 +121,13 @@ test('R40: the applied name stays, else the bytewise smallest', (t) => {
   ])
   t.alike(nameClashes(['a', 'b', 'a'], fold, () => false), [])
 })
+
+/** Those for which nothing of the same content is left that appeared at another path. */
+function withoutPlace(deletions: readonly FileChange[], appeared: readonly FileChange[]): FileChange[] {
+  const places = [...appeared]
+  return deletions.filter(({ content, path: own }) => {
+    const place = places.findLastIndex((each) => each.content === content && each.path !== own)
+    if (place >= 0) places.splice(place, 1)
+    return place < 0
+  })
+}
