@@ -66,7 +66,7 @@ const READ_ADVICE: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error; check it',
   ESTALE: 'the network file system lost it; mount it again',
   EMFILE: 'too many open files; raise the limit (ulimit -n)',
-  mount: 'another file system is mounted there, which is not synced; add it as a folder of its own'
+  mount: 'it is a mount point, which is not synced; add it as a folder of its own'
 }
 
 export function specialProblem(path: string): Problem {
@@ -78,5 +78,5 @@ export function nameProblem(path: string): Problem {
 }
 
 export function mountProblem(path: string): Problem {
-  return { path, code: 'mount', message: `another file system is mounted at ${path} and is not synced; add it as a folder of its own` }
+  return { path, code: 'mount', message: `${path} is a mount point and is not synced; add it as a folder of its own` }
 }
