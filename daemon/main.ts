@@ -43,4 +43,8 @@ function startedDirectly(): boolean {
   return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)
 }
 
-if (startedDirectly()) process.exit(await main())
+if (startedDirectly()) {
+  const code = await main()
+  const { exitWith } = await import('./last-resort.ts')
+  await exitWith(code)
+}

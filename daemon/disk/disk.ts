@@ -13,6 +13,7 @@ import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
 import type { EarlyLook } from './early-look.ts'
+import { FarWorkers } from './far.ts'
 import { FileSystemSync } from './file-system-sync.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
 import { HistoryNotes } from './history-notes.ts'
@@ -35,6 +36,7 @@ import { scan } from './scan.ts'
 import { setAside, type DirectoryToSet } from './set-aside.ts'
 import { Staging } from './stage.ts'
 import { clearStrays, findStrays } from './strays.ts'
+import { far } from './sys.ts'
 
 /** A kilobyte each. */
 const HELD_IN_SCAN = 20_000
@@ -76,15 +78,17 @@ export class FolderDisk implements Disk {
   readonly #relinked = new Relinked()
   readonly #problems = new Problems()
   readonly #options: DiskOptions
+  readonly #workers: Workers | null
   #recovered = false
   /** Applies and recoveries, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
 
   constructor(options: DiskOptions) {
     this.#options = options
+    this.#workers = options.workers === undefined ? null : new FarWorkers(options.workers, () => far.laneOf(options.root) !== null)
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
     this.#reads = new GatheredReads(this.#roots)
-    this.#staging = new Staging(this.#roots, options.workers ?? null, options.sync === undefined ? new FileSystemSync() : options.sync)
+    this.#staging = new Staging(this.#roots, this.#workers, options.sync === undefined ? new FileSystemSync() : options.sync)
     this.#mover = new Mover(this.#roots, options.capabilities ?? null)
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
@@ -110,8 +114,8 @@ export class FolderDisk implements Disk {
    */
   async *scan(request: ScanRequest, known: KnownTree, signal: AbortSignal): AsyncGenerator<readonly Finding[]> {
     if (!this.#recovered) await this.recover()
-    const { workers = null, early = null, heldInScan = HELD_IN_SCAN } = this.#options
-    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, numbers: this.#numbers, workers, early, held: heldInScan }, request, known, signal)
+    const { early = null, heldInScan = HELD_IN_SCAN } = this.#options
+    yield* scan({ roots: this.#roots, problems: this.#problems, folding: this.#folding, times: this.#times, numbers: this.#numbers, workers: this.#workers, early, held: heldInScan }, request, known, signal)
     if (request.paths === 'all') early?.finished(this.#options.root)
   }
 
@@ -156,12 +160,12 @@ export class FolderDisk implements Disk {
   }
 
   async moveDirectory(move: DirectoryToMove, known: KnownTree | null): Promise<MovedTree | null> {
-    const parts = { roots: this.#roots, workers: this.#options.workers ?? null, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    const parts = { roots: this.#roots, workers: this.#workers, folding: this.#folding, hooks: this.#options.hooks ?? {} }
     return await this.#inTurn(async () => await moveDirectory(parts, move, known))
   }
 
   async setAside(directories: readonly DirectoryToSet[], known: KnownTree): Promise<readonly AsidePlace[]> {
-    const parts = { roots: this.#roots, workers: this.#options.workers ?? null, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    const parts = { roots: this.#roots, workers: this.#workers, folding: this.#folding, hooks: this.#options.hooks ?? {} }
     return await this.#inTurn(async () => await setAside(parts, directories, known))
   }
 
@@ -197,7 +201,7 @@ export class FolderDisk implements Disk {
 
   async look(place: Place): Promise<Look> {
     const target = targetOf(place)
-    return target === null ? { kind: 'nothing' } : await look({ roots: this.#roots, workers: this.#options.workers ?? null }, target, place.path)
+    return target === null ? { kind: 'nothing' } : await look({ roots: this.#roots, workers: this.#workers }, target, place.path)
   }
 
   async strays(clear: boolean): Promise<readonly Stray[]> {

@@ -39,7 +39,7 @@ async function lookAt(parts: LookParts, { directory, file }: LookTarget, name: s
   const found = await parts.roots.use(directory, async (parent) => {
     const stat = await lstatOrNull(at(parent, file))
     if (stat === null || kindOf(stat) !== 'symlink') return { stat, target: null }
-    return { stat, target: await readlink(at(parent, file), { encoding: 'utf8' }) }
+    return { stat, target: await readlink(at(parent, file)) }
   })
   const { stat, target } = found
   if (stat === null) return { kind: 'nothing' }

@@ -10,7 +10,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { HaltCode, RootState } from '../ports.ts'
 import { parseFolderId, type FolderId } from '../sync/ids.ts'
 import { MARKER_NAME, OWN_DIR, OWN_DIR_MODE } from './layout.ts'
-import { close, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
+import { close, far, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
 
 export interface Marker {
   readonly folder: FolderId
@@ -52,9 +52,18 @@ const SETTLED_MS = 2000
 
 /**
  * Opens the root and reads its marker, unless it is the very file that was read before (`known`): this is done before and after
- * everything, and the reading is most of it. The caller closes `fd`. Never throws.
+ * everything, and the reading is most of it. The caller closes `fd`. Never throws, and waits for a disk of this machine only.
  */
 export async function openRoot(claim: RootClaim, known: KnownMarker | null = null): Promise<OpenRoot | Halted> {
+  const lane = far.laneOf(claim.root)
+  if (lane === null) return await openNow(claim, known)
+  const drop = (late: OpenRoot | Halted): void => {
+    if (late.kind === 'ready') close(late.fd).catch(() => undefined)
+  }
+  return (await lane.answered(async () => await openNow(claim, known), drop)) ?? halted('root-unreadable', claim.root, 'ETIMEDOUT')
+}
+
+async function openNow(claim: RootClaim, known: KnownMarker | null): Promise<OpenRoot | Halted> {
   let fd: number
   try {
     fd = await open(claim.root, ROOT_FLAGS)
@@ -171,8 +180,10 @@ const ADVICE: Readonly<Record<HaltCode, string>> = {
   'root-replaced': 'another directory stands there now; put the right one back, or remove the folder and add it again'
 }
 
+const NO_ANSWER = 'its disk does not answer; check the network, and the server or program that it is on'
+
 export function halted(code: HaltCode, root: string, errno: string | null): Halted {
-  return { kind: 'halted', code, message: `cannot sync ${root}${errno === null ? '' : ` (${errno})`}: ${ADVICE[code]}` }
+  return { kind: 'halted', code, message: `cannot sync ${root}${errno === null ? '' : ` (${errno})`}: ${errno === 'ETIMEDOUT' ? NO_ANSWER : ADVICE[code]}` }
 }
 
 async function readSmall(path: string): Promise<string> {

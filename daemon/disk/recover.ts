@@ -19,7 +19,7 @@ import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
 import { digestOf, parseSwapName } from './swap-name.ts'
-import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlink, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
+import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlinkBytes, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
 
 export interface RecoverParts {
   readonly roots: Roots
@@ -91,7 +91,7 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
     await toFetch(parts.roots, swap, name, stat, swapped.cid)
     return null
   }
-  if (swapped?.kind === 'link' && kind === 'symlink' && digestOf(await readlink(path, { encoding: 'buffer' })) === swapped.digest) {
+  if (swapped?.kind === 'link' && kind === 'symlink' && digestOf(await readlinkBytes(path)) === swapped.digest) {
     await unlink(path)
     return null
   }

@@ -20,7 +20,7 @@ import { mountProblem, nameProblem, readProblem, specialProblem, type Problems }
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { mayHideEdit, readStable } from './stable-read.ts'
-import { fstat, isGone, lstat, lstatOrNull, readlink, type NodeStat } from './sys.ts'
+import { fstat, isGone, lstat, lstatOrNull, readlink, readlinkBytes, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
 import { canAsk, unchanged, type Known } from './unchanged.ts'
 
@@ -446,7 +446,7 @@ class Walk {
     try {
       const read = await this.#roots.use(parentOf(path), async (parent) => {
         const before = await lstat(at(parent, name))
-        const target = await readlink(at(parent, name), { encoding: 'buffer' })
+        const target = await readlinkBytes(at(parent, name))
         return { before, target, after: await lstat(at(parent, name)) }
       })
       this.#tellSymlink(path, read.target, read.before, read.after)

@@ -7,6 +7,8 @@ import * as fs from 'node:fs'
 import { promisify } from 'node:util'
 import { swap } from 'fs-native-extensions'
 import { errnoOf } from '../../base/errors.ts'
+import { eachAtMost } from './each.ts'
+import { FarCalls, type FarLane } from './far.ts'
 import { Pace } from './pace.ts'
 
 export type Stat = fs.BigIntStats
@@ -25,15 +27,25 @@ export const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.c
 export const POINT_FLAGS = O_PATH | fs.constants.O_NOFOLLOW
 
 export const pace = new Pace()
+export const far = new FarCalls()
 /** Longer reads and writes are worth a thread. */
 const AT_ONCE_BYTES = 64 * 1024
 
-export const fsync = promisify(fs.fsync)
-export const fdatasync = promisify(fs.fdatasync)
-export const copyFile = promisify(fs.copyFile)
-export const ftruncate = promisify(fs.ftruncate)
+export const fsync = pooled(promisify(fs.fsync))
+export const fdatasync = pooled(promisify(fs.fdatasync))
+export const copyFile = pooled((from: string, to: string, mode: number): Promise<void> => copyPooled(from, to, mode))
+export const ftruncate = pooled((fd: number, length: number): Promise<void> => truncatePooled(fd, length))
 
-export const close = paced(fs.closeSync, promisify(fs.close))
+const copyPooled = promisify(fs.copyFile as (from: string, to: string, mode: number, done: (error: Error | null) => void) => void)
+const truncatePooled = promisify(fs.ftruncate as (fd: number, length: number, done: (error: Error | null) => void) => void)
+const closePooled = promisify(fs.close)
+
+export function close(fd: number): Promise<void> {
+  const lane = far.laneFor([fd])
+  if (lane === null) return pace.run(fs.closeSync, closePooled, [fd])
+  far.closing(fd)
+  return lane.run(async () => await closePooled(fd))
+}
 export const fchmod = paced(fs.fchmodSync, promisify(fs.fchmod))
 export const chmod = paced(fs.chmodSync, promisify(fs.chmod))
 export const futimes = paced(fs.futimesSync, promisify(fs.futimes))
@@ -43,24 +55,51 @@ export const unlink = paced(fs.unlinkSync, promisify(fs.unlink))
 export const rename = paced(fs.renameSync, promisify(fs.rename))
 export const rmdir = paced((path: string) => fs.rmdirSync(path), promisify(fs.rmdir as (path: string, done: (error: Error | null) => void) => void))
 export const symlink = paced((target: string, path: string) => fs.symlinkSync(target, path), promisify(fs.symlink as (target: string, path: string, done: (error: Error | null) => void) => void))
-export const readlink = promisify(fs.readlink)
+export const readlink = pooled((path: string): Promise<string> => readlinkPooled(path, 'utf8') as Promise<string>)
+/** A target may be no UTF-8. */
+export const readlinkBytes = pooled((path: string): Promise<Buffer> => readlinkPooled(path, 'buffer') as Promise<Buffer>)
+const readlinkPooled = promisify(fs.readlink as (path: string, encoding: 'utf8' | 'buffer', done: (error: Error | null, target: string | Buffer) => void) => void)
 
-function paced<Arguments extends unknown[], Result>(atOnce: (...values: Arguments) => Result, pooled: (...values: Arguments) => Promise<Result>): (...values: Arguments) => Promise<Result> {
-  return (...values) => pace.run(atOnce, pooled, values)
+function paced<Arguments extends unknown[], Result>(atOnce: (...values: Arguments) => Result, inPool: (...values: Arguments) => Promise<Result>): (...values: Arguments) => Promise<Result> {
+  return (...values) => {
+    const lane = far.laneFor(values)
+    return lane === null ? pace.run(atOnce, inPool, values) : lane.run(async () => await inPool(...values))
+  }
+}
+
+/** Made on a thread of the pool anyway. */
+function pooled<Arguments extends unknown[], Result>(inPool: (...values: Arguments) => Promise<Result>): (...values: Arguments) => Promise<Result> {
+  return (...values) => {
+    const lane = far.laneFor(values)
+    return lane === null ? inPool(...values) : lane.run(async () => await inPool(...values))
+  }
 }
 
 /** Swaps what two names stand for, atomically. Throws EINVAL, ENOSYS or ENOTSUP where the file system cannot. */
-export async function exchange(a: string, b: string): Promise<void> {
+export const exchange = pooled(async (a: string, b: string): Promise<void> => {
   await swap(a, b)
+})
+
+export function open(path: string, flags: number | string, mode?: number): Promise<number> {
+  const lane = far.laneFor([path])
+  return lane === null ? pace.run(openAtOnce, openPooled, [path, flags, mode]) : openFar(lane, path, flags, mode)
 }
 
-export const open: (path: string, flags: number | string, mode?: number) => Promise<number> = paced(
-  (path: string, flags: number | string, mode?: number): number => fs.openSync(path, flags, mode),
-  (path, flags, mode) =>
-    new Promise((resolve, reject) => {
-      fs.open(path, flags, mode ?? null, (error, fd) => (error ? reject(error) : resolve(fd)))
-    })
-)
+async function openFar(lane: FarLane, path: string, flags: number | string, mode?: number): Promise<number> {
+  const fd = await lane.run(async () => await openPooled(path, flags, mode))
+  far.opened(fd, lane)
+  return fd
+}
+
+function openAtOnce(path: string, flags: number | string, mode?: number): number {
+  return fs.openSync(path, flags, mode)
+}
+
+function openPooled(path: string, flags: number | string, mode?: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.open(path, flags, mode ?? null, (error, fd) => (error ? reject(error) : resolve(fd)))
+  })
+}
 
 export const mkdir = paced(
   (path: string, mode: number): void => void fs.mkdirSync(path, { mode }),
@@ -86,7 +125,10 @@ export async function lstatEach<Item>(items: readonly Item[], limit: number, pat
     }
     found(item, stat)
   }
-  await pace.each(items, limit, atOnce, async (item) => await lstatPooled(pathOf(item)).then((stat) => found(item, stat), (error: unknown) => failed(item, error)))
+  const inPool = async (item: Item): Promise<void> => await lstatPooled(pathOf(item)).then((stat) => found(item, stat), (error: unknown) => failed(item, error))
+  const lane = items[0] === undefined ? null : far.laneFor([pathOf(items[0])])
+  if (lane === null) await pace.each(items, limit, atOnce, inPool)
+  else await eachAtMost(items, limit, async (item) => await lane.run(async () => await inPool(item)))
 }
 
 function lstatPooled(path: string): Promise<Stat> {
@@ -119,11 +161,12 @@ export const lstatOrNull = paced(
 )
 
 /** Names as latin1, one character per byte, so that invalid UTF-8 can be told from U+FFFD (names.ts). */
-export function readNames(path: string): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    fs.readdir(path, { encoding: 'latin1' }, (error, names) => (error ? reject(error) : resolve(names)))
-  })
-}
+export const readNames = pooled(
+  (path: string): Promise<string[]> =>
+    new Promise((resolve, reject) => {
+      fs.readdir(path, { encoding: 'latin1' }, (error, names) => (error ? reject(error) : resolve(names)))
+    })
+)
 
 /** Fills `buffer` from `start` with `length` bytes at `position`; returns how many there were. */
 export async function readFully(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
@@ -138,13 +181,15 @@ export async function readFully(fd: number, buffer: Uint8Array, start: number, l
 }
 
 /** Through the pool: it may wait for a writer. */
-export function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+export const readOnce = pooled(readPooled)
+
+function readPooled(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.read(fd, buffer, start, length, position, (error, count) => (error ? reject(error) : resolve(count)))
   })
 }
 
-const readPaced = paced((fd: number, buffer: Uint8Array, start: number, length: number, position: number): number => fs.readSync(fd, buffer, start, length, position), readOnce)
+const readPaced = paced((fd: number, buffer: Uint8Array, start: number, length: number, position: number): number => fs.readSync(fd, buffer, start, length, position), readPooled)
 
 export async function writeFully(fd: number, data: Uint8Array, position: number): Promise<void> {
   let done = 0
@@ -152,7 +197,7 @@ export async function writeFully(fd: number, data: Uint8Array, position: number)
 }
 
 function writeOnce(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
-  return (data.length - start > AT_ONCE_BYTES ? writePooled : writePaced)(fd, data, start, position)
+  return (data.length - start > AT_ONCE_BYTES ? writeLarge : writePaced)(fd, data, start, position)
 }
 
 /** All of the buffers, one behind the other from `position` on, through the pool. */
@@ -167,11 +212,12 @@ export async function writeRun(fd: number, data: readonly Uint8Array[], position
   }
 }
 
-function writevOnce(fd: number, data: readonly Uint8Array[], position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
-  })
-}
+const writevOnce = pooled(
+  (fd: number, data: readonly Uint8Array[], position: number): Promise<number> =>
+    new Promise((resolve, reject) => {
+      fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
+    })
+)
 
 function writePooled(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -179,6 +225,7 @@ function writePooled(fd: number, data: Uint8Array, start: number, position: numb
   })
 }
 
+const writeLarge = pooled(writePooled)
 const writePaced = paced((fd: number, data: Uint8Array, start: number, position: number): number => fs.writeSync(fd, data, start, data.length - start, position), writePooled)
 
 /**

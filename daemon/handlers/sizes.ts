@@ -4,8 +4,17 @@ import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
 
 const KEEP_MS = 5_000
+/** Longer than a large history takes. A disk that hangs gives no answer at all: then what it was last is told, and nobody waits again until it comes. */
+const PATIENCE_MS = 5_000
 
-const known = new Map<string, { at: number; bytes: Promise<number> }>()
+interface Size {
+  at: number
+  bytes: number
+  walking: Promise<number> | null
+  isLate: boolean
+}
+
+const known = new Map<string, Size>()
 
 export function storeBytes(directory: string): Promise<number> {
   return sizeOf(join(directory, 'db'))
@@ -15,13 +24,28 @@ export function historyBytes(root: string): Promise<number> {
   return sizeOf(join(root, '.p2psync', 'history'))
 }
 
-function sizeOf(directory: string): Promise<number> {
-  const now = Date.now()
-  const last = known.get(directory)
-  if (last !== undefined && now - last.at < KEEP_MS) return last.bytes
-  const bytes = walk(directory)
-  known.set(directory, { at: now, bytes })
-  return bytes
+/** One walk of a directory at a time. `patienceMs`: for tests. */
+export async function sizeOf(directory: string, walked = walk, patienceMs = PATIENCE_MS): Promise<number> {
+  let size = known.get(directory)
+  if (size === undefined) known.set(directory, (size = { at: Number.NEGATIVE_INFINITY, bytes: 0, walking: null, isLate: false }))
+  if (size.walking === null && Date.now() - size.at >= KEEP_MS) size.walking = measured(size, walked(directory))
+  if (size.walking === null || size.isLate) return size.bytes
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), patienceMs)))
+  const bytes = await Promise.race([size.walking, tooLong]).finally(() => clearTimeout(timer))
+  size.isLate = bytes === null
+  return size.bytes
+}
+
+async function measured(size: Size, walking: Promise<number>): Promise<number> {
+  try {
+    size.bytes = await walking
+  } finally {
+    size.at = Date.now()
+    size.walking = null
+    size.isLate = false
+  }
+  return size.bytes
 }
 
 async function walk(directory: string): Promise<number> {

@@ -225,5 +225,40 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'this.#options.events.onOtherVersion()',
     replace: 'undefined',
     caughtBy: [by('net/hostile', 'a member that breaks the protocol loses its connection, and the daemon lives')]
+  },
+  {
+    bug: 'a disk that does not answer is asked again and again, a thread of the pool each time',
+    file: 'daemon/disk/far.ts',
+    find: 'this.#silentSince !== null',
+    replace: 'false',
+    caughtBy: [by('disk/far', 'no answer: it is told, nobody asks again until that one has come, and what came too late is given back')]
+  },
+  {
+    bug: 'calls of a folder on a network take all threads of the pool',
+    file: 'daemon/disk/far.ts',
+    find: 'this.#running >= AT_ONCE',
+    replace: 'false',
+    caughtBy: [by('disk/far', 'six calls at once, and those that wait come in turn')]
+  },
+  {
+    bug: 'a mode is taken for a descriptor of a folder on a network, behind whose calls it then waits',
+    file: 'daemon/disk/far.ts',
+    find: "typeof path !== 'string'",
+    replace: "typeof path !== 'string' && typeof path !== 'number'",
+    caughtBy: [by('disk/far', 'calls find their lane by path and by descriptor, until it is closed; a mode is no descriptor')]
+  },
+  {
+    bug: 'a path through a symlink to a network counts as one of this machine',
+    file: 'daemon/disk/far.ts',
+    find: 'mounts.some(({ point }) => point === next) ? null : target(next)',
+    replace: 'null',
+    caughtBy: [by('disk/far', 'a path that leads to a file system which is no disk of this machine, also by symlinks; nothing is asked of that one')]
+  },
+  {
+    bug: 'status waits for the history of a disk that does not answer, each time anew',
+    file: 'daemon/handlers/sizes.ts',
+    find: 'size.walking === null || size.isLate',
+    replace: 'size.walking === null',
+    caughtBy: [by('daemon/sizes', 'what was last known is told while a walk does not come back; it is not begun twice, and what it finds is told')]
   }
 ]

@@ -1,0 +1,122 @@
+/** Folders on a network file system, or one that another process serves: what is asked of them may never be answered. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import test from 'brittle'
+import type { Workers } from '../../base/workers.ts'
+import { FarCalls, FarLane, FarWorkers, isFar, mountsIn, type Mount } from '../../daemon/disk/far.ts'
+
+const MOUNTINFO = `21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+22 21 0:20 / /proc rw,nosuid - proc proc rw
+30 21 0:40 / /mnt/nas rw,relatime shared:7 - nfs4 nas:/data rw,vers=4.2
+31 21 0:41 / /mnt/my\\040phone rw - fuse.sshfs phone: rw
+32 30 254:1 / /mnt/nas/local rw - ext4 /dev/vdb rw
+33 21 0:42 / /auto rw - autofs systemd-1 rw
+34 33 254:2 / /auto rw - xfs /dev/vdc rw
+`
+
+test('a path that leads to a file system which is no disk of this machine, also by symlinks; nothing is asked of that one', (t) => {
+  const links: Record<string, string> = { '/home/u/nas': '/mnt/nas/u', '/home/u/up': '../../mnt/nas', '/home/u/docs': 'own', '/home/u/loop': 'loop' }
+  const asked: string[] = []
+  const far = (path: string): boolean =>
+    isFar(path, mountsIn(MOUNTINFO), (at) => {
+      asked.push(at)
+      return links[at] ?? null
+    })
+  const paths = ['/home/u', '/mnt/nas', '/mnt/nas/u/x', '/mnt/my phone/a', '/mnt/nasty', '/home/u/nas/x', '/home/u/up/x', '/home/u/docs/x', '/home/u/loop/x', '/auto/x', '/mnt/nas/local/x', '/']
+  t.alike(paths.filter(far), ['/mnt/nas', '/mnt/nas/u/x', '/mnt/my phone/a', '/home/u/nas/x', '/home/u/up/x', '/mnt/nas/local/x'], 'behind one that may hang all may')
+  t.absent(asked.some((at) => at.startsWith('/mnt/nas/') || at === '/mnt/nas'), 'not by a readlink either')
+})
+
+test('where all is on disks of this machine nothing is looked at', (t) => {
+  t.absent(isFar('/a/b', [{ point: '/', type: 'ext4' }, { point: '/a', type: 'tmpfs' }], () => '/elsewhere'))
+})
+
+test('six calls at once, and those that wait come in turn', async (t) => {
+  const lane = new FarLane()
+  const ends: (() => void)[] = []
+  const begun: number[] = []
+  const calls = Array.from({ length: 8 }, async (_, i) => {
+    return await lane.run(async () => {
+      begun.push(i)
+      await new Promise<void>((resolve) => ends.push(resolve))
+      if (i === 0) throw new Error('no')
+      return i
+    })
+  })
+  await sleep(1)
+  t.alike(begun, [0, 1, 2, 3, 4, 5])
+  ends[0]?.()
+  await t.exception(async () => await calls[0])
+  await sleep(1)
+  t.alike(begun, [0, 1, 2, 3, 4, 5, 6], 'one that failed makes room as well')
+  for (const end of ends.slice(1)) end()
+  await sleep(1)
+  ends.at(-1)?.()
+  t.alike(await Promise.all(calls.slice(1)), [1, 2, 3, 4, 5, 6, 7])
+})
+
+test('no answer: it is told, nobody asks again until that one has come, and what came too late is given back', async (t) => {
+  const lane = new FarLane()
+  const late: string[] = []
+  let answer: (text: string) => void = () => undefined
+  let asked = 0
+  const ask = async (): Promise<string | null> =>
+    await lane.answered(async () => {
+      asked++
+      return await new Promise<string>((resolve) => (answer = resolve))
+    }, (text) => void late.push(text), 20)
+  t.is(await ask(), null)
+  t.is(await ask(), null)
+  t.is(asked, 1)
+  answer('late')
+  await sleep(1)
+  t.alike(late, ['late'])
+  const again = ask()
+  answer('in time')
+  t.is(await again, 'in time')
+  t.alike(late, ['late'])
+})
+
+test('calls find their lane by path and by descriptor, until it is closed; a mode is no descriptor', (t) => {
+  const mounts: Mount[] = [...mountsIn(MOUNTINFO)]
+  const far = new FarCalls(() => mounts)
+  t.is(far.laneFor([7]), null)
+  const lane = far.laneOf('/mnt/nas/u')
+  if (lane === null) return t.fail('no lane')
+  t.is(far.laneOf('/home/u'), null)
+  far.opened(7, lane)
+  const calls: readonly (readonly unknown[])[] = [[7], ['/proc/self/fd/7/name', 0o644], ['/proc/self/fd/9/a', '/proc/self/fd/7/b'], ['/mnt/nas/u'], ['/mnt/nas/u/x']]
+  t.alike(calls.map((values) => far.laneFor(values) === lane), [true, true, true, true, true])
+  const others: readonly (readonly unknown[])[] = [[8, 7], ['/proc/self/fd/8/name', 7], ['/proc/self/fd/71/name'], ['/mnt/nas/u2'], [Buffer.alloc(1)]]
+  t.alike(others.map((values) => far.laneFor(values)), [null, null, null, null, null])
+  far.closing(7)
+  t.is(far.laneFor([7]), null)
+})
+
+test('such a folder has one of the threads at once', async (t) => {
+  const ends: (() => void)[] = []
+  const workers: Workers = {
+    size: 4,
+    queued: 0,
+    run: async <Output>(): Promise<Output> => {
+      await new Promise<void>((resolve) => ends.push(resolve))
+      return ends.length as Output
+    }
+  }
+  let isFarNow = true
+  const some = new FarWorkers(workers, () => isFarNow)
+  const module = new URL('file:///x')
+  const first = some.run(module, 1)
+  const second = some.run(module, 2)
+  await sleep(1)
+  t.alike([ends.length, some.size, some.queued], [1, 1, 1])
+  isFarNow = false
+  const third = some.run(module, 3)
+  await sleep(1)
+  t.alike([ends.length, some.size], [2, 4], 'another one does not wait for it')
+  for (const end of ends) end()
+  await Promise.all([first, third])
+  await sleep(1)
+  ends.at(-1)?.()
+  await second
+  t.is(some.queued, 0)
+})
