@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { errnoOf } from '../base/errors.ts'
 import type { Paths } from '../base/paths.ts'
 import { EarlyLook } from './disk/early-look.ts'
-import { isFar, mountsNow } from './disk/far.ts'
+import { farMount, mountsNow } from './disk/far.ts'
 
 /**
  * Null where another daemon has the home, as far as its lock tells: this one is to end then, which a thread on a disk that hangs would not let it.
@@ -31,7 +31,7 @@ function rootsIn(foldersFile: string): readonly string[] {
   try {
     const mounts = mountsNow()
     const { folders } = JSON.parse(readFileSync(foldersFile, 'utf8')) as { readonly folders: readonly { readonly path: unknown; readonly paused: unknown }[] }
-    return folders.flatMap(({ path, paused }) => (typeof path === 'string' && path.startsWith('/') && paused === false && !isFar(path, mounts) ? [path] : []))
+    return folders.flatMap(({ path, paused }) => (typeof path === 'string' && path.startsWith('/') && paused === false && farMount(path, mounts) === null ? [path] : []))
   } catch {
     return [] // none yet, or damaged, which stops the daemon in a moment
   }

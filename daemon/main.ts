@@ -21,6 +21,12 @@ export async function runDaemon({ background }: { readonly background: boolean }
   return await run({ paths, background, early })
 }
 
+/** Ends the process; nothing that the daemon left open keeps it. */
+export async function endDaemon(code: number): Promise<never> {
+  const { exitWith } = await import('./last-resort.ts')
+  return await exitWith(code)
+}
+
 /** One line that the starting command reads: `{"error":{"code","message"},"pid"}`. */
 async function main(): Promise<number> {
   try {
@@ -43,8 +49,4 @@ function startedDirectly(): boolean {
   return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)
 }
 
-if (startedDirectly()) {
-  const code = await main()
-  const { exitWith } = await import('./last-resort.ts')
-  await exitWith(code)
-}
+if (startedDirectly()) await endDaemon(await main())

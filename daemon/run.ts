@@ -5,11 +5,11 @@ import type { Paths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
 import type { EarlyLook } from './disk/early-look.ts'
-import { endWithin, exitWith } from './last-resort.ts'
+import { exitAtOnce, prepareEnd } from './last-resort.ts'
 import { nextWait, probing, takesWrites } from './takes-writes.ts'
 
 /** Longer than closing takes, and shorter than who asked for the end waits for it. */
-const END_S = 8
+const END_S = 10
 
 export interface RunOptions {
   readonly paths: Paths
@@ -46,7 +46,7 @@ async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Prom
   try {
     await daemon.open()
   } catch (error) {
-    await endWithin(END_S)
+    prepareEnd(END_S)
     const closed = daemon.close().catch((closing: unknown) => log.warn({ error: closing }, 'closing after a failed start'))
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS))])
     throw error
@@ -61,8 +61,8 @@ async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Prom
   }
   const ended = await Promise.race([stop.then((): Ended => ({ kind: 'stopped' })), failure()])
   over.abort()
-  if (ended.kind === 'stopped') await endWithin(END_S)
-  const limit = setTimeout(() => void exitWith(ended.kind === 'stopped' ? 0 : 1), CLOSE_TIMEOUT_MS - 500)
+  prepareEnd(ended.kind === 'stopped' ? END_S : null)
+  const limit = setTimeout(() => exitAtOnce(ended.kind === 'stopped' ? 0 : 1), CLOSE_TIMEOUT_MS - 500)
   await daemon.close()
   clearTimeout(limit)
   log.info({ pid: process.pid }, 'stopped')

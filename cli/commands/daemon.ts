@@ -20,14 +20,15 @@ const LONG_POLL_MS = 1000
 interface DaemonModule {
   /** Rejects with a P2psyncError if the daemon cannot start; else resolves with the exit code once it has stopped. */
   runDaemon(options: { readonly background: boolean }): Promise<number>
+  /** Ends the process, whatever the daemon left open. */
+  endDaemon(code: number): Promise<never>
 }
 
 /** In the foreground, in this very process: whoever kills the command kills the daemon. The only place that loads it, and lazily. */
 export const daemon: Command<[]> = async ({ out }) => {
-  const { runDaemon } = (await import(pathToFileURL(daemonMain).href)) as DaemonModule
+  const { runDaemon, endDaemon } = (await import(pathToFileURL(daemonMain).href)) as DaemonModule
   try {
-    // Nothing that the daemon left open may keep a stopped daemon alive.
-    process.exit(await runDaemon({ background: false }))
+    await endDaemon(await runDaemon({ background: false }))
   } catch (error) {
     const ours = toP2psyncError(error)
     out.error(ours)

@@ -85,7 +85,7 @@ export class FolderDisk implements Disk {
 
   constructor(options: DiskOptions) {
     this.#options = options
-    this.#workers = options.workers === undefined ? null : new FarWorkers(options.workers, () => far.laneOf(options.root) !== null)
+    this.#workers = options.workers === undefined ? null : new FarWorkers(options.workers, () => far.laneOf(options.root))
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
     this.#reads = new GatheredReads(this.#roots)
     this.#staging = new Staging(this.#roots, this.#workers, options.sync === undefined ? new FileSystemSync() : options.sync)

@@ -10,8 +10,8 @@ import type { TaskOptions, Workers } from '../../base/workers.ts'
 /** Types that cannot wait for anybody but a disk, as /proc/self/mountinfo names them. */
 const NEAR: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'jfs', 'reiserfs', 'nilfs2', 'vfat', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'iso9660', 'udf', 'tmpfs', 'ramfs', 'rootfs', 'devtmpfs', 'squashfs', 'erofs', 'overlay', 'proc', 'sysfs'])
 /** Of the pool's sixteen threads, for each such folder. */
-const AT_ONCE = 6
-/** What has not answered by then may never. */
+const AT_ONCE = 4
+/** A disk of which no call has come back for so long may never answer. */
 const ANSWER_MS = 5000
 /** So old may be what is known of the mounts. */
 const MOUNTS_MS = 5000
@@ -20,6 +20,8 @@ const MAX_LINKS = 40
 const DESCRIPTOR = '/proc/self/fd/'
 
 export interface Mount {
+  /** No other one has it as long as this one stands. */
+  readonly id: string
   readonly point: string
   readonly type: string
 }
@@ -28,30 +30,35 @@ export interface Mount {
 export function mountsIn(mountinfo: string): readonly Mount[] {
   return mountinfo.split('\n').flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ')
-    const point = before.split(' ')[4]
-    return point === undefined ? [] : [{ point: unescaped(point), type: after.split(' ')[0] ?? '' }]
+    const [id = '', , , , point] = before.split(' ')
+    return point === undefined ? [] : [{ id, point: unescaped(point), type: after.split(' ')[0] ?? '' }]
   })
 }
 
-/** Whether the path leads to such a file system. Asks nothing of it. @param target of a symlink; null: it is none. */
-export function isFar(path: string, mounts: readonly Mount[], target: (path: string) => string | null = symlinkTarget): boolean {
-  if (mounts.every(({ type }) => NEAR.has(type))) return false
+/**
+ * The mount of such a file system to which the path leads, or that stands below it: a look at its name there asks it. Asks nothing of it.
+ * @param target of a symlink; null: it is none.
+ */
+export function farMount(path: string, mounts: readonly Mount[], target: (path: string) => string | null = symlinkTarget): Mount | null {
+  const far = mounts.filter(({ type, point }) => !NEAR.has(type) && point !== '/')
+  if (far.length === 0) return null
   let names = path.split('/').filter((name) => name !== '')
   let at = ''
   for (let links = 0; ; ) {
     const name = names.shift()
-    if (name === undefined) return false
+    if (name === undefined) return far.find((mount) => mount.point.startsWith(`${at}/`) && isOnTop(mount, mounts)) ?? null
     if (name === '.') continue
     if (name === '..') {
       at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
       continue
     }
     const next = `${at}/${name}`
-    if (isFarPoint(next, mounts)) return true
+    const there = far.find((mount) => mount.point === next && isOnTop(mount, mounts))
+    if (there !== undefined) return there
     // What is on a disk of this machine may be asked.
     const link = mounts.some(({ point }) => point === next) ? null : target(next)
     if (link === null) at = next
-    else if (++links > MAX_LINKS) return false
+    else if (++links > MAX_LINKS) return null
     else {
       names = [...link.split('/').filter((part) => part !== ''), ...names]
       if (link.startsWith('/')) at = ''
@@ -59,9 +66,8 @@ export function isFar(path: string, mounts: readonly Mount[], target: (path: str
   }
 }
 
-function isFarPoint(path: string, mounts: readonly Mount[]): boolean {
-  const type = mounts.findLast(({ point }) => point === path)?.type
-  return type !== undefined && !NEAR.has(type)
+function isOnTop(mount: Mount, mounts: readonly Mount[]): boolean {
+  return mounts.findLast(({ point }) => point === mount.point) === mount
 }
 
 function symlinkTarget(path: string): string | null {
@@ -81,8 +87,9 @@ function unescaped(text: string): string {
 export class FarLane {
   #running = 0
   readonly #waiting: (() => void)[] = []
-  /** Of the attempt to which nobody has had an answer: since when. */
-  #silentSince: number | null = null
+  /** An attempt has had no answer. */
+  #isSilent = false
+  #returned = Number.NEGATIVE_INFINITY
 
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -90,31 +97,52 @@ export class FarLane {
     try {
       return await call()
     } finally {
+      this.#returned = performance.now()
       const next = this.#waiting.shift()
       if (next === undefined) this.#running--
       else next()
     }
   }
 
-  /** What `attempt` gives, or null if that takes too long, or an earlier one still does. `late`: gets what comes then. Never rejects unless the attempt does in time. */
+  /**
+   * What `attempt` gives, or null if no call has come back for so long, or if that is so of an earlier attempt. `late`: gets what comes
+   * then. Never rejects unless the attempt does in time.
+   */
   async answered<T>(attempt: () => Promise<T>, late: (result: T) => void, answerMs = ANSWER_MS): Promise<T | null> {
-    if (this.#silentSince !== null) return null
+    if (this.#isSilent) return null
     const result = attempt()
-    let timer: NodeJS.Timeout | undefined
-    const tooLong = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), answerMs)))
-    try {
-      const first = await Promise.race([result, tooLong])
-      if (first !== null) return first
-    } finally {
-      clearTimeout(timer)
-    }
-    this.#silentSince = performance.now()
-    const over = (): void => void (this.#silentSince = null)
+    const first = await Promise.race([result, this.#silence(answerMs, result)])
+    if (first !== null) return first
+    this.#isSilent = true
+    const over = (): void => void (this.#isSilent = false)
     result.then((value) => {
       over()
       late(value)
     }, over)
     return null
+  }
+
+  async #silence(answerMs: number, result: Promise<unknown>): Promise<null> {
+    let isOver = false
+    let wake: () => void = () => undefined
+    const end = (): void => {
+      isOver = true
+      wake()
+    }
+    result.then(end, end)
+    const begun = performance.now()
+    for (;;) {
+      // A queue of calls that are slow is no silence.
+      const left = Math.max(begun, this.#returned) + answerMs - performance.now()
+      if (isOver || left <= 0) return null
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.ceil(left))
+        wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
   }
 }
 
@@ -122,20 +150,23 @@ export class FarLane {
 export class FarCalls {
   /** By root; null: near. As the mounts were when they were read last. */
   readonly #roots = new Map<string, FarLane | null>()
-  readonly #lanes = new Map<string, FarLane>()
+  /** By root, with the mount they are of: calls of one that is gone may never come back, and another one has lanes of its own. */
+  readonly #lanes = new Map<string, { readonly lane: FarLane; readonly mount: string }>()
   readonly #descriptors = new Map<number, FarLane>()
   readonly #readMounts: () => readonly Mount[]
+  readonly #mountsMs: number
   #mounts: readonly Mount[] = []
   #readAt = Number.NEGATIVE_INFINITY
 
-  constructor(readMounts = mountsNow) {
+  constructor(readMounts = mountsNow, mountsMs = MOUNTS_MS) {
     this.#readMounts = readMounts
+    this.#mountsMs = mountsMs
   }
 
   /** Of the root of a folder; null: it is on a disk of this machine, as far as the system tells. */
   laneOf(root: string): FarLane | null {
     const now = performance.now()
-    if (now - this.#readAt > MOUNTS_MS) {
+    if (now - this.#readAt > this.#mountsMs) {
       this.#mounts = this.#readMounts()
       this.#readAt = now
       this.#roots.clear()
@@ -161,20 +192,22 @@ export class FarCalls {
   }
 
   #lookFor(root: string): FarLane | null {
-    const known = this.#lanes.get(root) ?? null
-    if (isFar(root, this.#mounts)) {
-      const lane = known ?? new FarLane()
-      this.#lanes.set(root, lane)
-      return lane
+    const mount = farMount(root, this.#mounts)
+    if (mount === null) {
+      this.#lanes.delete(root)
+      return null
     }
-    this.#lanes.delete(root)
-    return null
+    const known = this.#lanes.get(root)
+    if (known?.mount === mount.id) return known.lane
+    const lane = new FarLane()
+    this.#lanes.set(root, { lane, mount: mount.id })
+    return lane
   }
 
   #laneOfPath(path: unknown): FarLane | undefined {
     if (typeof path !== 'string') return undefined
     if (path.startsWith(DESCRIPTOR)) return this.#descriptors.get(Number.parseInt(path.slice(DESCRIPTOR.length), 10))
-    for (const [root, lane] of this.#lanes) if (path === root || path.startsWith(`${root}/`)) return lane
+    for (const [root, { lane }] of this.#lanes) if (path === root || path.startsWith(`${root}/`)) return lane
     return undefined
   }
 }
@@ -182,17 +215,18 @@ export class FarCalls {
 /** Leaves the other threads to others: one may not come back. */
 export class FarWorkers implements Workers {
   readonly #workers: Workers
-  readonly #isFar: () => boolean
+  readonly #laneNow: () => FarLane | null
+  #lane: FarLane | null = null
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  constructor(workers: Workers, isFar: () => boolean) {
+  constructor(workers: Workers, laneNow: () => FarLane | null) {
     this.#workers = workers
-    this.#isFar = isFar
+    this.#laneNow = laneNow
   }
 
   get size(): number {
-    return this.#isFar() ? 1 : this.#workers.size
+    return this.#laneNow() === null ? this.#workers.size : 1
   }
 
   get queued(): number {
@@ -200,7 +234,10 @@ export class FarWorkers implements Workers {
   }
 
   async run<Output>(module: URL, input: unknown, options?: TaskOptions): Promise<Output> {
-    if (!this.#isFar()) return await this.#workers.run<Output>(module, input, options)
+    const lane = this.#laneNow()
+    if (lane === null) return await this.#workers.run<Output>(module, input, options)
+    if (lane !== this.#lane) this.#last = Promise.resolve()
+    this.#lane = lane
     this.#waiting++
     const turn = this.#last.then(async () => {
       this.#waiting--

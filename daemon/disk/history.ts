@@ -3,7 +3,6 @@
  * the path of area `history`, and what the index keeps of it.
  */
 import { randomBytes } from 'node:crypto'
-import { statfs } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
 import type { HistoryFile } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -11,7 +10,7 @@ import { isName, nameOf } from '../sync/path.ts'
 import { HISTORY_DIR } from './layout.ts'
 import { decodeName } from './names.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
-import { isGone, lstatOrNull, readNames, rename, rmdir, unlinkIfThere } from './sys.ts'
+import { isGone, lstatOrNull, readNames, rename, rmdir, statfs, unlinkIfThere } from './sys.ts'
 
 /** Of an hour's notes (history-notes.ts). */
 export const NOTES_EXTENSION = '.paths'

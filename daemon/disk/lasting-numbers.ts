@@ -4,9 +4,9 @@
  * Of the same size and time, and older than the last change of the other, it would be taken for that one (departed.ts). Where numbers are
  * not known to last every file is read.
  */
-import { statfs } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
 import { self, type Roots } from './roots.ts'
+import { statfs } from './sys.ts'
 
 /** f_type of statfs(2): ext2 to ext4, XFS, btrfs, F2FS, bcachefs, ZFS, tmpfs. */
 const LASTING: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0xca451a4e, 0x2fc12fc1, 0x01021994])

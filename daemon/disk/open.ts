@@ -7,7 +7,7 @@ import type { FolderId } from '../sync/ids.ts'
 import { FolderDisk, type DiskOptions } from './disk.ts'
 import { MARKER_NAME, OWN_DIR } from './layout.ts'
 import { readMarker, syncDirectory, writeMarker } from './marker.ts'
-import { close, isGone, open, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS } from './sys.ts'
+import { close, far, isGone, open, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS } from './sys.ts'
 
 /** Never throws for a root that is missing or not ours: `inspect` tells. */
 export async function openDisk(options: DiskOptions): Promise<FolderDisk> {
@@ -78,6 +78,8 @@ export async function removeMarker(root: string): Promise<void> {
 }
 
 async function withRoot(root: string, run: (fd: number) => Promise<void>): Promise<void> {
+  // From here on its calls are told apart.
+  far.laneOf(root)
   const fd = await open(root, ROOT_FLAGS)
   try {
     await run(fd)

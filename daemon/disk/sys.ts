@@ -54,7 +54,19 @@ export const link = paced(fs.linkSync, promisify(fs.link))
 export const unlink = paced(fs.unlinkSync, promisify(fs.unlink))
 export const rename = paced(fs.renameSync, promisify(fs.rename))
 export const rmdir = paced((path: string) => fs.rmdirSync(path), promisify(fs.rmdir as (path: string, done: (error: Error | null) => void) => void))
-export const symlink = paced((target: string, path: string) => fs.symlinkSync(target, path), promisify(fs.symlink as (target: string, path: string, done: (error: Error | null) => void) => void))
+
+const symlinkPooled = promisify(fs.symlink as (target: string, path: string, done: (error: Error | null) => void) => void)
+
+/** The target is text, whatever it names. */
+export function symlink(target: string, path: string): Promise<void> {
+  const lane = far.laneFor([path])
+  return lane === null ? pace.run(symlinkAtOnce, symlinkPooled, [target, path]) : lane.run(async () => await symlinkPooled(target, path))
+}
+
+function symlinkAtOnce(target: string, path: string): void {
+  fs.symlinkSync(target, path)
+}
+
 export const readlink = pooled((path: string): Promise<string> => readlinkPooled(path, 'utf8') as Promise<string>)
 /** A target may be no UTF-8. */
 export const readlinkBytes = pooled((path: string): Promise<Buffer> => readlinkPooled(path, 'buffer') as Promise<Buffer>)

@@ -1,7 +1,6 @@
 /** `folders.*` as far as they change which folders are here. */
-import { existsSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { realpath } from 'node:fs/promises'
+import { realpath, access } from 'node:fs/promises'
 import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
@@ -98,10 +97,15 @@ async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ 
 /** What is refused leaves no directory behind, which inside a folder would be synced. What `prepareRoot` refuses, it refuses first. */
 async function refuseBeforeMaking(daemon: App, params: ParsedParams<'folders.add'>): Promise<void> {
   const path = await realParent(params.path)
-  if (existsSync(path) || !existsSync(dirname(path)) || path.split('/').includes(RESERVED_NAME)) return
+  if ((await exists(path)) || !(await exists(dirname(path))) || path.split('/').includes(RESERVED_NAME)) return
   if (daemon.group.removedSelf) throw new P2psyncError('REMOVED_FROM_GROUP', REMOVED.message)
   await refuseOverlap(daemon, path)
   chooseFolder(daemon, params.name ?? basename(path), params)
+}
+
+/** In the pool: it may be on a network. */
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(() => true, () => false)
 }
 
 /** Adding again is no error, asking for something else is. */

@@ -2,9 +2,10 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
+import { far } from '../disk/sys.ts'
 
 const KEEP_MS = 5_000
-/** Longer than a large history takes. A disk that hangs gives no answer at all: then what it was last is told, and nobody waits again until it comes. */
+/** A network file system may give no answer at all: then what it was last is told, and nobody waits again until it comes. A disk of this machine has any time. */
 const PATIENCE_MS = 5_000
 
 interface Size {
@@ -21,15 +22,16 @@ export function storeBytes(directory: string): Promise<number> {
 }
 
 export function historyBytes(root: string): Promise<number> {
-  return sizeOf(join(root, '.p2psync', 'history'))
+  return sizeOf(join(root, '.p2psync', 'history'), walk, far.laneOf(root) === null ? null : PATIENCE_MS)
 }
 
-/** One walk of a directory at a time. `patienceMs`: for tests. */
-export async function sizeOf(directory: string, walked = walk, patienceMs = PATIENCE_MS): Promise<number> {
+/** One walk of a directory at a time. `patienceMs`: null: any. */
+export async function sizeOf(directory: string, walked = walk, patienceMs: number | null = null): Promise<number> {
   let size = known.get(directory)
   if (size === undefined) known.set(directory, (size = { at: Number.NEGATIVE_INFINITY, bytes: 0, walking: null, isLate: false }))
   if (size.walking === null && Date.now() - size.at >= KEEP_MS) size.walking = measured(size, walked(directory))
   if (size.walking === null || size.isLate) return size.bytes
+  if (patienceMs === null) return await size.walking
   let timer: NodeJS.Timeout | undefined
   const tooLong = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), patienceMs)))
   const bytes = await Promise.race([size.walking, tooLong]).finally(() => clearTimeout(timer))

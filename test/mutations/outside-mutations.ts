@@ -229,8 +229,8 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a disk that does not answer is asked again and again, a thread of the pool each time',
     file: 'daemon/disk/far.ts',
-    find: 'this.#silentSince !== null',
-    replace: 'false',
+    find: 'if (this.#isSilent)',
+    replace: 'if (false)',
     caughtBy: [by('disk/far', 'no answer: it is told, nobody asks again until that one has come, and what came too late is given back')]
   },
   {
@@ -238,7 +238,7 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     file: 'daemon/disk/far.ts',
     find: 'this.#running >= AT_ONCE',
     replace: 'false',
-    caughtBy: [by('disk/far', 'six calls at once, and those that wait come in turn')]
+    caughtBy: [by('disk/far', 'four calls at once, and those that wait come in turn')]
   },
   {
     bug: 'a mode is taken for a descriptor of a folder on a network, behind whose calls it then waits',
@@ -260,5 +260,19 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'size.walking === null || size.isLate',
     replace: 'size.walking === null',
     caughtBy: [by('daemon/sizes', 'what was last known is told while a walk does not come back; it is not begun twice, and what it finds is told')]
+  },
+  {
+    bug: 'a network file system that is slow, with many calls before ours, counts as one that does not answer',
+    file: 'daemon/disk/far.ts',
+    find: 'Math.max(begun, this.#returned)',
+    replace: 'begun',
+    caughtBy: [by('disk/far', 'calls that are slow, and one that waits behind them, are no silence')]
+  },
+  {
+    bug: 'another mount waits for the calls of the one that hung in its place',
+    file: 'daemon/disk/far.ts',
+    find: 'known?.mount === mount.id',
+    replace: 'known !== undefined',
+    caughtBy: [by('disk/far', 'another mount in the place of one that hangs has its own calls')]
   }
 ]
