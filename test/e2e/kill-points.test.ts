@@ -10,7 +10,9 @@ import { whyNoShim } from '../shim/shim.ts'
 
 const TIMEOUT_MS = 280_000
 /** Each kind of call comes early in the queue, so that these are of many kinds. */
-const POINTS = 30
+const REACHED = 24
+/** Counts differ from run to run, with what is gathered into one batch: a point that is not reached gives way to the next one. */
+const TRIED = 60
 const SEED = 'sample'
 
 const unable = whyNoShim()
@@ -19,14 +21,13 @@ if (skip) console.log(`# kill points are skipped: ${unable}`)
 
 test('kill -9 at calls that change files, then a restart: nothing lost, mixed or left behind', { timeout: TIMEOUT_MS, skip }, async (t) => {
   const rig = await Rig.create(t, SEED)
-  const queue = new Queue(pointsOf({ sync: await rig.profile('sync'), start: await rig.profile('start') }), POINTS, new Random(SEED))
+  const queue = new Queue(pointsOf({ sync: await rig.profile('sync'), start: await rig.profile('start') }), TRIED, new Random(SEED))
   let reached = 0
-  for (let points = queue.take(); points.length > 0; points = queue.take()) {
+  for (let points = queue.take(); points.length > 0 && reached < REACHED; points = queue.take()) {
     const outcome = await rig.run(points)
     reached += outcome.reached.length
     t.alike(outcome.wrong, [], points.map(formatPoint).join(', '))
   }
   t.alike(await rig.doctor(), [], 'disk, index, drive and blocks agree')
-  // Counts differ a little from run to run, with what is gathered into one batch.
-  t.ok(reached > POINTS * 0.75, `${reached} of ${POINTS} points were reached`)
+  t.ok(reached >= REACHED, `${reached} points were reached of ${TRIED - queue.left} that were tried`)
 })
