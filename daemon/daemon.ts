@@ -512,7 +512,7 @@ export class Daemon extends Resource implements App {
    * that stand for other changes there, and would count as older (R19). Nothing is merged until the folder has its new drive.
    */
   async #cutsOf(host: FolderHost): Promise<Rotation['recovery']['cuts']> {
-    await host.halt(ROTATING)
+    await host.haltToClose(ROTATING)
     const { key, length, writer } = host.own
     const ours = async (at: number): Promise<string | null> => (await this.drives.head(key, at))?.treeHash ?? null
     // A device that does not answer tells nothing.

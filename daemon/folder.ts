@@ -24,7 +24,7 @@ import type { FolderOptions } from './folder/options.ts'
 import { Permission } from './folder/permission.ts'
 import { holdDeletions, isBehind, pullAll } from './folder/pull.ts'
 import { isPrunable, pruneGone, pruneSuperseded } from './folder/prune.ts'
-import { forgetOverdue, hearForetold, takeAhead } from './folder/foretold.ts'
+import { hearForetold, takeAhead } from './folder/foretold.ts'
 import { servable, type Servable } from './folder/foretelling.ts'
 import { firstCheckpoint, ROTATING, Times } from './folder/recover.ts'
 import { takeMore, takeSlice, type Flood } from './folder/more.ts'
@@ -37,6 +37,7 @@ import { Notices } from './folder/notices.ts'
 import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
 import { Standing, type Divergence, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
+import { dropStaged, tidy } from './folder/tidy.ts'
 import { listFailed } from './folder/unlisted.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
@@ -367,14 +368,10 @@ export class Folder extends Resource implements FolderInbox {
     return look === 'ready' || look === 'back'
   }
 
-  /** Nothing is wanted any more: staged leftovers go. */
   async #tidy(context: FolderContext): Promise<void> {
-    context.problems.delete('')
-    forgetOverdue(context)
+    if (!(await tidy(context))) this.#notices.once('tidy', RECHECK_MS, () => this.#start())
     if (!context.recent.empty) this.#notices.once('recent', RECENT_MS, () => context.recent.clear())
-    if (context.fetcher.active > 0 || this.#work.dirtyCount > 0) return
-    context.fetcher.tidied()
-    await this.#options.disk.keepStaged(new Set([...context.fetcher.stagedContents(), ...context.asked]))
+    await dropStaged(context)
   }
 
   // ------------------------------------------------------------------------------------------- control

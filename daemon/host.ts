@@ -7,6 +7,7 @@ import { Resource } from '../base/resource.ts'
 import type { Workers } from '../base/workers.ts'
 import type { EarlyLook } from './disk/early-look.ts'
 import { openDisk } from './disk/open.ts'
+import { far } from './disk/sys.ts'
 import { ChokidarWatcher } from './disk/watch.ts'
 import type { Config } from './config.ts'
 import { CurrentDrive } from './current-drive.ts'
@@ -63,6 +64,11 @@ export interface HostOptions {
 
 type Reason = NonNullable<FolderStatus['reason']>
 
+/** What is given up then is as after a crash. */
+const CLOSE_ANSWER_MS = 2_000
+/** A large file may take a while to be brought to a slow disk. */
+const TELL_SILENCE_MS = 15_000
+
 export class FolderHost extends Resource {
   readonly id: FolderId
   readonly path: string
@@ -113,7 +119,11 @@ export class FolderHost extends Resource {
   }
 
   get status(): FolderStatus {
-    return this.folder.status()
+    const status = this.folder.status()
+    const seconds = Math.floor(far.silentMs(this.path) / 1000)
+    if (seconds * 1000 < TELL_SILENCE_MS) return status
+    const message = `its disk has not answered for ${seconds} s; check the network, and the server or program that it is on. It goes on by itself`
+    return { ...status, problems: [{ path: '', code: 'disk-silent', message }, ...status.problems] }
   }
 
   protected async onOpen(): Promise<void> {
@@ -171,7 +181,7 @@ export class FolderHost extends Resource {
   protected async onClose(): Promise<void> {
     this.#peers?.close()
     // The folder closes its disk; one that did not get that far leaves it to us.
-    await (this.#folder ?? this.#disk)?.close()
+    await this.#inTheEnd((this.#folder ?? this.#disk)?.close())
     await this.#following
     for (const key of this.#remotes.keys()) await this.#options.drives.closeDrive(key)
     for (const drive of [this.#own, this.#former]) if (drive !== null) await this.#options.drives.closeDrive(drive.key)
@@ -240,6 +250,22 @@ export class FolderHost extends Resource {
   /** As `Folder.halt`; waits for nothing if the folder is not open yet. */
   async halt(reason: Reason | null): Promise<void> {
     await this.#folder?.halt(reason)
+  }
+
+  /** As `halt`, for one who closes it then. */
+  async haltToClose(reason: Reason): Promise<void> {
+    await this.#inTheEnd(this.#folder?.halt(reason))
+  }
+
+  /** As `Folder.pause`, but for a disk that does not answer. */
+  async pause(): Promise<void> {
+    await far.answers(this.path, this.folder.pause())
+  }
+
+  /** Calls of a disk that does not answer are given up. */
+  async #inTheEnd(work: Promise<void> = Promise.resolve()): Promise<void> {
+    if (!(await far.answers(this.path, work, CLOSE_ANSWER_MS))) far.cut(this.path)
+    await work
   }
 
   /** The group changed: a new name, new drives, drives of devices that left. */

@@ -224,6 +224,8 @@ export interface Disk {
   putBack(): Promise<PutBack>
   /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
   recover(): Promise<readonly PathKey[]>
+  /** The same for operations of `apply` that failed half-way since; null: none did. Unless it is all, the next time may do better. */
+  putRight(): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean } | null>
   /** All that stands in history, and the size of the file system below it, in bytes. */
   history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }>
   /** For retention only: the bytes are gone then. True if nothing has that name (any more). */

@@ -9,7 +9,7 @@ import type { ContentId } from '../sync/ids.ts'
 import { parentOf } from '../sync/path.ts'
 import { failure, problemOf } from './apply-problem.ts'
 import { attributes } from './attributes.ts'
-import { Batch, type ApplyParts } from './batch.ts'
+import { Batch, leavingOf, type ApplyParts } from './batch.ts'
 import { eachAtMost } from './each.ts'
 import { SWAP_DIR } from './layout.ts'
 import { link } from './link.ts'
@@ -57,6 +57,7 @@ async function one(batch: Batch, op: ApplyOp): Promise<ApplyResult> {
         return await place(batch, op)
     }
   } catch (error) {
+    batch.parts.onFailure?.(leavingOf(op))
     return failure(op, error)
   }
 }

@@ -27,6 +27,8 @@ export interface ApplyParts {
   readonly relinked: Relinked
   readonly hooks: ApplyHooks
   readonly log: Log
+  /** An operation ended half-way. `leaving`: what it meant to displace. */
+  readonly onFailure?: (leaving: Leaving | null) => void
 }
 
 export class Batch {
@@ -166,7 +168,7 @@ export class Batch {
 }
 
 /** Null for what displaces no bytes. */
-function leavingOf(op: ApplyOp): Leaving | null {
+export function leavingOf(op: ApplyOp): Leaving | null {
   if (!('displace' in op) || op.expect === null || kindOfMode(op.expect.mode) === 'directory') return null
   return { path: op.path, reason: op.kind === 'remove' ? 'deleted' : 'replaced', ino: op.expect.ino }
 }

@@ -13,10 +13,10 @@ import { applyBatch } from './apply.ts'
 import { Mover, type ApplyHooks, type Capabilities } from './atomic.ts'
 import { Displaced } from './displaced.ts'
 import type { EarlyLook } from './early-look.ts'
-import { FarWorkers } from './far.ts'
+import { FarWorkers } from './far-lane.ts'
 import { FileSystemSync } from './file-system-sync.ts'
 import { fileSystemBytes, listHistory, removeFromHistory } from './history.ts'
-import { HistoryNotes } from './history-notes.ts'
+import { HistoryNotes, type Leaving } from './history-notes.ts'
 import { FineTimes } from './fine-times.ts'
 import { Folding, type Folds } from './folding.ts'
 import { GatheredReads } from './gathered-reads.ts'
@@ -29,7 +29,7 @@ import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
 import { putBack } from './put-back.ts'
 import { recentHistory, recheck } from './recheck.ts'
-import { recover, type RecoverParts } from './recover.ts'
+import { putRight, recover, type RecoverParts } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
@@ -80,6 +80,8 @@ export class FolderDisk implements Disk {
   readonly #options: DiskOptions
   readonly #workers: Workers | null
   #recovered = false
+  /** What operations that failed half-way meant to displace, by inode, since all was put right; null: none failed. */
+  #failed: Map<string, Leaving> | null = null
   /** Applies and recoveries, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
 
@@ -154,7 +156,8 @@ export class FolderDisk implements Disk {
       now: this.#now,
       relinked: this.#relinked,
       hooks: this.#options.hooks ?? {},
-      log: this.#options.log
+      log: this.#options.log,
+      onFailure: (leaving: Leaving | null) => this.#noteFailure(leaving)
     }
     return await this.#inTurn(async () => await applyBatch(parts, ops, ignored))
   }
@@ -165,7 +168,7 @@ export class FolderDisk implements Disk {
   }
 
   async setAside(directories: readonly DirectoryToSet[], known: KnownTree): Promise<readonly AsidePlace[]> {
-    const parts = { roots: this.#roots, workers: this.#workers, folding: this.#folding, hooks: this.#options.hooks ?? {} }
+    const parts = { roots: this.#roots, workers: this.#workers, folding: this.#folding, hooks: this.#options.hooks ?? {}, onFailure: () => this.#noteFailure(null) }
     return await this.#inTurn(async () => await setAside(parts, directories, known))
   }
 
@@ -177,6 +180,20 @@ export class FolderDisk implements Disk {
     const paths = await this.#inTurn(async () => await recover(this.#recoverParts))
     this.#recovered = true
     return paths
+  }
+
+  #noteFailure(leaving: Leaving | null): void {
+    this.#failed ??= new Map()
+    if (leaving !== null && leaving.ino !== null) this.#failed.set(leaving.ino, leaving)
+  }
+
+  async putRight(): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean } | null> {
+    if (this.#failed === null) return null
+    return await this.#inTurn(async () => {
+      const result = await putRight(this.#recoverParts, this.#failed ?? new Map())
+      if (result.all) this.#failed = null
+      return result
+    })
   }
 
   async history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }> {
@@ -225,7 +242,7 @@ export class FolderDisk implements Disk {
   }
 
   get #recoverParts(): RecoverParts {
-    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now }
+    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now, onFailure: () => this.#noteFailure(null) }
   }
 
   readonly #now = (): Date => this.#options.now?.() ?? new Date()

@@ -5,14 +5,10 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
-import type { TaskOptions, Workers } from '../../base/workers.ts'
+import { ANSWER_MS, FarLane } from './far-lane.ts'
 
 /** Types that cannot wait for anybody but a disk, as /proc/self/mountinfo names them. */
 const NEAR: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'jfs', 'reiserfs', 'nilfs2', 'vfat', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'iso9660', 'udf', 'tmpfs', 'ramfs', 'rootfs', 'devtmpfs', 'squashfs', 'erofs', 'overlay', 'proc', 'sysfs'])
-/** Of the pool's sixteen threads, for each such folder. */
-const AT_ONCE = 4
-/** A disk of which no call has come back for so long may never answer. */
-const ANSWER_MS = 5000
 /** So old may be what is known of the mounts. */
 const MOUNTS_MS = 5000
 /** As the kernel follows them. */
@@ -83,75 +79,14 @@ function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
-/** The calls of one such folder. */
-export class FarLane {
-  #running = 0
-  readonly #waiting: (() => void)[] = []
-  /** An attempt has had no answer. */
-  #isSilent = false
-  #returned = Number.NEGATIVE_INFINITY
-
-  async run<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    else this.#running++
-    try {
-      return await call()
-    } finally {
-      this.#returned = performance.now()
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#running--
-      else next()
-    }
-  }
-
-  /**
-   * What `attempt` gives, or null if no call has come back for so long, or if that is so of an earlier attempt. `late`: gets what comes
-   * then. Never rejects unless the attempt does in time.
-   */
-  async answered<T>(attempt: () => Promise<T>, late: (result: T) => void, answerMs = ANSWER_MS): Promise<T | null> {
-    if (this.#isSilent) return null
-    const result = attempt()
-    const first = await Promise.race([result, this.#silence(answerMs, result)])
-    if (first !== null) return first
-    this.#isSilent = true
-    const over = (): void => void (this.#isSilent = false)
-    result.then((value) => {
-      over()
-      late(value)
-    }, over)
-    return null
-  }
-
-  async #silence(answerMs: number, result: Promise<unknown>): Promise<null> {
-    let isOver = false
-    let wake: () => void = () => undefined
-    const end = (): void => {
-      isOver = true
-      wake()
-    }
-    result.then(end, end)
-    const begun = performance.now()
-    for (;;) {
-      // A queue of calls that are slow is no silence.
-      const left = Math.max(begun, this.#returned) + answerMs - performance.now()
-      if (isOver || left <= 0) return null
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.ceil(left))
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
-  }
-}
-
 /** Which paths and descriptors are of such a folder. */
 export class FarCalls {
   /** By root; null: near. As the mounts were when they were read last. */
   readonly #roots = new Map<string, FarLane | null>()
   /** By root, with the mount they are of: calls of one that is gone may never come back, and another one has lanes of its own. */
   readonly #lanes = new Map<string, { readonly lane: FarLane; readonly mount: string }>()
+  /** By root, those before, as long as calls of theirs are under way. */
+  readonly #former = new Map<string, Set<FarLane>>()
   readonly #descriptors = new Map<number, FarLane>()
   readonly #readMounts: () => readonly Mount[]
   readonly #mountsMs: number
@@ -163,7 +98,7 @@ export class FarCalls {
     this.#mountsMs = mountsMs
   }
 
-  /** Of the root of a folder; null: it is on a disk of this machine, as far as the system tells. */
+  /** Of the root of a folder; null: it is on a disk of this machine, as far as the system tells. One that was cut stays until all of its calls have come back. */
   laneOf(root: string): FarLane | null {
     const now = performance.now()
     if (now - this.#readAt > this.#mountsMs) {
@@ -172,8 +107,34 @@ export class FarCalls {
       this.#roots.clear()
     }
     let lane = this.#roots.get(root)
-    if (lane === undefined) this.#roots.set(root, (lane = this.#lookFor(root)))
+    if (lane === undefined || lane?.isOver === true) this.#roots.set(root, (lane = this.#lookFor(root)))
     return lane
+  }
+
+  /**
+   * True once `work` on this folder is done, false if it is not and no call of the folder has come back for so long. Rejects as the work does;
+   * after `false` nobody hears of that.
+   */
+  async answers(root: string, work: Promise<unknown>, answerMs = ANSWER_MS): Promise<boolean> {
+    const done = work.then(() => true)
+    const first = await Promise.race([done, ...this.#lanesOf(root).map(async (lane) => ((await lane.silence(work, answerMs)) ? false : await done))])
+    if (!first) done.catch(() => undefined)
+    return first
+  }
+
+  /** For one who closes the folder: whatever is asked of it from now on fails, and nothing is asked of its disk before all calls under way have come back. */
+  cut(root: string): void {
+    for (const lane of this.#lanesOf(root)) lane.cut()
+  }
+
+  /** Once nothing that was cut is under way any more. */
+  async free(root: string): Promise<void> {
+    await Promise.all(this.#lanesOf(root).map(async (lane) => await lane.over()))
+  }
+
+  /** For how long no call of the folder has come back, while some are under way. */
+  silentMs(root: string): number {
+    return Math.max(0, ...this.#lanesOf(root).map((lane) => lane.silentMs))
   }
 
   /** Of a call with these values, the first of which is a path or a descriptor, and the second may be a path. */
@@ -191,14 +152,21 @@ export class FarCalls {
     this.#descriptors.delete(fd)
   }
 
+  #lanesOf(root: string): readonly FarLane[] {
+    const former = this.#former.get(root) ?? new Set()
+    for (const lane of former) if (!lane.isBusy) former.delete(lane)
+    if (former.size === 0) this.#former.delete(root)
+    const current = this.#lanes.get(root)
+    return current === undefined ? [...former] : [current.lane, ...former]
+  }
+
   #lookFor(root: string): FarLane | null {
     const mount = farMount(root, this.#mounts)
-    if (mount === null) {
-      this.#lanes.delete(root)
-      return null
-    }
     const known = this.#lanes.get(root)
-    if (known?.mount === mount.id) return known.lane
+    if (known !== undefined && known.mount === mount?.id && !known.lane.isOver) return known.lane
+    this.#lanes.delete(root)
+    if (known?.lane.isBusy === true) this.#former.set(root, new Set([...this.#lanesOf(root), known.lane]))
+    if (mount === null) return null
     const lane = new FarLane()
     this.#lanes.set(root, { lane, mount: mount.id })
     return lane
@@ -209,42 +177,6 @@ export class FarCalls {
     if (path.startsWith(DESCRIPTOR)) return this.#descriptors.get(Number.parseInt(path.slice(DESCRIPTOR.length), 10))
     for (const [root, { lane }] of this.#lanes) if (path === root || path.startsWith(`${root}/`)) return lane
     return undefined
-  }
-}
-
-/** Leaves the other threads to others: one may not come back. */
-export class FarWorkers implements Workers {
-  readonly #workers: Workers
-  readonly #laneNow: () => FarLane | null
-  #lane: FarLane | null = null
-  #last: Promise<unknown> = Promise.resolve()
-  #waiting = 0
-
-  constructor(workers: Workers, laneNow: () => FarLane | null) {
-    this.#workers = workers
-    this.#laneNow = laneNow
-  }
-
-  get size(): number {
-    return this.#laneNow() === null ? this.#workers.size : 1
-  }
-
-  get queued(): number {
-    return this.#workers.queued + this.#waiting
-  }
-
-  async run<Output>(module: URL, input: unknown, options?: TaskOptions): Promise<Output> {
-    const lane = this.#laneNow()
-    if (lane === null) return await this.#workers.run<Output>(module, input, options)
-    if (lane !== this.#lane) this.#last = Promise.resolve()
-    this.#lane = lane
-    this.#waiting++
-    const turn = this.#last.then(async () => {
-      this.#waiting--
-      return await this.#workers.run<Output>(module, input, options)
-    })
-    this.#last = turn.catch(() => undefined)
-    return await turn
   }
 }
 

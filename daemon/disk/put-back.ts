@@ -21,6 +21,8 @@ export interface PutBackParts {
   readonly mover: Mover
   readonly notes: HistoryNotes
   readonly now: () => Date
+  /** Something empty is left beside the tree. */
+  readonly onFailure?: () => void
 }
 
 interface Result {
@@ -54,7 +56,7 @@ export async function putBack(parts: PutBackParts): Promise<PutBack> {
       await putBackDirectory(parts, area, name, path, result)
     }
   }
-  for (const batch of batches) await dropBatch(roots, batch)
+  for (const batch of batches) if (!(await dropBatch(roots, batch))) parts.onFailure?.()
   return result
 }
 

@@ -10,7 +10,7 @@ import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
-import { RECOVERED, type HistoryNotes } from './history-notes.ts'
+import { RECOVERED, type HistoryNotes, type Leaving } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
@@ -18,6 +18,7 @@ import { putBack } from './put-back.ts'
 import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
+import { dropEmptyBatches } from './set-aside.ts'
 import { digestOf, parseSwapName } from './swap-name.ts'
 import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlinkBytes, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
 
@@ -27,7 +28,14 @@ export interface RecoverParts {
   readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
+  /** Something empty is left beside the tree. */
+  readonly onFailure?: () => void
 }
+
+type SwapParts = RecoverParts & { readonly failed?: Failed }
+
+/** What stood in the tree before what failed, by inode. */
+export type Failed = ReadonlyMap<string, Leaving>
 
 const NOTE = '.json'
 const MAX_NOTE_BYTES = 16 * 1024
@@ -40,25 +48,36 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
   const back = await putBack(parts)
-  return await roots.useOwn(SWAP_DIR, async (swap) => {
+  const { paths } = await recoverSwap(parts)
+  return [...back.paths, ...paths]
+}
+
+/** As `recover`, while it runs, for what operations that failed half-way may have left. `all`: nothing is left, else the next time may do better. */
+export async function putRight(parts: RecoverParts, failed: Failed): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean }> {
+  const { paths, all } = await recoverSwap(parts, failed)
+  return { paths, all: (await dropEmptyBatches(parts.roots)) && all }
+}
+
+async function recoverSwap(parts: RecoverParts, failed: Failed = new Map()): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean }> {
+  return await parts.roots.useOwn(SWAP_DIR, async (swap) => {
     const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
     const notes = names.filter((name) => name.endsWith(NOTE))
-    const paths: (PathKey | null)[] = []
-    for (const note of notes) if (isHold(note)) paths.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
-    for (const name of names) if (!name.endsWith(NOTE)) paths.push(await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
+    const results: (PathKey | null | 'failed')[] = []
+    for (const note of notes) if (isHold(note)) results.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
+    for (const name of names) if (!name.endsWith(NOTE)) results.push(await attempt(parts, async () => await recoverOne({ ...parts, failed }, swap, name, names.includes(`${name}${NOTE}`))))
     for (const note of notes) if (isHold(note) || (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
-    return [...back.paths, ...paths.filter((path) => path !== null)]
+    return { paths: results.flatMap((result) => (result === null || result === 'failed' ? [] : result)), all: !results.includes('failed') }
   })
 }
 
-/** One that cannot be put right stays for the next start, and keeps none of the others. */
-async function attempt(parts: RecoverParts, work: () => Promise<PathKey | null>): Promise<PathKey | null> {
+/** One that cannot be put right stays for the next time, and keeps none of the others. */
+async function attempt(parts: RecoverParts, work: () => Promise<PathKey | null>): Promise<PathKey | null | 'failed'> {
   try {
     return await work()
   } catch (error) {
     if (errnoOf(error) === null) throw error
-    parts.log.error({ error: messageOf(error) }, 'something that a crash left in staging could not be put right; the next start tries again')
-    return null
+    parts.log.error({ error: messageOf(error) }, 'something that a crash or a failure left in staging could not be put right; it is tried again')
+    return 'failed'
   }
 }
 
@@ -82,7 +101,7 @@ async function dropLinkedStaging(roots: Roots): Promise<void> {
   })
 }
 
-async function recoverOne(parts: RecoverParts, swap: Directory, name: string, noted: boolean): Promise<PathKey | null> {
+async function recoverOne(parts: SwapParts, swap: Directory, name: string, noted: boolean): Promise<PathKey | null> {
   const path = at(swap, name)
   const stat = await lstat(path)
   const kind = kindOf(stat)
@@ -116,7 +135,7 @@ async function recoverOne(parts: RecoverParts, swap: Directory, name: string, no
 }
 
 /** An empty directory holds nothing to keep. */
-async function keepOrDrop(parts: RecoverParts, swap: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
+async function keepOrDrop(parts: SwapParts, swap: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
   if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, stat, path)
 }
 
@@ -147,7 +166,7 @@ async function isRemoved(path: string): Promise<boolean> {
 }
 
 /** Moved away to make room, where exchange is not possible: the crash may have left its place empty. */
-async function returnNoted(parts: RecoverParts, swap: Directory, name: string, stat: Stat): Promise<PathKey | null> {
+async function returnNoted(parts: SwapParts, swap: Directory, name: string, stat: Stat): Promise<PathKey | null> {
   const path = await readNote(at(swap, `${name}${NOTE}`))
   const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
   const returned = path !== null && (await placed(parts, out, path))
@@ -181,14 +200,14 @@ async function recoverHolder(parts: RecoverParts, swap: Directory, note: string)
 }
 
 /** `path`: where it stood, if that is known otherwise. */
-async function keepIt(parts: RecoverParts, from: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
+async function keepIt(parts: SwapParts, from: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
   const ino = inoOf(stat.ino)
-  const known = await parts.notes.lastOf(ino)
+  const known = parts.failed?.get(ino) ?? (await parts.notes.lastOf(ino))
   const leaving = known === null || (path !== null && known.path !== path) ? { path: path ?? RECOVERED, reason: 'recovered' as const, ino } : known
   const [reserved] = await parts.notes.reserve([leaving], parts.now())
   const slot = reserved as HistorySlot
   await moveToHistory(parts.roots, from, name, slot)
-  parts.log.warn({ kept: slot.name }, 'a crash left bytes between two names; they are in history')
+  parts.log.warn({ kept: slot.name }, 'a crash or a failure left bytes between two names; they are in history')
 }
 
 async function readNote(path: string): Promise<PathKey | null> {

@@ -39,7 +39,7 @@ async function removeDirectory(batch: Batch, op: Removing, aside: AsidePlace, pa
   batch.touched.add(parent.path)
   roots.forget(`${parent.path}/${name}`)
   if (op.path === aside.path) {
-    await dropBatch(roots, parentOf(aside.name as PathKey))
+    if (!(await dropBatch(roots, parentOf(aside.name as PathKey)))) batch.parts.onFailure?.(null)
     batch.touched.add(ASIDE_DIR)
   }
   return { kind: 'done', seen: null, kept: null }

@@ -13,16 +13,19 @@ import { nameOf, parentOf } from '../sync/path.ts'
 import { treeAsKnown, type AsKnownParts } from './as-known.ts'
 import type { ApplyHooks } from './atomic.ts'
 import type { Folding } from './folding.ts'
+import { namesIn } from './history.ts'
 import { eachAtMost } from './each.ts'
 import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
-import { close, fsync, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
+import { close, fsync, isGone, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
 
 export interface SetAsideParts extends AsKnownParts {
   readonly folding: Folding
   readonly hooks: ApplyHooks
+  /** Something empty is left beside the tree. */
+  readonly onFailure?: () => void
 }
 
 export interface DirectoryToSet {
@@ -56,7 +59,7 @@ export async function setAside(parts: SetAsideParts, directories: readonly Direc
     // What moved is told in any case: a scan must not take it for gone.
     if (places.length === 0 && !isOrdinary(error)) throw error
   }
-  if (places.length === 0) await dropBatch(roots, batch)
+  if (places.length === 0 && !(await dropBatch(roots, batch))) parts.onFailure?.()
   return places
 }
 
@@ -119,8 +122,8 @@ async function takeBack(roots: Roots, area: Directory, places: AsidePlace[]): Pr
   }
 }
 
-/** A batch of which nothing stands there any more. One that cannot be dropped says nothing of what it held: it goes at the next start, or when something is put back. */
-export async function dropBatch(roots: Roots, batch: string): Promise<void> {
+/** A batch of which nothing stands there any more. One that cannot be dropped says nothing of what it held. @returns false: it goes later. */
+export async function dropBatch(roots: Roots, batch: string): Promise<boolean> {
   const path = `${ASIDE_DIR}/${batch}`
   try {
     await roots.use(path, async (area) => {
@@ -129,9 +132,21 @@ export async function dropBatch(roots: Roots, batch: string): Promise<void> {
     })
     await roots.use(ASIDE_DIR, async (aside) => await rmdir(at(aside, batch)))
     roots.forget(path)
+    return true
   } catch (error) {
     if (!isOrdinary(error)) throw error
+    return isGone(error)
   }
+}
+
+/** All such batches. @returns false if one that is empty could not be dropped. */
+export async function dropEmptyBatches(roots: Roots): Promise<boolean> {
+  let all = true
+  for (const batch of await namesIn(roots, ASIDE_DIR)) {
+    const names = await namesIn(roots, `${ASIDE_DIR}/${batch}`)
+    if (names.every((name) => name === ASIDE_NOTE) && !(await dropBatch(roots, batch))) all = false
+  }
+  return all
 }
 
 /** Of one path or system call: then it goes the other way. */

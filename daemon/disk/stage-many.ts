@@ -65,7 +65,8 @@ export class ManyStaged {
       const input = inputOf(self(directory), files, this.#join(files))
       return this.#parts.workers === null ? run(input) : await this.#parts.workers.run<StageOutput>(STAGE_TASK, input)
     })
-    this.#last = turn.catch(() => undefined)
+    // A thread that is given up may still read it.
+    this.#last = turn.catch(() => void (this.#buffer = null))
     return await turn
   }
 

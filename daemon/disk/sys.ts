@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import { swap } from 'fs-native-extensions'
 import { errnoOf } from '../../base/errors.ts'
 import { eachAtMost } from './each.ts'
-import { FarCalls, type FarLane } from './far.ts'
+import { FarCalls } from './far.ts'
+import type { FarLane } from './far-lane.ts'
 import { Pace } from './pace.ts'
 
 export type Stat = fs.BigIntStats
@@ -44,7 +45,7 @@ export function close(fd: number): Promise<void> {
   const lane = far.laneFor([fd])
   if (lane === null) return pace.run(fs.closeSync, closePooled, [fd])
   far.closing(fd)
-  return lane.run(async () => await closePooled(fd))
+  return lane.last(async () => await closePooled(fd))
 }
 export const fchmod = paced(fs.fchmodSync, promisify(fs.fchmod))
 export const chmod = paced(fs.chmodSync, promisify(fs.chmod))
@@ -98,7 +99,11 @@ export function open(path: string, flags: number | string, mode?: number): Promi
 }
 
 async function openFar(lane: FarLane, path: string, flags: number | string, mode?: number): Promise<number> {
-  const fd = await lane.run(async () => await openPooled(path, flags, mode))
+  const fd = await lane.run(async () => {
+    const opened = await openPooled(path, flags, mode)
+    if (lane.isCut) await closePooled(opened)
+    return opened
+  })
   far.opened(fd, lane)
   return fd
 }
@@ -193,7 +198,18 @@ export async function readFully(fd: number, buffer: Uint8Array, start: number, l
 }
 
 /** Through the pool: it may wait for a writer. */
-export const readOnce = pooled(readPooled)
+export function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  const lane = far.laneFor([fd])
+  return lane === null ? readPooled(fd, buffer, start, length, position) : readFar(lane, fd, buffer, start, length, position)
+}
+
+/** What comes too late must not stand in what is used for something else by then. */
+async function readFar(lane: FarLane, fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  const own = Buffer.allocUnsafeSlow(length)
+  const count = await lane.run(async () => await readPooled(fd, own, 0, length, position))
+  own.copy(buffer, start, 0, count)
+  return count
+}
 
 function readPooled(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -201,7 +217,14 @@ function readPooled(fd: number, buffer: Uint8Array, start: number, length: numbe
   })
 }
 
-const readPaced = paced((fd: number, buffer: Uint8Array, start: number, length: number, position: number): number => fs.readSync(fd, buffer, start, length, position), readPooled)
+function readPaced(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  const lane = far.laneFor([fd])
+  return lane === null ? pace.run(readAtOnce, readPooled, [fd, buffer, start, length, position]) : readFar(lane, fd, buffer, start, length, position)
+}
+
+function readAtOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): number {
+  return fs.readSync(fd, buffer, start, length, position)
+}
 
 export async function writeFully(fd: number, data: Uint8Array, position: number): Promise<void> {
   let done = 0
@@ -209,7 +232,14 @@ export async function writeFully(fd: number, data: Uint8Array, position: number)
 }
 
 function writeOnce(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
-  return (data.length - start > AT_ONCE_BYTES ? writeLarge : writePaced)(fd, data, start, position)
+  const lane = far.laneFor([fd])
+  if (lane === null) return data.length - start > AT_ONCE_BYTES ? writePooled(fd, data, start, position) : pace.run(writeAtOnce, writePooled, [fd, data, start, position])
+  const own = Buffer.from(data.subarray(start))
+  return lane.run(async () => await writePooled(fd, own, 0, position))
+}
+
+function writeAtOnce(fd: number, data: Uint8Array, start: number, position: number): number {
+  return fs.writeSync(fd, data, start, data.length - start, position)
 }
 
 /** All of the buffers, one behind the other from `position` on, through the pool. */
@@ -224,21 +254,24 @@ export async function writeRun(fd: number, data: readonly Uint8Array[], position
   }
 }
 
-const writevOnce = pooled(
-  (fd: number, data: readonly Uint8Array[], position: number): Promise<number> =>
-    new Promise((resolve, reject) => {
-      fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
-    })
-)
+function writevOnce(fd: number, data: readonly Uint8Array[], position: number): Promise<number> {
+  const lane = far.laneFor([fd])
+  if (lane === null) return writevPooled(fd, data, position)
+  const own = data.map((part) => Buffer.from(part))
+  return lane.run(async () => await writevPooled(fd, own, position))
+}
+
+function writevPooled(fd: number, data: readonly Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.writev(fd, data, position, (error, count) => (error ? reject(error) : resolve(count)))
+  })
+}
 
 function writePooled(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.write(fd, data, start, data.length - start, position, (error, count) => (error ? reject(error) : resolve(count)))
   })
 }
-
-const writeLarge = pooled(writePooled)
-const writePaced = paced((fd: number, data: Uint8Array, start: number, position: number): number => fs.writeSync(fd, data, start, data.length - start, position), writePooled)
 
 /**
  * Seconds for utimes from nanoseconds. Node cuts to microseconds, so 0.4 µs keep a rounded double from falling below its own; and it

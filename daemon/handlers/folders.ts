@@ -5,6 +5,7 @@ import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import { createMarker, expectUnmarked, prepareRoot, removeMarker } from '../disk/open.ts'
+import { far } from '../disk/sys.ts'
 import { REMOVED } from '../halts.ts'
 import type { FolderHost } from '../host.ts'
 import type { GroupFolder } from '../net/group.ts'
@@ -22,7 +23,7 @@ export function folderHandlers(daemon: App): Part {
       const host = hostOf(daemon, folder)
       const ref = refOf(host)
       await daemon.removeFolder(host.id)
-      await removeMarker(host.path)
+      await unmark(daemon, host.path)
       return { folder: ref }
     },
     'folders.pause': async ({ folder }) => ({ folders: await Promise.all(hostsOf(daemon, folder).map((host) => setPaused(daemon, host, true))) }),
@@ -53,9 +54,18 @@ export function refOf(host: FolderHost): FolderRef {
 
 async function setPaused(daemon: App, host: FolderHost, paused: boolean): Promise<FolderRef> {
   daemon.registry.setPaused(host.id, paused)
-  if (paused) await host.folder.pause()
+  if (paused) await host.pause()
   else host.folder.resume()
   return refOf(host)
+}
+
+/** Where the disk does not answer: once it does, unless the folder is here again. */
+async function unmark(daemon: App, path: string): Promise<void> {
+  const late = async (): Promise<void> => {
+    await far.free(path)
+    if (![...daemon.hosts.values()].some((host) => host.path === path)) await removeMarker(path)
+  }
+  if (!(await far.answers(path, late()))) daemon.options.log.warn({ path }, 'the disk of a removed folder does not answer; the marker in it is removed when it does')
 }
 
 function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {

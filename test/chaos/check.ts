@@ -81,11 +81,17 @@ export function checkNoStrays(device: Device, tree: Tree, ledger: Ledger): strin
   return wrong
 }
 
-export function checkStaging(device: Device): string[] {
+/** `empty`: empty directories count as well. */
+export function checkStaging(device: Device, empty = true): string[] {
   return ['fetch', 'swap', 'aside'].flatMap((area) => {
-    const names = readNames(device.path('.p2psync', 'staging', area))
+    const at = device.path('.p2psync', 'staging', area)
+    const names = readNames(at).filter((name) => empty || !isEmptyDirectory(join(at, name)))
     return names.length === 0 ? [] : [`${device.name} has ${names.length} leftovers in staging/${area}: ${names.slice(0, 3).join(' ')}`]
   })
+}
+
+function isEmptyDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readNames(path).length === 0
 }
 
 /** Drafts of small files that a crash left. */

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'brittle'
 import type { Workers } from '../../base/workers.ts'
-import { FarCalls, FarLane, FarWorkers, farMount, mountsIn, type Mount } from '../../daemon/disk/far.ts'
+import { FarCalls, farMount, mountsIn, type Mount } from '../../daemon/disk/far.ts'
+import { FarLane, FarWorkers } from '../../daemon/disk/far-lane.ts'
 
 const MOUNTINFO = `21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 22 21 0:20 / /proc rw,nosuid - proc proc rw
@@ -112,6 +113,45 @@ test('calls find their lane by path and by descriptor, until it is closed; a mod
   t.alike(others.map((values) => far.laneFor(values)), [null, null, null, null, null])
   far.closing(7)
   t.is(far.laneFor([7]), null)
+})
+
+test('calls that are given up fail, and nothing is asked before all of them have come back', async (t) => {
+  const far = new FarCalls(() => mountsIn(MOUNTINFO))
+  const lane = far.laneOf('/mnt/nas/u') as FarLane
+  const ends: (() => void)[] = []
+  const done: string[] = []
+  const hang = async (): Promise<void> => await new Promise<void>((resolve) => ends.push(resolve))
+  const codeOf = async (call: Promise<unknown>): Promise<unknown> => await call.then(() => 'done', (error: NodeJS.ErrnoException) => error.code)
+  const calls = [...Array.from({ length: 6 }, () => lane.run(hang)), lane.task(hang)].map(codeOf)
+  const closing = lane.last(async () => await Promise.resolve(void done.push('closed')))
+  t.is(await far.answers('/mnt/nas/u', sleep(10_000, null, { ref: false }), 30), false)
+  t.ok(far.silentMs('/mnt/nas/u') >= 30)
+  far.cut('/mnt/nas/u')
+  t.alike(await Promise.all(calls), Array.from({ length: 7 }, () => 'ETIMEDOUT'), 'those that waited for their turn, too')
+  await closing
+  const free = far.free('/mnt/nas/u').then(() => done.push('free'))
+  t.is(await codeOf(lane.run(async () => await Promise.resolve(done.push('asked')))), 'ETIMEDOUT')
+  t.is(far.laneOf('/mnt/nas/u'), lane, 'nobody else may ask either')
+  for (const end of ends.slice(1)) end()
+  await sleep(1)
+  t.alike([ends.length, done], [5, []], 'one has not come back')
+  ends[0]?.()
+  await free
+  t.alike(done, ['closed', 'free'])
+  t.not(far.laneOf('/mnt/nas/u'), lane)
+  t.is(await codeOf((far.laneOf('/mnt/nas/u') as FarLane).run(async () => await Promise.resolve())), 'done')
+})
+
+test('work that goes on is waited for: slow calls, none at all, and what it ends with', async (t) => {
+  const far = new FarCalls(() => mountsIn(MOUNTINFO))
+  const lane = far.laneOf('/mnt/nas/u') as FarLane
+  const slow = async (): Promise<void> => {
+    for (let i = 0; i < 4; i++) await lane.run(async () => await sleep(30))
+    await sleep(120)
+  }
+  t.is(await far.answers('/mnt/nas/u', slow(), 80), true)
+  t.is(await far.answers('/home/u', sleep(30), 10), true, 'on a disk of this machine for ever')
+  await t.exception(async () => await far.answers('/mnt/nas/u', Promise.reject(new Error('no'))), /no/)
 })
 
 test('such a folder has one of the threads at once', async (t) => {

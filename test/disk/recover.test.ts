@@ -2,6 +2,8 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { parsePath } from '../../daemon/sync/path.ts'
 import { historyTexts, leftInStaging, listOf, openFolder, read, scan, stage, told, tree, type Folder } from './tree.ts'
 
 function swap(folder: Folder, name: string): string {
@@ -105,6 +107,26 @@ test('notes that a power cut left unfinished are dropped', async (t) => {
   fs.writeFileSync(join(folder.root, '.p2psync/staging/modes/7.json'), '{')
   t.alike(await folder.disk.recover(), [])
   t.alike(leftInStaging(folder.root), [])
+})
+
+test('what an operation that failed half-way left is put right while it runs, by its path', async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(join(folder.root, 'f'), 'precious')
+  const [found] = await scan(folder)
+  const seen = found?.kind === 'present' ? found.seen : null
+  t.is(await folder.disk.putRight(), null, 'nothing failed')
+  const history = join(folder.root, '.p2psync/history')
+  fs.rmSync(history, { recursive: true, force: true })
+  fs.writeFileSync(history, 'in the way')
+  const results = await folder.disk.apply([{ kind: 'symlink', path: parsePath('f') as PathKey, expect: seen, target: 'where', mtime: '0', displace: { to: 'history' } }], () => false)
+  t.alike([results[0]?.kind, fs.readlinkSync(join(folder.root, 'f')), leftInStaging(folder.root).length], ['problem', 'where', 1])
+  t.alike(await folder.disk.putRight(), { paths: [], all: false }, 'not yet')
+  fs.rmSync(history)
+  t.alike(await folder.disk.putRight(), { paths: [], all: true })
+  t.alike([historyTexts(folder.root), leftInStaging(folder.root)], [['precious'], []])
+  const notes = await folder.disk.historyNotes(await folder.disk.recentHistory(Number.MAX_SAFE_INTEGER))
+  t.alike(notes.map((note) => `${note?.reason} ${note?.path}`), ['replaced f'])
+  t.is(await folder.disk.putRight(), null)
 })
 
 test('staged content that is also in the tree stays the user\'s', async (t) => {

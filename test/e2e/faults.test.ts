@@ -10,6 +10,8 @@ import { whyNoShim } from '../shim/shim.ts'
 const TIMEOUT_MS = 280_000
 /** Step and fault, each of which another part of the daemon has to bear. */
 const SAMPLE = [
+  // While history has no directory of this hour.
+  ['apply: fsync history', 'EIO'],
   ['scan: read a directory', 'EACCES'],
   ['scan: open', 'EMFILE'],
   ['scan: read', 'short'],

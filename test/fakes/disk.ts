@@ -108,6 +108,10 @@ export class FakeDisk implements Disk {
     for (const cid of [...this.#store.staging.keys()]) if (!wanted.has(cid)) this.#store.staging.delete(cid)
   }
 
+  async putRight(): Promise<null> {
+    return await Promise.resolve(null)
+  }
+
   async apply(ops: readonly ApplyOp[], ignored: ScanRequest['ignored']): Promise<readonly ApplyResult[]> {
     const results: ApplyResult[] = []
     for (const op of ops) {

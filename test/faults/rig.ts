@@ -168,7 +168,7 @@ export class FaultRig {
         for (const problem of status?.problems ?? []) if (problem.message.length < 20) return `told without a sentence: ${problem.code}`
         return `told: ${[...codes].join(' ')}`
       }
-      if (status?.state === 'idle' && (!scans || victim.shim.hits > 0) && checkStaging(victim.device).length === 0 && (await this.#equal()).length === 0) return 'done'
+      if (status?.state === 'idle' && (!scans || victim.shim.hits > 0) && checkStaging(victim.device, false).length === 0 && (await this.#equal()).length === 0) return 'done'
       await sleep(POLL_MS)
     }
     return 'silent'

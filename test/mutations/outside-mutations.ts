@@ -228,14 +228,14 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'a disk that does not answer is asked again and again, a thread of the pool each time',
-    file: 'daemon/disk/far.ts',
+    file: 'daemon/disk/far-lane.ts',
     find: 'if (this.#isSilent)',
     replace: 'if (false)',
     caughtBy: [by('disk/far', 'no answer: it is told, nobody asks again until that one has come, and what came too late is given back')]
   },
   {
     bug: 'calls of a folder on a network take all threads of the pool',
-    file: 'daemon/disk/far.ts',
+    file: 'daemon/disk/far-lane.ts',
     find: 'this.#running >= AT_ONCE',
     replace: 'false',
     caughtBy: [by('disk/far', 'four calls at once, and those that wait come in turn')]
@@ -263,16 +263,37 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'a network file system that is slow, with many calls before ours, counts as one that does not answer',
-    file: 'daemon/disk/far.ts',
-    find: 'Math.max(begun, this.#returned)',
+    file: 'daemon/disk/far-lane.ts',
+    find: 'Math.max(begun, this.#sign)',
     replace: 'begun',
     caughtBy: [by('disk/far', 'calls that are slow, and one that waits behind them, are no silence')]
   },
   {
     bug: 'another mount waits for the calls of the one that hung in its place',
     file: 'daemon/disk/far.ts',
-    find: 'known?.mount === mount.id',
-    replace: 'known !== undefined',
+    find: 'known.mount === mount?.id',
+    replace: 'true',
     caughtBy: [by('disk/far', 'another mount in the place of one that hangs has its own calls')]
+  },
+  {
+    bug: 'a folder is opened again on a disk on which calls of before are still under way',
+    file: 'daemon/disk/far-lane.ts',
+    find: 'return this.#isCut && !this.isBusy',
+    replace: 'return this.#isCut',
+    caughtBy: [by('disk/far', 'calls that are given up fail, and nothing is asked before all of them have come back')]
+  },
+  {
+    bug: 'what failed half-way is left beside the tree until the next start',
+    file: 'daemon/disk/apply.ts',
+    find: 'batch.parts.onFailure?.(leavingOf(op))',
+    replace: 'undefined',
+    caughtBy: [by('disk/recover', 'what an operation that failed half-way left is put right while it runs, by its path')]
+  },
+  {
+    bug: 'what could not be put right is forgotten',
+    file: 'daemon/disk/disk.ts',
+    find: 'if (result.all)',
+    replace: 'if (true)',
+    caughtBy: [by('disk/recover', 'what an operation that failed half-way left is put right while it runs, by its path')]
   }
 ]
