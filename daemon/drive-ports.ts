@@ -32,12 +32,19 @@ export type Published =
 /** Reads the bytes of one chunk of a path that is being published; null if they are not what the list says. */
 export type ReadChunk = (path: PathKey, chunk: Chunk, offset: number) => Promise<Buffer | null>
 
+/** As base/workers.ts has them. */
+export interface Threads {
+  run<Output>(module: URL, input: unknown, options?: { readonly background?: boolean }): Promise<Output>
+}
+
 /** A file that is held open as what the index knows it as. */
 export interface OpenFile {
   /** For reading; the worker threads of this process may use it too. */
   readonly fd: number
   /** Its bytes were verified when they were written, and its stat says that nothing touched them since. */
   readonly verified: boolean
+  /** The threads that may wait for its disk; absent: all. */
+  readonly threads?: Threads | null
   /** Nothing wrote to it since it was opened, and it has its name still. */
   isUnchanged(): Promise<boolean>
   close(): Promise<void>

@@ -37,7 +37,7 @@ import { Notices } from './folder/notices.ts'
 import { DEFAULT_RETENTION, expireHistory } from './folder/retention.ts'
 import { Standing, type Divergence, type FolderStatus } from './folder/standing.ts'
 import { Tally } from './folder/tally.ts'
-import { dropStaged, tidy } from './folder/tidy.ts'
+import { dropStaged, Tidying } from './folder/tidy.ts'
 import { listFailed } from './folder/unlisted.ts'
 import { UserActs } from './folder/user.ts'
 import { Work } from './folder/work.ts'
@@ -65,6 +65,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #tally = new Tally()
   readonly #retries = new Retries()
   readonly #rules = new Rules()
+  readonly #tidying = new Tidying()
   readonly #abort = busyAbortController()
   readonly #calendar = new Calendar()
   readonly #notices: Notices
@@ -228,12 +229,11 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #start(): void {
+    // Somebody else may be at work in its place.
+    if (this.#running !== null) this.#again = true
     if (this.#running !== null || this.#abort.signal.aborted || this.#permission.paused) return
     this.#running = this.#run()
-      .then(
-        () => GATHER_MS,
-        (error: unknown) => this.#failed(error)
-      )
+      .then(() => GATHER_MS, (error: unknown) => this.#failed(error))
       .then((wait) => {
         this.#running = null
         this.#notBefore = this.#options.clock.now() + wait
@@ -369,7 +369,8 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   async #tidy(context: FolderContext): Promise<void> {
-    if (!(await tidy(context))) this.#notices.once('tidy', RECHECK_MS, () => this.#start())
+    const again = await this.#tidying.run(context)
+    if (again !== null) this.#notices.once('tidy', again, () => this.wake())
     if (!context.recent.empty) this.#notices.once('recent', RECENT_MS, () => context.recent.clear())
     await dropStaged(context)
   }

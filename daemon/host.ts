@@ -264,8 +264,7 @@ export class FolderHost extends Resource {
 
   /** Calls of a disk that does not answer are given up. */
   async #inTheEnd(work: Promise<void> = Promise.resolve()): Promise<void> {
-    if (!(await far.answers(this.path, work, CLOSE_ANSWER_MS))) far.cut(this.path)
-    await work
+    while (!(await far.answers(this.path, work, CLOSE_ANSWER_MS))) far.cut(this.path)
   }
 
   /** The group changed: a new name, new drives, drives of devices that left. */

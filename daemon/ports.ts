@@ -190,6 +190,15 @@ export interface WholeFile {
   readonly likely: FileAttributes
 }
 
+export interface PutRight {
+  /** In the tree, to be looked at. */
+  readonly paths: readonly PathKey[]
+  /** Names in history that something got. */
+  readonly kept: readonly string[]
+  /** Nothing is left. */
+  readonly all: boolean
+}
+
 /** The only code that touches a watched folder. Never follows a symlink below the root. */
 export interface Disk {
   inspect(): Promise<RootState>
@@ -225,7 +234,7 @@ export interface Disk {
   /** After a crash: what stands between staging and a name is put right; displaced user bytes go to history. Returns tree paths to look at. */
   recover(): Promise<readonly PathKey[]>
   /** The same for operations of `apply` that failed half-way since; null: none did. Unless it is all, the next time may do better. */
-  putRight(): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean } | null>
+  putRight(): Promise<PutRight | null>
   /** All that stands in history, and the size of the file system below it, in bytes. */
   history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }>
   /** For retention only: the bytes are gone then. True if nothing has that name (any more). */
@@ -514,7 +523,7 @@ export interface Log {
   debug(fields: Readonly<Record<string, unknown>>, message: string): void
 }
 
-export type { Audit, BlobRange, OpenContent, OpenFile, OwnDrive, Publication, Published, ReadChunk, Stated, Verified } from './drive-ports.ts'
+export type { Audit, BlobRange, OpenContent, OpenFile, OwnDrive, Publication, Published, ReadChunk, Stated, Threads, Verified } from './drive-ports.ts'
 export type { BlockRun, DriveHead, DriveRuns, FreshFile, LogState, RunRequest } from './log-ports.ts'
 export type { SeenStat, StatNumbers } from './stat-ports.ts'
 export type { Chunk, ChunkId, ContentId, ContentList, FolderId, HistoryQuery, KeptFile, KeptLink, KeptVersion }

@@ -3,7 +3,7 @@
  * held open while nothing happens, so that a disk can be unmounted.
  */
 import type { Workers } from '../../base/workers.ts'
-import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
+import type { ApplyOp, ApplyResult, AsidePlace, Disk, Finding, HistoryFile, KeptNote, KnownTree, Log, Look, OpenFile, Place, PutBack, PutRight, Recheck, RootState, ScanRequest, SeenStat, StagedFile, Stray, WholeFile } from '../ports.ts'
 import type { MovedTree } from '../sync/relocation.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { IgnoreText } from '../sync/ignore.ts'
@@ -29,7 +29,7 @@ import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
 import { putBack } from './put-back.ts'
 import { recentHistory, recheck } from './recheck.ts'
-import { putRight, recover, type RecoverParts } from './recover.ts'
+import { HalfDone, putRight, recover, type RecoverParts } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
@@ -80,8 +80,8 @@ export class FolderDisk implements Disk {
   readonly #options: DiskOptions
   readonly #workers: Workers | null
   #recovered = false
-  /** What operations that failed half-way meant to displace, by inode, since all was put right; null: none failed. */
-  #failed: Map<string, Leaving> | null = null
+  /** Of operations that failed half-way since all was put right; null: none did. */
+  #halfDone: HalfDone | null = null
   /** Applies and recoveries, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
 
@@ -96,7 +96,7 @@ export class FolderDisk implements Disk {
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
     this.#numbers = new LastingNumbers(this.#roots, options.lastingNumbers ?? null)
     this.#notes = new HistoryNotes(this.#roots, options.log)
-    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now })
+    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now, workers: this.#workers })
   }
 
   async inspect(): Promise<RootState> {
@@ -126,7 +126,8 @@ export class FolderDisk implements Disk {
   }
 
   async hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null> {
-    return await holdPlace(this.#roots, place, seen)
+    const file = await holdPlace(this.#roots, place, seen)
+    return file === null ? null : { ...file, threads: this.#workers }
   }
 
   async stage(list: ContentList): Promise<StagedFile> {
@@ -183,15 +184,15 @@ export class FolderDisk implements Disk {
   }
 
   #noteFailure(leaving: Leaving | null): void {
-    this.#failed ??= new Map()
-    if (leaving !== null && leaving.ino !== null) this.#failed.set(leaving.ino, leaving)
+    this.#halfDone ??= new HalfDone()
+    if (leaving !== null && leaving.ino !== null) this.#halfDone.leaving.set(leaving.ino, leaving)
   }
 
-  async putRight(): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean } | null> {
-    if (this.#failed === null) return null
+  async putRight(): Promise<PutRight | null> {
+    if (this.#halfDone === null) return null
     return await this.#inTurn(async () => {
-      const result = await putRight(this.#recoverParts, this.#failed ?? new Map())
-      if (result.all) this.#failed = null
+      const result = await putRight(this.#recoverParts, this.#halfDone ?? new HalfDone())
+      if (result.all) this.#halfDone = null
       return result
     })
   }
@@ -205,7 +206,7 @@ export class FolderDisk implements Disk {
   }
 
   async recheck(name: string, path: PathKey, entry: FileEntry): Promise<Recheck> {
-    return await this.#inTurn(async () => await recheck(this.#roots, this.#displaced, name, path, entry))
+    return await this.#inTurn(async () => await recheck({ roots: this.#roots, displaced: this.#displaced, workers: this.#workers }, name, path, entry))
   }
 
   async recentHistory(ms: number): Promise<readonly string[]> {
@@ -242,7 +243,7 @@ export class FolderDisk implements Disk {
   }
 
   get #recoverParts(): RecoverParts {
-    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now, onFailure: () => this.#noteFailure(null) }
+    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now, workers: this.#workers, staging: this.#staging, onFailure: () => this.#noteFailure(null) }
   }
 
   readonly #now = (): Date => this.#options.now?.() ?? new Date()

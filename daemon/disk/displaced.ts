@@ -4,6 +4,7 @@
  */
 import type { Displace, Log, SeenStat } from '../ports.ts'
 import { errnoOf, messageOf } from '../../base/errors.ts'
+import type { Workers } from '../../base/workers.ts'
 import type { FileEntry, SymlinkEntry } from '../sync/entry.ts'
 import { conflictPath } from '../sync/conflict.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -24,6 +25,7 @@ export interface DisplacedParts {
   readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
+  readonly workers: Workers | null
 }
 
 /** `missing`: it was put into history because the tree had no place for it. */
@@ -124,18 +126,18 @@ export class Displaced {
 
   /** First the name that every device would give it, then others. */
   async *#names(directory: Directory, name: string, stat: Stat, path: PathKey): AsyncGenerator<PathKey> {
-    const first = await contentName(directory, name, stat, path)
+    const first = await contentName(directory, name, stat, path, this.#parts.workers)
     if (first !== null) yield first
     for (let n = 0; n < MAX_NUMBERED; n++) yield conflictPath(path, pseudoEntry(`${stat.ino}:${stat.mtimeNs}:${n}`))
   }
 }
 
-async function contentName(directory: Directory, name: string, stat: Stat, path: PathKey): Promise<PathKey | null> {
+async function contentName(directory: Directory, name: string, stat: Stat, path: PathKey, workers: Workers | null): Promise<PathKey | null> {
   if (kindOf(stat) === 'symlink') return conflictPath(path, pseudoEntry(await readlink(at(directory, name))))
   if (kindOf(stat) !== 'file') return null
   const fd = await open(at(directory, name), READ_FLAGS)
   try {
-    const content = await readContent(fd, Number(stat.size))
+    const content = await readContent(fd, Number(stat.size), { workers })
     return content === null ? null : conflictPath(path, { kind: 'file', cid: content.cid, vv: {}, dots: [], mdot: ['', 0] as unknown as FileEntry['mdot'], mode: 0, size: content.size, mtime: '0' })
   } finally {
     await close(fd)

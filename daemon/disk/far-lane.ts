@@ -21,6 +21,7 @@ export class FarLane {
   /** Refuses what is under way. */
   readonly #refusals = new Set<(error: Error) => void>()
   readonly #afterwards: (() => void)[] = []
+  #closing: Promise<unknown> = Promise.resolve()
   /** An attempt has had no answer. */
   #isSilent = false
   #isCut = false
@@ -51,6 +52,11 @@ export class FarLane {
     if (this.#isCut) throw noAnswer()
     if (this.#running >= AT_ONCE) await new Promise<void>((come, refuse) => this.#waiting.push({ come, refuse }))
     else if (this.#running++ === 0) this.#sign = performance.now()
+    if (this.#isCut) {
+      this.#running--
+      this.#endIfOver()
+      throw noAnswer()
+    }
     return await this.#unlessCut(call(), () => {
       const next = this.#waiting.shift()
       if (next === undefined) this.#running--
@@ -75,7 +81,8 @@ export class FarLane {
       })
     } catch (error) {
       if (isBegun || !this.#isCut) throw error
-      this.afterwards(() => void call().catch(() => undefined))
+      // One at a time: they may be many, and slow.
+      this.afterwards(() => void (this.#closing = this.#closing.then(call).catch(() => undefined)))
     }
   }
 

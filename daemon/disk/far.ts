@@ -87,6 +87,8 @@ export class FarCalls {
   readonly #lanes = new Map<string, { readonly lane: FarLane; readonly mount: string }>()
   /** By root, those before, as long as calls of theirs are under way. */
   readonly #former = new Map<string, Set<FarLane>>()
+  /** Roots that are on disks of this machine: they may lie below another root, and mounts below that. */
+  readonly #near = new Set<string>()
   readonly #descriptors = new Map<number, FarLane>()
   readonly #readMounts: () => readonly Mount[]
   readonly #mountsMs: number
@@ -154,7 +156,7 @@ export class FarCalls {
 
   #lanesOf(root: string): readonly FarLane[] {
     const former = this.#former.get(root) ?? new Set()
-    for (const lane of former) if (!lane.isBusy) former.delete(lane)
+    for (const lane of former) if (!lane.isBusy && ![...this.#descriptors.values()].includes(lane)) former.delete(lane)
     if (former.size === 0) this.#former.delete(root)
     const current = this.#lanes.get(root)
     return current === undefined ? [...former] : [current.lane, ...former]
@@ -163,10 +165,15 @@ export class FarCalls {
   #lookFor(root: string): FarLane | null {
     const mount = farMount(root, this.#mounts)
     const known = this.#lanes.get(root)
-    if (known !== undefined && known.mount === mount?.id && !known.lane.isOver) return known.lane
+    // What was given up may still come, also by a mount that is detached: of the same server as a new one there.
+    if (known !== undefined && !known.lane.isOver && (known.mount === mount?.id || known.lane.isCut)) return known.lane
     this.#lanes.delete(root)
-    if (known?.lane.isBusy === true) this.#former.set(root, new Set([...this.#lanesOf(root), known.lane]))
-    if (mount === null) return null
+    if (known !== undefined && !known.lane.isCut) this.#former.set(root, new Set([...this.#lanesOf(root), known.lane]))
+    if (mount === null) {
+      this.#near.add(root)
+      return null
+    }
+    this.#near.delete(root)
     const lane = new FarLane()
     this.#lanes.set(root, { lane, mount: mount.id })
     return lane
@@ -175,8 +182,11 @@ export class FarCalls {
   #laneOfPath(path: unknown): FarLane | undefined {
     if (typeof path !== 'string') return undefined
     if (path.startsWith(DESCRIPTOR)) return this.#descriptors.get(Number.parseInt(path.slice(DESCRIPTOR.length), 10))
-    for (const [root, { lane }] of this.#lanes) if (path === root || path.startsWith(`${root}/`)) return lane
-    return undefined
+    let longest = ''
+    for (const root of [...this.#lanes.keys(), ...this.#near]) if (root.length > longest.length && (path === root || path.startsWith(`${root}/`))) longest = root
+    const lane = this.#near.has(longest) ? undefined : this.#lanes.get(longest)?.lane
+    // One that is over is of a folder that is not here any more.
+    return lane?.isOver === true ? undefined : lane
   }
 }
 

@@ -60,15 +60,21 @@ export class HistoryNotes {
    * there is safe, and only a crash before it is in the index leaves it unlisted.
    */
   async reserve(leaving: readonly Leaving[], now: Date): Promise<readonly HistorySlot[]> {
+    return (await this.reserveNoted(leaving, now)).slots
+  }
+
+  /** As `reserve`; `noted`: they could be written down. */
+  async reserveNoted(leaving: readonly Leaving[], now: Date): Promise<{ readonly slots: readonly HistorySlot[]; readonly noted: boolean }> {
     const slots = leaving.map(({ path }) => historySlot(path, now))
     const [first] = slots
-    if (first === undefined) return slots
+    if (first === undefined) return { slots, noted: true }
     try {
       await this.#append(`${bucketOf(first.name)}${NOTES_EXTENSION}`, leaving.map((each, i) => lineOf(slots[i] as HistorySlot, each, now)).join(''))
     } catch (error) {
       this.#log.warn({ error: messageOf(error) }, 'what goes to history could not be written down before; after a crash now it would be there unlisted')
+      return { slots, noted: false }
     }
-    return slots
+    return { slots, noted: true }
   }
 
   /** Of names in history; null: nothing is known of it, or nothing has that name. */

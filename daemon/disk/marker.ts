@@ -180,7 +180,7 @@ const ADVICE: Readonly<Record<HaltCode, string>> = {
   'root-replaced': 'another directory stands there now; put the right one back, or remove the folder and add it again'
 }
 
-const NO_ANSWER = 'its disk does not answer; check the network, and the server or program that it is on'
+export const NO_ANSWER = 'its disk does not answer; check the network, and the server or program that it is on'
 
 export function halted(code: HaltCode, root: string, errno: string | null): Halted {
   return { kind: 'halted', code, message: `cannot sync ${root}${errno === null ? '' : ` (${errno})`}: ${errno === 'ETIMEDOUT' ? NO_ANSWER : ADVICE[code]}` }

@@ -6,12 +6,21 @@ import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
 import type { FolderId } from '../sync/ids.ts'
 import { FolderDisk, type DiskOptions } from './disk.ts'
 import { MARKER_NAME, OWN_DIR } from './layout.ts'
-import { readMarker, syncDirectory, writeMarker } from './marker.ts'
-import { close, far, isGone, open, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS } from './sys.ts'
+import { NO_ANSWER, readMarker, syncDirectory, writeMarker } from './marker.ts'
+import { close, far, isGone, lstat, open, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS } from './sys.ts'
 
 /** Never throws for a root that is missing or not ours: `inspect` tells. */
 export async function openDisk(options: DiskOptions): Promise<FolderDisk> {
   return new FolderDisk(options)
+}
+
+/** Throws PATH_DENIED for a path on a disk that does not answer; nobody asks a second time until it does. */
+export async function expectAnswer(given: string): Promise<void> {
+  const path = resolve(given)
+  const lane = far.laneOf(path)
+  if (lane === null) return
+  const answer = await lane.answered(async () => await lstat(path).catch((error: unknown) => ({ error })), () => undefined)
+  if (answer === null || ('error' in answer && errnoOf(answer.error) === 'ETIMEDOUT')) throw new P2psyncError('PATH_DENIED', `cannot add ${path}: ${NO_ANSWER}`)
 }
 
 /**
@@ -50,14 +59,24 @@ export async function expectUnmarked(root: string): Promise<void> {
   })
 }
 
-/** The folder of a root has another id from now on (R24), or this device another key. Idempotent; throws FOLDER_OWNED for the root of a third folder. */
+/**
+ * The folder of a root has another id from now on (R24), or this device another key. Idempotent; throws FOLDER_OWNED for the root of a third
+ * folder, and FOLDER_HALTED for a disk that does not answer: then it is done when it does.
+ */
 export async function rebindMarker(root: string, from: FolderId, to: FolderId, owner: string): Promise<void> {
-  await withRoot(root, async (fd) => {
+  const rebind = async (fd: number): Promise<void> => {
     const there = await readMarker(fd)
     if (there === null || (there.folder === to && there.owner === owner)) return
     if (there.folder !== from && there.folder !== to) throw owned(root, there.folder)
     await writeMarker(fd, { ...there, folder: to, owner })
-  })
+  }
+  const work = async (): Promise<void> => {
+    await far.free(root)
+    await withRoot(root, rebind)
+  }
+  // From here on its calls are told apart.
+  far.laneOf(root)
+  if (!(await far.answers(root, work()))) throw new P2psyncError('FOLDER_HALTED', `cannot sync ${root}: ${NO_ANSWER}`)
 }
 
 /** The folder is not synced here any more; its files and history stay. A root that is gone is no error. */

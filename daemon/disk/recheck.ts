@@ -3,6 +3,7 @@
  * more is nobody's old version: it gets a name of its own in the tree, where the next scan counts it, and where further writes of
  * the same descriptor are seen like any other.
  */
+import type { Workers } from '../../base/workers.ts'
 import type { Recheck } from '../ports.ts'
 import type { FileEntry } from '../sync/entry.ts'
 import type { PathKey } from '../sync/ids.ts'
@@ -18,11 +19,17 @@ import { close, fstat, isGone, lstatOrNull, open, READ_FLAGS, type Stat } from '
 const HOUR_MS = 3_600_000
 const visit = async (): Promise<void> => undefined
 
+export interface RecheckParts {
+  readonly roots: Roots
+  readonly displaced: Displaced
+  readonly workers: Workers | null
+}
+
 /** `name`: in history; `entry`: the content that went there from `path`. */
-export async function recheck(roots: Roots, displaced: Displaced, name: string, path: PathKey, entry: FileEntry): Promise<Recheck> {
+export async function recheck({ roots, displaced, workers }: RecheckParts, name: string, path: PathKey, entry: FileEntry): Promise<Recheck> {
   const slot = parseHistoryName(name)
   if (slot === null) return { kind: 'gone' }
-  const state = await orGone(async () => await roots.use(slot.directory, async (bucket) => await stateOf(bucket, slot.file, entry)))
+  const state = await orGone(async () => await roots.use(slot.directory, async (bucket) => await stateOf(bucket, slot.file, entry, workers)))
   if (state !== 'changed') return { kind: state ?? 'gone' }
   // A directory that was removed can be held open still, and takes no new name.
   roots.refresh()
@@ -47,12 +54,12 @@ function lastOf<T extends { readonly at: number }>(buckets: readonly T[], ms: nu
   return buckets.filter(({ at }) => at >= newest - ms - HOUR_MS)
 }
 
-async function stateOf(bucket: Directory, file: string, entry: FileEntry): Promise<'same' | 'changed' | 'gone'> {
+async function stateOf(bucket: Directory, file: string, entry: FileEntry, workers: Workers | null): Promise<'same' | 'changed' | 'gone'> {
   const stat = await lstatOrNull(at(bucket, file))
   if (stat === null) return 'gone'
   // One with other names was changed under one of those, where it stands in the tree already.
   if (kindOf(stat) !== 'file' || stat.nlink > 1n || looksSame(stat, entry)) return 'same'
-  return (await isContent(at(bucket, file), entry)) ? 'same' : 'changed'
+  return (await isContent(at(bucket, file), entry, workers)) ? 'same' : 'changed'
 }
 
 /** Every write sets the time. */
@@ -61,12 +68,12 @@ function looksSame(stat: Stat, entry: FileEntry): boolean {
 }
 
 /** One that is being written is none that can be compared: it is not the content, or will not be. */
-async function isContent(path: string, entry: FileEntry): Promise<boolean> {
+async function isContent(path: string, entry: FileEntry, workers: Workers | null): Promise<boolean> {
   const fd = await open(path, READ_FLAGS)
   try {
     const before = await fstat(fd)
     if (Number(before.size) !== entry.size) return false
-    const content = await readContent(fd, entry.size)
+    const content = await readContent(fd, entry.size, { workers })
     return content?.cid === entry.cid && sameStat(before, await fstat(fd))
   } finally {
     await close(fd)

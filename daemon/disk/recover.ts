@@ -5,7 +5,8 @@
  */
 import { isDraft } from '../../base/durable-file.ts'
 import { errnoOf, messageOf } from '../../base/errors.ts'
-import type { Log } from '../ports.ts'
+import type { Workers } from '../../base/workers.ts'
+import type { Log, PutRight } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
@@ -19,6 +20,7 @@ import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
 import { dropEmptyBatches } from './set-aside.ts'
+import type { Staging } from './stage.ts'
 import { digestOf, parseSwapName } from './swap-name.ts'
 import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlinkBytes, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
 
@@ -28,14 +30,25 @@ export interface RecoverParts {
   readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
+  readonly workers: Workers | null
+  readonly staging: Pick<Staging, 'found'>
   /** Something empty is left beside the tree. */
-  readonly onFailure?: () => void
+  readonly onFailure: () => void
 }
 
-type SwapParts = RecoverParts & { readonly failed?: Failed }
+/** Of operations that failed half-way. */
+export class HalfDone {
+  /** What they meant to displace, by inode. */
+  readonly leaving = new Map<string, Leaving>()
+  /** Written down already for what could not be moved there, by inode and name. */
+  readonly slots = new Map<string, HistorySlot>()
+}
 
-/** What stood in the tree before what failed, by inode. */
-export type Failed = ReadonlyMap<string, Leaving>
+interface SwapParts extends RecoverParts {
+  readonly half: HalfDone
+  /** Names in history that something got. */
+  readonly kept: string[]
+}
 
 const NOTE = '.json'
 const MAX_NOTE_BYTES = 16 * 1024
@@ -53,20 +66,23 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
 }
 
 /** As `recover`, while it runs, for what operations that failed half-way may have left. `all`: nothing is left, else the next time may do better. */
-export async function putRight(parts: RecoverParts, failed: Failed): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean }> {
-  const { paths, all } = await recoverSwap(parts, failed)
-  return { paths, all: (await dropEmptyBatches(parts.roots)) && all }
+export async function putRight(parts: RecoverParts, half: HalfDone): Promise<PutRight> {
+  const result = await recoverSwap(parts, half)
+  return { ...result, all: (await dropEmptyBatches(parts.roots)) && result.all }
 }
 
-async function recoverSwap(parts: RecoverParts, failed: Failed = new Map()): Promise<{ readonly paths: readonly PathKey[]; readonly all: boolean }> {
+async function recoverSwap(given: RecoverParts, half = new HalfDone()): Promise<PutRight> {
+  const parts: SwapParts = { ...given, half, kept: [] }
   return await parts.roots.useOwn(SWAP_DIR, async (swap) => {
     const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
     const notes = names.filter((name) => name.endsWith(NOTE))
-    const results: (PathKey | null | 'failed')[] = []
-    for (const note of notes) if (isHold(note)) results.push(await attempt(parts, async () => await recoverHolder(parts, swap, note)))
-    for (const name of names) if (!name.endsWith(NOTE)) results.push(await attempt(parts, async () => await recoverOne({ ...parts, failed }, swap, name, names.includes(`${name}${NOTE}`))))
-    for (const note of notes) if (isHold(note) || (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
-    return { paths: results.flatMap((result) => (result === null || result === 'failed' ? [] : result)), all: !results.includes('failed') }
+    const results = new Map<string, PathKey | null | 'failed'>()
+    for (const note of notes) if (isHold(note)) results.set(note, await attempt(parts, async () => await recoverHolder(parts, swap, note)))
+    for (const name of names) if (!name.endsWith(NOTE)) results.set(name, await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
+    const isOver = async (note: string): Promise<boolean> => (isHold(note) ? results.get(note) !== 'failed' : (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null)
+    for (const note of notes) if (await isOver(note)) await unlinkIfThere(at(swap, note))
+    const all = [...results.values()]
+    return { paths: all.flatMap((result) => (result === null || result === 'failed' ? [] : result)), kept: parts.kept, all: !all.includes('failed') }
   })
 }
 
@@ -106,8 +122,8 @@ async function recoverOne(parts: SwapParts, swap: Directory, name: string, noted
   const stat = await lstat(path)
   const kind = kindOf(stat)
   const swapped = parseSwapName(name)
-  if (swapped?.kind === 'file' && kind === 'file' && (await isContent(path, stat, swapped.cid))) {
-    await toFetch(parts.roots, swap, name, stat, swapped.cid)
+  if (swapped?.kind === 'file' && kind === 'file' && (await isContent(path, stat, swapped.cid, parts.workers))) {
+    await toFetch(parts, swap, name, stat, swapped.cid)
     return null
   }
   if (swapped?.kind === 'link' && kind === 'symlink' && digestOf(await readlinkBytes(path)) === swapped.digest) {
@@ -139,19 +155,20 @@ async function keepOrDrop(parts: SwapParts, swap: Directory, name: string, stat:
   if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, stat, path)
 }
 
-async function isContent(path: string, stat: Stat, cid: ContentId): Promise<boolean> {
+async function isContent(path: string, stat: Stat, cid: ContentId, workers: Workers | null): Promise<boolean> {
   if ((stat.mode & 0o400n) === 0n) await chmod(path, Number(stat.mode & 0o777n) | 0o400)
   const fd = await open(path, READ_FLAGS)
   try {
-    return (await readContent(fd, Number(stat.size)))?.cid === cid
+    return (await readContent(fd, Number(stat.size), { workers }))?.cid === cid
   } finally {
     await close(fd)
   }
 }
 
-async function toFetch(roots: Roots, swap: Directory, name: string, stat: Stat, cid: ContentId): Promise<void> {
+async function toFetch({ roots, staging }: RecoverParts, swap: Directory, name: string, stat: Stat, cid: ContentId): Promise<void> {
   if (stat.nlink > 1n) return await unlink(at(swap, name))
   await roots.useOwn(FETCH_DIR, async (fetch) => await rename(at(swap, name), at(fetch, cid)))
+  staging.found(cid)
 }
 
 async function isRemoved(path: string): Promise<boolean> {
@@ -185,7 +202,7 @@ async function placed(parts: RecoverParts, out: Prepared, path: PathKey): Promis
 }
 
 /** An empty file may hold a name for a content that never came (file systems without hard links). */
-async function recoverHolder(parts: RecoverParts, swap: Directory, note: string): Promise<PathKey | null> {
+async function recoverHolder(parts: SwapParts, swap: Directory, note: string): Promise<PathKey | null> {
   const path = await readNote(at(swap, note))
   if (path === null) return null
   try {
@@ -202,12 +219,21 @@ async function recoverHolder(parts: RecoverParts, swap: Directory, note: string)
 /** `path`: where it stood, if that is known otherwise. */
 async function keepIt(parts: SwapParts, from: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
   const ino = inoOf(stat.ino)
-  const known = parts.failed?.get(ino) ?? (await parts.notes.lastOf(ino))
-  const leaving = known === null || (path !== null && known.path !== path) ? { path: path ?? RECOVERED, reason: 'recovered' as const, ino } : known
-  const [reserved] = await parts.notes.reserve([leaving], parts.now())
-  const slot = reserved as HistorySlot
+  const { half } = parts
+  const key = `${ino} ${name}`
+  const slot = half.slots.get(key) ?? (await slotFor(parts, key, ino, path))
   await moveToHistory(parts.roots, from, name, slot)
+  half.slots.delete(key)
+  parts.kept.push(slot.name)
   parts.log.warn({ kept: slot.name }, 'a crash or a failure left bytes between two names; they are in history')
+}
+
+async function slotFor(parts: SwapParts, key: string, ino: string, path: PathKey | null): Promise<HistorySlot> {
+  const known = parts.half.leaving.get(ino) ?? (await parts.notes.lastOf(ino))
+  const leaving = known === null || (path !== null && known.path !== path) ? { path: path ?? RECOVERED, reason: 'recovered' as const, ino } : known
+  const { slots, noted } = await parts.notes.reserveNoted([leaving], parts.now())
+  if (noted) parts.half.slots.set(key, slots[0] as HistorySlot)
+  return slots[0] as HistorySlot
 }
 
 async function readNote(path: string): Promise<PathKey | null> {

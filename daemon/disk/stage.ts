@@ -163,6 +163,11 @@ export class Staging {
     this.#present?.add(cid)
   }
 
+  /** It stands in staging, whatever is known of it. */
+  found(cid: ContentId): void {
+    this.#present?.add(cid)
+  }
+
   async keep(wanted: ReadonlySet<ContentId>): Promise<void> {
     this.#present ??= await this.#list()
     const unwanted = [...this.#present].filter((cid) => !wanted.has(cid) && !this.#open.has(cid) && !this.#together.has(cid))

@@ -99,13 +99,20 @@ export function open(path: string, flags: number | string, mode?: number): Promi
 }
 
 async function openFar(lane: FarLane, path: string, flags: number | string, mode?: number): Promise<number> {
-  const fd = await lane.run(async () => {
-    const opened = await openPooled(path, flags, mode)
-    if (lane.isCut) await closePooled(opened)
-    return opened
-  })
-  far.opened(fd, lane)
-  return fd
+  let opened: number | null = null
+  try {
+    const fd = await lane.run(async () => {
+      const late = await openPooled(path, flags, mode)
+      if (lane.isCut) await closePooled(late)
+      else opened = late
+      return late
+    })
+    far.opened(fd, lane)
+    return fd
+  } catch (error) {
+    if (opened !== null) closePooled(opened).catch(() => undefined)
+    throw error
+  }
 }
 
 function openAtOnce(path: string, flags: number | string, mode?: number): number {

@@ -4,7 +4,7 @@
  */
 import type Hypercore from 'hypercore'
 import type { Workers } from '../../base/workers.ts'
-import type { OpenContent } from '../ports.ts'
+import type { OpenContent, Threads } from '../ports.ts'
 import { encodePages, type Chunk } from '../sync/content.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { SealedBlock } from './blocks.ts'
@@ -37,7 +37,7 @@ export async function seal(core: Hypercore, { workers, open }: Sealer, path: Pat
   const file = await open(path)
   if (file === null) return null
   try {
-    const leaves = await sealAll(workers, chunks, (part, first) => ({
+    const leaves = await sealAll(file.threads ?? workers, chunks, (part, first) => ({
       fd: file.fd,
       offset: (part[0] as ChunkAt).offset,
       rows: Buffer.concat(encodePages(part)),
@@ -54,12 +54,12 @@ export async function seal(core: Hypercore, { workers, open }: Sealer, path: Pat
 }
 
 /** Waits for every part, so that no thread reads when the file is closed. */
-async function sealAll(workers: Workers, chunks: readonly ChunkAt[], input: (part: readonly ChunkAt[], first: number) => SealInput): Promise<Buffer | null> {
+async function sealAll(threads: Threads, chunks: readonly ChunkAt[], input: (part: readonly ChunkAt[], first: number) => SealInput): Promise<Buffer | null> {
   const tasks: Promise<SealOutput>[] = []
   let first = 0
   for (const part of parts(chunks)) {
     // Other devices get the bytes meanwhile, and need the blocks only once they have them.
-    tasks.push(workers.run<SealOutput>(SEAL_TASK, input(part, first), { background: true }))
+    tasks.push(threads.run<SealOutput>(SEAL_TASK, input(part, first), { background: true }))
     first += part.length
   }
   const results = await Promise.allSettled(tasks)

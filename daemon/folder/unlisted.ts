@@ -41,14 +41,19 @@ export async function listFailed(context: FolderContext): Promise<void> {
   const { displaced, ports } = context
   const names = displaced.takeFailed()
   try {
-    for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
-      await listSome(context, await withoutEdited(context, await unlistedOf(context, names.slice(start, start + NAMES_AT_ONCE))))
-    }
+    await listNames(context, names)
   } catch (error) {
     displaced.failed(names)
     throw error
   }
   for (const name of names) displaced.note(name, ports.clock.now())
+}
+
+/** In the cycle: those that are not listed. */
+export async function listNames(context: FolderContext, names: readonly string[]): Promise<void> {
+  for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
+    await listSome(context, await withoutEdited(context, await unlistedOf(context, names.slice(start, start + NAMES_AT_ONCE))))
+  }
 }
 
 /** Those that have no row. */

@@ -4,7 +4,7 @@ import { realpath, access } from 'node:fs/promises'
 import { P2psyncError } from '../../base/errors.ts'
 import type { FolderRef, Handlers, ListedFolder, ParsedParams } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
-import { createMarker, expectUnmarked, prepareRoot, removeMarker } from '../disk/open.ts'
+import { createMarker, expectAnswer, expectUnmarked, prepareRoot, removeMarker } from '../disk/open.ts'
 import { far } from '../disk/sys.ts'
 import { REMOVED } from '../halts.ts'
 import type { FolderHost } from '../host.ts'
@@ -59,13 +59,18 @@ async function setPaused(daemon: App, host: FolderHost, paused: boolean): Promis
   return refOf(host)
 }
 
-/** Where the disk does not answer: once it does, unless the folder is here again. */
+/** By root, while its disk has not answered: who adds it again waits until it is done. */
+const unmarking = new Map<string, Promise<void>>()
+
+/** Where the disk does not answer: once it does. */
 async function unmark(daemon: App, path: string): Promise<void> {
   const late = async (): Promise<void> => {
     await far.free(path)
-    if (![...daemon.hosts.values()].some((host) => host.path === path)) await removeMarker(path)
+    await removeMarker(path)
   }
-  if (!(await far.answers(path, late()))) daemon.options.log.warn({ path }, 'the disk of a removed folder does not answer; the marker in it is removed when it does')
+  const work = late().finally(() => unmarking.delete(path))
+  unmarking.set(path, work)
+  if (!(await far.answers(path, work))) daemon.options.log.warn({ path }, 'the disk of a removed folder does not answer; the marker in it is removed when it does')
 }
 
 function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
@@ -81,8 +86,10 @@ function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
 // ------------------------------------------------------------------------------------------- add
 
 async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
+  await expectAnswer(params.path)
   await refuseBeforeMaking(daemon, params)
   const path = await realpath(await prepareRoot(params.path))
+  await unmarking.get(path)?.catch(() => undefined)
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
   if (existing !== undefined) {
     expectSame(existing, params)

@@ -142,6 +142,42 @@ test('calls that are given up fail, and nothing is asked before all of them have
   t.is(await codeOf((far.laneOf('/mnt/nas/u') as FarLane).run(async () => await Promise.resolve())), 'done')
 })
 
+test('a folder on a disk of this machine below one that was given up is asked, and another mount in its place is not, as long as calls of before may come', async (t) => {
+  let text = `${MOUNTINFO}35 21 0:44 / /srv/nfs rw - nfs4 nas:/srv rw\n`
+  const far = new FarCalls(() => mountsIn(text), 0)
+  const lane = far.laneOf('/srv') as FarLane
+  t.is(far.laneFor(['/srv/local']), lane, 'by its root')
+  t.is(far.laneOf('/srv/local'), null)
+  t.is(far.laneFor(['/srv/local/x']), null)
+  let end: () => void = () => undefined
+  lane.run(async () => await new Promise<void>((resolve) => (end = resolve))).catch(() => undefined)
+  await sleep(1)
+  far.cut('/srv')
+  text = text.replace('35 21', '78 21')
+  await sleep(2)
+  t.is(far.laneOf('/srv'), lane)
+  end()
+  await sleep(2)
+  t.is(far.laneFor(['/srv/x']), null, 'it is over, and the folder gone')
+  t.not(far.laneOf('/srv'), lane)
+})
+
+test('descriptors of what was given up are closed one at a time', async (t) => {
+  const lane = new FarLane()
+  let end: () => void = () => undefined
+  lane.run(async () => await new Promise<void>((resolve) => (end = resolve))).catch(() => undefined)
+  await sleep(1)
+  lane.cut()
+  const ends: (() => void)[] = []
+  for (let i = 0; i < 3; i++) await lane.last(async () => await new Promise<void>((resolve) => ends.push(resolve)))
+  end()
+  for (let begun = 1; begun <= 3; begun++) {
+    await sleep(2)
+    t.is(ends.length, begun)
+    ends.at(-1)?.()
+  }
+})
+
 test('work that goes on is waited for: slow calls, none at all, and what it ends with', async (t) => {
   const far = new FarCalls(() => mountsIn(MOUNTINFO))
   const lane = far.laneOf('/mnt/nas/u') as FarLane

@@ -126,6 +126,7 @@ test('a disk that hangs in the midst of a scan: told, and its folder can be paus
   t.is((await statusOf(device, far)).state, 'paused')
   await device.call('folders.resume', { folder: 'far' })
   await device.call('folders.remove', { folder: 'far' })
+  await t.exception(async () => await device.call('folders.add', { path: far }), /does not answer/)
   t.ok(Date.now() - begun < STEP_MS, 'nobody waits for it')
   await device.write('near2.txt', 'near')
   await waitFor('another folder goes on', async () => (await statusOf(device, device.path())).files === 2, STEP_MS)

@@ -295,5 +295,47 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'if (result.all)',
     replace: 'if (true)',
     caughtBy: [by('disk/recover', 'what an operation that failed half-way left is put right while it runs, by its path')]
+  },
+  {
+    bug: 'a folder on a disk of this machine fails with the one above it, whose disk did not answer',
+    file: 'daemon/disk/far.ts',
+    find: 'this.#near.has(longest)',
+    replace: 'false',
+    caughtBy: [by('disk/far', 'a folder on a disk of this machine below one that was given up is asked, and another mount in its place is not, as long as calls of before may come')]
+  },
+  {
+    bug: 'a new mount is used while a call that was given up may still come by the old one',
+    file: 'daemon/disk/far.ts',
+    find: '|| known.lane.isCut',
+    replace: '',
+    caughtBy: [by('disk/far', 'a folder on a disk of this machine below one that was given up is asked, and another mount in its place is not, as long as calls of before may come')]
+  },
+  {
+    bug: 'descriptors of a disk that was silent are closed all at once, on all threads of the pool',
+    file: 'daemon/disk/far-lane.ts',
+    find: 'this.#closing = this.#closing.then(call).catch',
+    replace: 'call().catch',
+    caughtBy: [by('disk/far', 'descriptors of what was given up are closed one at a time')]
+  },
+  {
+    bug: 'each try to put something right writes another line to the notes of history',
+    file: 'daemon/disk/recover.ts',
+    find: 'if (noted)',
+    replace: 'if (false)',
+    caughtBy: [by('disk/recover', 'what an operation that failed half-way left is put right while it runs, by its path')]
+  },
+  {
+    bug: 'what cannot be put right is tried every few seconds for ever',
+    file: 'daemon/folder/tidy.ts',
+    find: 'Math.min(2 * wait, LAST_MS)',
+    replace: 'wait',
+    caughtBy: [by('folder/tidy', 'it is tried again ever more seldom, and at once for what fails anew')]
+  },
+  {
+    bug: 'what was put right and could not be listed at once stays unlisted',
+    file: 'daemon/folder/tidy.ts',
+    find: 'await listNames(context, this.#unlisted);',
+    replace: 'const names = this.#unlisted; this.#unlisted = []; await listNames(context, names);',
+    caughtBy: [by('folder/tidy', 'what it put right is looked at and listed, in the end also where listing fails first')]
   }
 ]
