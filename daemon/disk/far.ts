@@ -184,7 +184,7 @@ export class FarCalls {
     if (path.startsWith(DESCRIPTOR)) return this.#descriptors.get(Number.parseInt(path.slice(DESCRIPTOR.length), 10))
     let longest = ''
     for (const root of [...this.#lanes.keys(), ...this.#near]) if (root.length > longest.length && (path === root || path.startsWith(`${root}/`))) longest = root
-    const lane = this.#near.has(longest) ? undefined : this.#lanes.get(longest)?.lane
+    const lane = this.#lanes.get(longest)?.lane
     // One that is over is of a folder that is not here any more.
     return lane?.isOver === true ? undefined : lane
   }

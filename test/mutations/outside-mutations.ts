@@ -299,8 +299,8 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a folder on a disk of this machine fails with the one above it, whose disk did not answer',
     file: 'daemon/disk/far.ts',
-    find: 'this.#near.has(longest)',
-    replace: 'false',
+    find: ', ...this.#near]',
+    replace: ']',
     caughtBy: [by('disk/far', 'a folder on a disk of this machine below one that was given up is asked, and another mount in its place is not, as long as calls of before may come')]
   },
   {
@@ -320,8 +320,8 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'each try to put something right writes another line to the notes of history',
     file: 'daemon/disk/recover.ts',
-    find: 'if (noted)',
-    replace: 'if (false)',
+    find: 'parts.half.slots.set(key, slots[0])',
+    replace: 'undefined',
     caughtBy: [by('disk/recover', 'what an operation that failed half-way left is put right while it runs, by its path')]
   },
   {
