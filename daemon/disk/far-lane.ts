@@ -9,6 +9,9 @@ const AT_ONCE = 4
 /** A disk of which no call has come back for so long may never answer. */
 export const ANSWER_MS = 5000
 
+/** A task may read for so long without a sign. */
+const TASK_MS = 60_000
+
 interface Turn {
   readonly come: () => void
   readonly refuse: (error: Error) => void
@@ -42,9 +45,11 @@ export class FarLane {
     return this.#isCut && !this.isBusy
   }
 
-  /** For how long no call has come back, while some are under way. */
+  /** For how long nothing has come back of what is under way and should have. */
   get silentMs(): number {
-    return this.#running === 0 ? 0 : performance.now() - this.#sign
+    if (!this.isBusy) return 0
+    const ms = performance.now() - this.#sign
+    return this.#running > 0 || ms > TASK_MS ? ms : 0
   }
 
   /** In its turn. Rejects with ETIMEDOUT once the lane is cut, whatever comes of the call: it must use no memory that others use then. */
@@ -67,7 +72,7 @@ export class FarLane {
   /** Of a thread of its own: it may take long without a sign. Otherwise as `run`. */
   async task<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isCut) throw noAnswer()
-    this.#tasks++
+    if (this.#tasks++ === 0 && this.#running === 0) this.#sign = performance.now()
     return await this.#unlessCut(work(), () => void this.#tasks--)
   }
 
