@@ -47,6 +47,8 @@ export const NEW_MEMBER_GRACE_MS = 10_000
 export const REDIAL_MS = 60_000
 /** A clock that jumps by three of these means that the machine slept. */
 export const WAKE_CHECK_MS = 10_000
+/** The DHT library notices a sleep (of 15 s and more) within this; a connection that is younger was made since. */
+export const WAKE_NOTICE_MS = 6_000
 /** A silent connection says so this often: NATs forget UDP after 30 s and more, and a dead one is noticed by it. */
 export const KEEP_ALIVE_MS = 10_000
 /** The rhythm in which the DHT library makes room for requests (its own), and that of a node which has few on the way. */

@@ -53,6 +53,8 @@ export type Transport = 'udx' | 'tcp' | 'relay'
 export class PeerLink {
   readonly device: DeviceId
   readonly stream: NoiseSecretStream
+  /** By the clock, which may be set. */
+  readonly since: number
   /** Drives whose core was handed to `attach` on this connection. */
   readonly attached = new Set<DriveKey>()
   /** What the peer said of its copies, by folder; absent: nothing yet. */
@@ -75,6 +77,7 @@ export class PeerLink {
   constructor(device: DeviceId, stream: NoiseSecretStream, context: LinkContext) {
     this.device = device
     this.stream = stream
+    this.since = context.clock.now()
     this.#context = context
     this.#log = context.log.child({ peer: device.slice(0, 8) })
     this.#closeListeners = new Listeners(this.#log, 'close')

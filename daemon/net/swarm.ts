@@ -19,7 +19,7 @@ import { Dialer } from './dialer.ts'
 import { sayFarewell } from './farewell.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, WAKE_NOTICE_MS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -234,6 +234,7 @@ export class Network extends Resource {
     // Announcing waits for the DHT; direct dials are answered from here on.
     this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
     this.#node.on('network-change', () => this.kick())
+    this.#node.on('wakeup', () => this.#woke())
     this.#stopListening = this.group.onChange((change) => this.#onGroupChange(change))
     this.#dialer.start()
     this.#follow()
@@ -245,6 +246,13 @@ export class Network extends Resource {
     for (const link of [...this.#all]) link.close()
     this.#bulk.close()
     await this.#destroySwarm()
+  }
+
+  /** The machine slept, as the DHT library tells by its clock: the others let go of this device meanwhile, and what is here is dead without a word. */
+  #woke(): void {
+    const woken = this.#options.clock.now() - WAKE_NOTICE_MS
+    for (const link of [...this.#all]) if (link.since <= woken) link.close()
+    this.kick()
   }
 
   // ---------------------------------------------------------------------------------------------- who may connect

@@ -5,6 +5,7 @@ import { chunkId } from '../../daemon/sync/content.ts'
 import type { FolderReport } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId, ObjectId } from '../../daemon/sync/ids.ts'
 import { FolderPeersAdapter } from '../../daemon/net/peers.ts'
+import { systemClock } from '../../daemon/system-clock.ts'
 import type { ForkEvidence } from '../../daemon/net/replication.ts'
 import { forkOf } from '../../daemon/net/replication.ts'
 import { announce, codeOf, connected, driveNamed, groupHas, must, NEVER, openDevice, pair, testnet, until, type Device } from './helpers.ts'
@@ -295,4 +296,21 @@ test('R20: a device that was away when it was removed learns it when it is back'
   await groupHas(back, () => back.group.removedSelf)
   t.alike(back.group.members().map((member) => member.name), ['a'])
   t.is(a.network.links().length, 0)
+})
+
+test('a machine that slept: connections from before are given up at once and made anew, younger ones stay', async (t) => {
+  let ahead = 0
+  const clock = { now: () => Date.now() + ahead, after: (ms: number, run: () => void) => systemClock.after(ms, run) }
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none', clock })
+  await pair(a, b)
+  const before = await connected(b, a)
+  b.network.node.emit('wakeup')
+  t.absent(before.closed, 'made since')
+  ahead = 60_000
+  b.network.node.emit('wakeup')
+  t.ok(before.closed)
+  const after = await connected(b, a)
+  t.not(after, before)
+  t.absent(after.closed)
 })
