@@ -14,9 +14,10 @@ declare module '@hyperswarm/secret-stream' {
     readonly opened: Promise<boolean>
     readonly rawBytesRead: number
     readonly rawBytesWritten: number
-    readonly rawStream: { readonly remoteHost?: string | null; readonly remotePort?: number } | null
+    readonly rawStream: { readonly remoteHost?: string | null; readonly remotePort?: number; readonly packetsReceived?: number } | null
     userData: unknown
     setKeepAlive(ms: number): void
+    sendKeepAlive(): void
     setTimeout(ms: number): void
   }
 

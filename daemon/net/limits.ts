@@ -47,6 +47,8 @@ export const NEW_MEMBER_GRACE_MS = 10_000
 export const REDIAL_MS = 60_000
 /** A clock that jumps by three of these means that the machine slept. */
 export const WAKE_CHECK_MS = 10_000
+/** After a change of the network a device acknowledges within this that it was asked, with some to spare for one lost packet; else the connection is given up. */
+export const SIGN_OF_LIFE_MS = 3_000
 /** The DHT library notices a sleep (of 15 s and more) within this; a connection that is younger was made since. */
 export const WAKE_NOTICE_MS = 6_000
 /** A silent connection says so this often: NATs forget UDP after 30 s and more, and a dead one is noticed by it. */

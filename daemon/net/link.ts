@@ -229,6 +229,15 @@ export class PeerLink {
     this.stream.destroy()
   }
 
+  /** Asks for a sign of life. @returns false if nothing at all came from the device within `ms`. */
+  async answers(ms: number): Promise<boolean> {
+    const received = (): number | undefined => this.stream.rawStream?.packetsReceived
+    const before = received()
+    this.stream.sendKeepAlive()
+    await new Promise<void>((resolve) => this.#context.clock.after(ms, resolve))
+    return this.#closed || received() !== before || before === undefined
+  }
+
   /** The device is no member any more: it is shown why (records about nothing but itself) and gets nothing else. */
   dismiss(records: readonly SignedRecord[]): void {
     if (this.#closed) return

@@ -19,7 +19,7 @@ import { Dialer } from './dialer.ts'
 import { sayFarewell } from './farewell.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, WAKE_NOTICE_MS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, SIGN_OF_LIFE_MS, WAKE_NOTICE_MS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -233,7 +233,7 @@ export class Network extends Resource {
     this.#swarm.on('connection', (stream) => this.#onConnection(stream))
     // Announcing waits for the DHT; direct dials are answered from here on.
     this.#swarm.listen().catch((error: unknown) => this.#log.warn({ reason: messageOf(error) }, 'listening failed'))
-    this.#node.on('network-change', () => this.kick())
+    this.#node.on('network-change', () => this.#networkChanged())
     this.#node.on('wakeup', () => this.#woke())
     this.#stopListening = this.group.onChange((change) => this.#onGroupChange(change))
     this.#dialer.start()
@@ -246,6 +246,19 @@ export class Network extends Resource {
     for (const link of [...this.#all]) link.close()
     this.#bulk.close()
     await this.#destroySwarm()
+  }
+
+  /** A connection may have been by what is gone now, which nobody says. */
+  #networkChanged(): void {
+    this.kick()
+    for (const link of this.#all) this.#probe(link).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'asking for a sign of life failed'))
+  }
+
+  async #probe(link: PeerLink): Promise<void> {
+    if (await link.answers(SIGN_OF_LIFE_MS)) return
+    this.#log.debug({ peer: link.device.slice(0, 8) }, 'the network changed, and the device does not answer by the old one')
+    link.close()
+    this.kick()
   }
 
   /** The machine slept, as the DHT library tells by its clock: the others let go of this device meanwhile, and what is here is dead without a word. */

@@ -337,5 +337,26 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     find: 'await listNames(context, this.#unlisted);',
     replace: 'const names = this.#unlisted; this.#unlisted = []; await listNames(context, names);',
     caughtBy: [by('folder/tidy', 'what it put right is looked at and listed, in the end also where listing fails first')]
+  },
+  {
+    bug: 'a machine that slept keeps its dead connections until they time out',
+    file: 'daemon/net/swarm.ts',
+    find: 'link.since <= woken',
+    replace: 'false',
+    caughtBy: [by('net/link', 'a machine that slept: connections from before are given up at once and made anew, younger ones stay')]
+  },
+  {
+    bug: 'a machine that slept gives up a connection that was made since',
+    file: 'daemon/net/swarm.ts',
+    find: 'link.since <= woken',
+    replace: 'true',
+    caughtBy: [by('net/link', 'a machine that slept: connections from before are given up at once and made anew, younger ones stay')]
+  },
+  {
+    bug: 'a change of the network ends connections that live',
+    file: 'daemon/net/swarm.ts',
+    find: 'await link.answers(SIGN_OF_LIFE_MS)',
+    replace: 'false',
+    caughtBy: [by('net/link', 'after a change of the network a connection that gives no sign is made anew, and one that does stays')]
   }
 ]

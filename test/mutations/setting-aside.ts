@@ -173,8 +173,8 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   {
     bug: 'what is gone where it was set aside waits because the place cannot be removed',
     file: 'daemon/disk/set-aside.ts',
-    find: 'if (!isOrdinary(error))\n            throw error;\n    }\n}\n/** Of one path',
-    replace: 'throw error;\n    }\n}\n/** Of one path',
+    find: 'if (!isOrdinary(error))\n            throw error;\n        return isGone',
+    replace: 'throw error;\n        return isGone',
     caughtBy: [by('disk/aside', 'R48: what is gone is gone, also where the place that it was set aside in cannot be removed at once')]
   }
 ]

@@ -314,3 +314,20 @@ test('a machine that slept: connections from before are given up at once and mad
   t.not(after, before)
   t.absent(after.closed)
 })
+
+test('after a change of the network a connection that gives no sign is made anew, and one that does stays', async (t) => {
+  const a = await openDevice(t, { name: 'a', bootstrap: 'none' })
+  const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
+  await pair(a, b)
+  const before = await connected(b, a)
+  t.ok(await before.answers(1_000), 'it does')
+  // As if nothing came by the old network any more.
+  Object.defineProperty(before.stream.rawStream, 'packetsReceived', { value: 1 })
+  b.network.node.emit('network-change')
+  await new Promise<void>((resolve) => before.onClose(resolve))
+  const after = await connected(b, a)
+  t.not(after, before)
+  b.network.node.emit('network-change')
+  t.ok(await after.answers(4_000))
+  t.absent(after.closed)
+})
