@@ -229,8 +229,6 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #start(): void {
-    // Somebody else may be at work in its place.
-    if (this.#running !== null) this.#again = true
     if (this.#running !== null || this.#abort.signal.aborted || this.#permission.paused) return
     this.#running = this.#run()
       .then(() => GATHER_MS, (error: unknown) => this.#failed(error))
@@ -392,7 +390,7 @@ export class Folder extends Resource implements FolderInbox {
     if (this.#context === null || this.#running !== null || !this.#context.aside.active) return
     await (this.#running = endAsideOr(this.#context))
     this.#running = null
-    if (this.#again) this.#resume()
+    if (this.#again || !this.#work.empty) this.#resume()
   }
 
   /** From outside: nothing is scanned, published or sent (R29) until `halt(null)`. */

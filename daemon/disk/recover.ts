@@ -42,12 +42,20 @@ export class HalfDone {
   readonly leaving = new Map<string, Leaving>()
   /** Written down already for what could not be moved there, by inode and name. */
   readonly slots = new Map<string, HistorySlot>()
+  /** Of what was put right and is not told yet: paths in the tree, and names in history that something got or may have got. */
+  readonly paths = new Set<PathKey>()
+  readonly kept = new Set<string>()
+
+  taken(): Omit<PutRight, 'all'> {
+    const taken = { paths: [...this.paths], kept: [...this.kept] }
+    this.paths.clear()
+    this.kept.clear()
+    return taken
+  }
 }
 
 interface SwapParts extends RecoverParts {
   readonly half: HalfDone
-  /** Names in history that something got. */
-  readonly kept: string[]
 }
 
 const NOTE = '.json'
@@ -61,18 +69,21 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
   const back = await putBack(parts)
-  const { paths } = await recoverSwap(parts)
-  return [...back.paths, ...paths]
+  const half = new HalfDone()
+  await recoverSwap(parts, half)
+  return [...back.paths, ...half.paths]
 }
 
 /** As `recover`, while it runs, for what operations that failed half-way may have left. `all`: nothing is left, else the next time may do better. */
 export async function putRight(parts: RecoverParts, half: HalfDone): Promise<PutRight> {
-  const result = await recoverSwap(parts, half)
-  return { ...result, all: (await dropEmptyBatches(parts.roots)) && result.all }
+  const isSwapRight = await recoverSwap(parts, half)
+  const all = (await dropEmptyBatches(parts.roots)) && isSwapRight
+  return { ...half.taken(), all }
 }
 
-async function recoverSwap(given: RecoverParts, half = new HalfDone()): Promise<PutRight> {
-  const parts: SwapParts = { ...given, half, kept: [] }
+/** @returns false if something is left. */
+async function recoverSwap(given: RecoverParts, half: HalfDone): Promise<boolean> {
+  const parts: SwapParts = { ...given, half }
   return await parts.roots.useOwn(SWAP_DIR, async (swap) => {
     const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
     const notes = names.filter((name) => name.endsWith(NOTE))
@@ -81,15 +92,16 @@ async function recoverSwap(given: RecoverParts, half = new HalfDone()): Promise<
     for (const name of names) if (!name.endsWith(NOTE)) results.set(name, await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
     const isOver = async (note: string): Promise<boolean> => (isHold(note) ? results.get(note) !== 'failed' : (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null)
     for (const note of notes) if (await isOver(note)) await unlinkIfThere(at(swap, note))
-    const all = [...results.values()]
-    return { paths: all.flatMap((result) => (result === null || result === 'failed' ? [] : result)), kept: parts.kept, all: !all.includes('failed') }
+    return ![...results.values()].includes('failed')
   })
 }
 
 /** One that cannot be put right stays for the next time, and keeps none of the others. */
-async function attempt(parts: RecoverParts, work: () => Promise<PathKey | null>): Promise<PathKey | null | 'failed'> {
+async function attempt(parts: SwapParts, work: () => Promise<PathKey | null>): Promise<PathKey | null | 'failed'> {
   try {
-    return await work()
+    const path = await work()
+    if (path !== null) parts.half.paths.add(path)
+    return path
   } catch (error) {
     if (errnoOf(error) === null) throw error
     parts.log.error({ error: messageOf(error) }, 'something that a crash or a failure left in staging could not be put right; it is tried again')
@@ -221,10 +233,14 @@ async function keepIt(parts: SwapParts, from: Directory, name: string, stat: Sta
   const ino = inoOf(stat.ino)
   const { half } = parts
   const key = `${ino} ${name}`
-  const slot = half.slots.get(key) ?? (await slotFor(parts, key, ino, path))
+  const noted = half.slots.get(key)
+  // What expires goes by the hour.
+  const hour = parts.now().toISOString().slice(0, 13)
+  const slot = noted?.name.startsWith(`${hour}/`) === true ? noted : await slotFor(parts, key, ino, path)
+  // A file system may do it and tell of an error.
+  half.kept.add(slot.name)
   await moveToHistory(parts.roots, from, name, slot)
   half.slots.delete(key)
-  parts.kept.push(slot.name)
   parts.log.warn({ kept: slot.name }, 'a crash or a failure left bytes between two names; they are in history')
 }
 

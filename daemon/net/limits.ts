@@ -47,8 +47,11 @@ export const NEW_MEMBER_GRACE_MS = 10_000
 export const REDIAL_MS = 60_000
 /** A clock that jumps by three of these means that the machine slept. */
 export const WAKE_CHECK_MS = 10_000
-/** After a change of the network a device acknowledges within this that it was asked, with some to spare for one lost packet; else the connection is given up. */
-export const SIGN_OF_LIFE_MS = 3_000
+/** After a change of the network a device is looked at so often for a sign of life, this long apart: room for a lost packet, and for one that stands still for a moment. */
+export const SIGNS_LOOKED_FOR = 8
+export const SIGN_LOOK_MS = 500
+/** After a sleep the network may take a while to be there again. */
+export const WAKE_KICKS_MS: readonly number[] = [5_000, 15_000]
 /** The DHT library notices a sleep (of 15 s and more) within this; a connection that is younger was made since. */
 export const WAKE_NOTICE_MS = 6_000
 /** A silent connection says so this often: NATs forget UDP after 30 s and more, and a dead one is noticed by it. */

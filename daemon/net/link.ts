@@ -10,7 +10,7 @@ import type { OnObject } from './chunk-client.ts'
 import { ChunkLane } from './chunk-lane.ts'
 import { Control } from './control.ts'
 import type { Group } from './group.ts'
-import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS } from './limits.ts'
+import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS, SIGNS_LOOKED_FOR, SIGN_LOOK_MS } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
@@ -229,13 +229,18 @@ export class PeerLink {
     this.stream.destroy()
   }
 
-  /** Asks for a sign of life. @returns false if nothing at all came from the device within `ms`. */
-  async answers(ms: number): Promise<boolean> {
+  /** Asks for a sign of life, twice. @returns false if nothing at all came from the device meanwhile: `SIGNS_LOOKED_FOR` times this. */
+  async answers(lookMs = SIGN_LOOK_MS): Promise<boolean> {
     const received = (): number | undefined => this.stream.rawStream?.packetsReceived
     const before = received()
-    this.stream.sendKeepAlive()
-    await new Promise<void>((resolve) => this.#context.clock.after(ms, resolve))
-    return this.#closed || received() !== before || before === undefined
+    for (let look = 0; look < SIGNS_LOOKED_FOR; look++) {
+      if (look === 0 || look === SIGNS_LOOKED_FOR / 2) this.stream.sendKeepAlive()
+      await new Promise<void>((resolve) => this.#context.clock.after(lookMs, resolve))
+      // What came while this process stood still is read first.
+      await new Promise<void>((resolve) => void setImmediate(resolve))
+      if (this.#closed || before === undefined || received() !== before) return true
+    }
+    return false
   }
 
   /** The device is no member any more: it is shown why (records about nothing but itself) and gets nothing else. */

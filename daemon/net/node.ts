@@ -99,18 +99,27 @@ export class Node extends HyperDHT {
     return this.io.serverSocket?.address().port ?? 0
   }
 
+  /** This machine has an address that others could know. */
+  get hasNetwork(): boolean {
+    return this.#loopback || localHosts().length > 0
+  }
+
   /** Where this node may be reached: a public address if known, then those of the local networks. */
   ownAddresses(): NodeAddress[] {
     const port = this.listenPort
     if (port === 0) return []
     if (this.#loopback) return [{ host: '127.0.0.1', port }]
     const remote = this.remoteAddress()
-    const local = Object.values(networkInterfaces())
-      .flatMap((list) => list ?? [])
-      .filter((address) => address.family === 'IPv4' && !address.internal && !address.address.startsWith('169.254.'))
-      .map((address) => ({ host: address.address, port }))
+    const local = localHosts().map((host) => ({ host, port }))
     return remote === null ? local : [...local, remote]
   }
+}
+
+function localHosts(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((address) => address.family === 'IPv4' && !address.internal && !address.address.startsWith('169.254.'))
+    .map((address) => address.address)
 }
 
 /** All traffic must stay on this machine: a test, or a private DHT on it. */

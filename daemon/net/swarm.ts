@@ -19,7 +19,7 @@ import { Dialer } from './dialer.ts'
 import { sayFarewell } from './farewell.ts'
 import type { Group, GroupChange, Handover } from './group.ts'
 import { answerHandover, requestHandover } from './handover.ts'
-import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, SIGN_OF_LIFE_MS, WAKE_NOTICE_MS } from './limits.ts'
+import { BULK_CONNECT_MS, BULK_REDIAL_MS, CLOSE_NETWORK_MS, WAKE_KICKS_MS, WAKE_NOTICE_MS } from './limits.ts'
 import { PeerLink } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { isLoopback, Node } from './node.ts'
@@ -94,6 +94,7 @@ export class Network extends Resource {
   #runs: Runs | null = null
   #topic: Buffer | null = null
   #stopListening: () => void = () => undefined
+  #kicks: readonly (() => void)[] = []
 
   /** @throws UNSAFE_TEST in a test without a DHT of its own. */
   constructor(options: NetworkOptions) {
@@ -242,20 +243,22 @@ export class Network extends Resource {
 
   protected async onClose(): Promise<void> {
     this.#stopListening()
+    for (const stop of this.#kicks) stop()
     this.#dialer.close()
     for (const link of [...this.#all]) link.close()
     this.#bulk.close()
     await this.#destroySwarm()
   }
 
-  /** A connection may have been by what is gone now, which nobody says. */
+  /** A connection may have been by what is gone now, which nobody says. While there is no network at all nothing can be told: it may be back in a moment. */
   #networkChanged(): void {
+    if (!this.#node.hasNetwork) return
     this.kick()
     for (const link of this.#all) this.#probe(link).catch((error: unknown) => this.#log.debug({ reason: messageOf(error) }, 'asking for a sign of life failed'))
   }
 
   async #probe(link: PeerLink): Promise<void> {
-    if (await link.answers(SIGN_OF_LIFE_MS)) return
+    if (await link.answers()) return
     this.#log.debug({ peer: link.device.slice(0, 8) }, 'the network changed, and the device does not answer by the old one')
     link.close()
     this.kick()
@@ -266,6 +269,8 @@ export class Network extends Resource {
     const woken = this.#options.clock.now() - WAKE_NOTICE_MS
     for (const link of [...this.#all]) if (link.since <= woken) link.close()
     this.kick()
+    for (const stop of this.#kicks) stop()
+    this.#kicks = WAKE_KICKS_MS.map((ms) => this.#options.clock.after(ms, () => this.kick()))
   }
 
   // ---------------------------------------------------------------------------------------------- who may connect

@@ -355,7 +355,7 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a change of the network ends connections that live',
     file: 'daemon/net/swarm.ts',
-    find: 'await link.answers(SIGN_OF_LIFE_MS)',
+    find: 'await link.answers()',
     replace: 'false',
     caughtBy: [by('net/link', 'after a change of the network a connection that gives no sign is made anew, and one that does stays')]
   }

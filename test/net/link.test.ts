@@ -320,7 +320,7 @@ test('after a change of the network a connection that gives no sign is made anew
   const b = await openDevice(t, { name: 'b', bootstrap: 'none' })
   await pair(a, b)
   const before = await connected(b, a)
-  t.ok(await before.answers(1_000), 'it does')
+  t.ok(await before.answers(), 'it does')
   // As if nothing came by the old network any more.
   Object.defineProperty(before.stream.rawStream, 'packetsReceived', { value: 1 })
   b.network.node.emit('network-change')
@@ -328,6 +328,7 @@ test('after a change of the network a connection that gives no sign is made anew
   const after = await connected(b, a)
   t.not(after, before)
   b.network.node.emit('network-change')
-  t.ok(await after.answers(4_000))
+  t.ok(await after.answers())
+  await new Promise((resolve) => setTimeout(resolve, 5_000))
   t.absent(after.closed)
 })
