@@ -229,13 +229,13 @@ export class PeerLink {
     this.stream.destroy()
   }
 
-  /** Asks for a sign of life, twice. @returns false if nothing at all came from the device meanwhile: `SIGNS_LOOKED_FOR` times this. */
-  async answers(lookMs = SIGN_LOOK_MS): Promise<boolean> {
+  /** Asks for a sign of life, twice. @returns false if nothing at all came from the device within `SIGNS_LOOKED_FOR` looks. */
+  async answers(): Promise<boolean> {
     const received = (): number | undefined => this.stream.rawStream?.packetsReceived
     const before = received()
     for (let look = 0; look < SIGNS_LOOKED_FOR; look++) {
       if (look === 0 || look === SIGNS_LOOKED_FOR / 2) this.stream.sendKeepAlive()
-      await new Promise<void>((resolve) => this.#context.clock.after(lookMs, resolve))
+      await new Promise<void>((resolve) => this.#context.clock.after(SIGN_LOOK_MS, resolve))
       // What came while this process stood still is read first.
       await new Promise<void>((resolve) => void setImmediate(resolve))
       if (this.#closed || before === undefined || received() !== before) return true
