@@ -472,7 +472,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Full scan here, then scan and settle on each connected device, until all trees are equal (R38). */
   async sync(signal: AbortSignal): Promise<SyncOutcome> {
-    return await this.#awaitedBy(syncWithPeers(this, this.#options.peers, signal))
+    return await this.#awaitedBy(syncWithPeers(this, this.#options.peers, this.#options.clock, signal))
   }
 
   async #awaitedBy<T>(work: Promise<T>): Promise<T> {

@@ -1,9 +1,10 @@
 /**
  * `p2psync sync` (R38): scan here, ask each connected device to scan and settle, wait until all trees are equal. One that has not
- * reported the folder is asked as well: it may have come to it a moment ago, and then what it lacks is no less lacking.
+ * reported the folder is asked as well: it may have come to it a moment ago, and then what it lacks is no less lacking. One whose
+ * connection ends meanwhile is given the time to come back that a change of the network or a restart takes, and is asked anew.
  */
 import type { Folder } from '../folder.ts'
-import type { FolderPeers } from '../ports.ts'
+import type { Clock, FolderPeers } from '../ports.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 import type { Divergence } from './standing.ts'
@@ -19,26 +20,77 @@ export interface SyncOutcome {
 /** `absent`: it does not have the folder. */
 type Asked = Map<DeviceId, 'asked' | 'settled' | 'absent'>
 
+/** For a device that had the folder when its connection ended. After a change of the network the next one takes some 8 s (decisions/0034). */
+const RETURN_MS = 15_000
+
 /** `signal` is the time-out. Never rejects for what the user can be told. */
-export async function syncWithPeers(folder: Folder, peers: FolderPeers, signal: AbortSignal): Promise<SyncOutcome> {
+export async function syncWithPeers(folder: Folder, peers: FolderPeers, clock: Clock, signal: AbortSignal): Promise<SyncOutcome> {
   const asked: Asked = new Map()
+  const dropped = new Dropped(clock, () => folder.peersChanged())
   const end = new AbortController()
   const stop = AbortSignal.any([signal, end.signal])
+  dropped.look(peers)
   try {
     await folder.scan(false, signal)
     for (;;) {
       const active = activePeers(peers)
+      for (const device of dropped.look(peers)) asked.delete(device)
       for (const device of active) if (asked.get(device) === 'absent') asked.delete(device)
       for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, stop)
-      const outcome = judge(folder, peers, active, asked)
+      const outOfTime = signal.aborted || folder.closing
+      const outcome = judge(folder, peers, active, asked, !outOfTime && dropped.any)
       if (outcome !== null) return outcome
-      if (signal.aborted || folder.closing) return result(folder, peers, 'timeout', active)
+      if (outOfTime) return result(folder, peers, 'timeout', active)
       await folder.nextNotice(stop)
     }
   } catch {
     return result(folder, peers, 'timeout', activePeers(peers))
   } finally {
     end.abort()
+    dropped.forget()
+  }
+}
+
+/** Who had the folder and was connected before, and may come back. */
+class Dropped {
+  readonly #clock: Clock
+  readonly #onGivenUp: () => void
+  readonly #seen = new Set<DeviceId>()
+  /** How each wait is ended. */
+  readonly #missing = new Map<DeviceId, () => void>()
+
+  constructor(clock: Clock, onGivenUp: () => void) {
+    this.#clock = clock
+    this.#onGivenUp = onGivenUp
+  }
+
+  get any(): boolean {
+    return this.#missing.size > 0
+  }
+
+  /** Who is missing since the last look. */
+  look(peers: FolderPeers): DeviceId[] {
+    const connected = new Set(peers.connected().map(({ device }) => device))
+    for (const device of connected) this.#end(device)
+    const gone = [...this.#seen].filter((device) => !connected.has(device))
+    this.#seen.clear()
+    for (const device of activePeers(peers)) this.#seen.add(device)
+    for (const device of gone) this.#missing.set(device, this.#clock.after(RETURN_MS, () => this.#giveUp(device)))
+    return gone
+  }
+
+  forget(): void {
+    for (const device of [...this.#missing.keys()]) this.#end(device)
+  }
+
+  #giveUp(device: DeviceId): void {
+    this.#missing.delete(device)
+    this.#onGivenUp()
+  }
+
+  #end(device: DeviceId): void {
+    this.#missing.get(device)?.()
+    this.#missing.delete(device)
   }
 }
 
@@ -60,12 +112,13 @@ function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked,
   )
 }
 
-function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: Asked): SyncOutcome | null {
+/** `missing`: somebody may come back yet. */
+function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], asked: Asked, missing: boolean): SyncOutcome | null {
   const activity = folder.activity
   // It may be paused while it is waited for: then nothing is compared any more.
   if (activity === 'paused') return result(folder, peers, 'halted', active)
   if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
-  if (silentPeers(peers).some((device) => asked.get(device) !== 'absent')) return null
+  if (missing || silentPeers(peers).some((device) => asked.get(device) !== 'absent')) return null
   if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
   if (active.some((device) => asked.get(device) !== 'settled')) return null
   if (peers.connected().some((peer) => peer.report?.state === 'decision')) return result(folder, peers, 'decision', active)

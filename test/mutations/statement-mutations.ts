@@ -129,6 +129,20 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/resting', 'who asks for all, and what another device says of it, waits for no rest')]
   },
   {
+    bug: 'sync forgets a device whose connection ends while it is waited for',
+    file: 'daemon/folder/settle.ts',
+    find: 'if (missing || ',
+    replace: 'if (',
+    caughtBy: [by('folder/settle', 'R38: a device whose connection ends while it is waited for is waited for, and asked anew')]
+  },
+  {
+    bug: 'sync waits for a device that has gone for good until its time is out',
+    file: 'daemon/folder/settle.ts',
+    find: 'this.#missing.delete(device);\n        this.#onGivenUp();',
+    replace: '',
+    caughtBy: [by('folder/settle', 'R38: a device that has gone for good is waited for no longer than a connection takes to come back')]
+  },
+  {
     bug: 'a sync waits on for a folder that was paused meanwhile',
     file: 'daemon/folder/settle.ts',
     find: "activity === 'paused'",
