@@ -396,6 +396,7 @@ export class Folder extends Resource implements FolderInbox {
   /** From outside: nothing is scanned, published or sent (R29) until `halt(null)`. */
   async halt(reason: FolderStatus['reason']): Promise<void> {
     this.#permission.hold(reason)
+    this.#notices.notify()
     if (reason === null) this.#start()
     await this.#running
     this.#report()

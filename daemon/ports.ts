@@ -483,6 +483,8 @@ export interface FolderPeer {
 /** Connected members, seen from one folder. */
 export interface FolderPeers {
   connected(): readonly FolderPeer[]
+  /** False if it has left the folder or the group, as far as is known here. */
+  has(device: DeviceId): boolean
   /** Tells all connected members. Cheap; the latest wins. */
   report(report: FolderReport): void
   /** Sends the others what our drive is about to state: few and small (base/limits.ts). It may not arrive. */

@@ -17,28 +17,32 @@ export interface SyncOutcome {
   readonly paused: readonly DeviceId[]
 }
 
-/** `absent`: it does not have the folder. */
-type Asked = Map<DeviceId, 'asked' | 'settled' | 'absent'>
+/** One question to one device. `absent`: it does not have the folder. */
+interface Question {
+  state: 'asked' | 'settled' | 'absent'
+}
+type Asked = Map<DeviceId, Question>
 
-/** For a device that had the folder when its connection ended. After a change of the network the next one takes some 8 s (decisions/0034). */
+/** For a device that had the folder and reports it no more. After a change of the network the next connection takes some 8 s (decisions/0034). */
 const RETURN_MS = 15_000
 
 /** `signal` is the time-out. Never rejects for what the user can be told. */
 export async function syncWithPeers(folder: Folder, peers: FolderPeers, clock: Clock, signal: AbortSignal): Promise<SyncOutcome> {
   const asked: Asked = new Map()
-  const dropped = new Dropped(clock, () => folder.peersChanged())
+  const missing = new Missing(peers, clock, () => folder.peersChanged())
   const end = new AbortController()
   const stop = AbortSignal.any([signal, end.signal])
-  dropped.look(peers)
+  missing.look()
   try {
     await folder.scan(false, signal)
     for (;;) {
       const active = activePeers(peers)
-      for (const device of dropped.look(peers)) asked.delete(device)
-      for (const device of active) if (asked.get(device) === 'absent') asked.delete(device)
-      for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, stop)
+      // What it answered before was of another connection, or of a folder that it has paused or left since.
+      for (const device of missing.look()) asked.delete(device)
+      for (const device of active) if (asked.get(device)?.state === 'absent') asked.delete(device)
+      for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, missing, stop)
       const outOfTime = signal.aborted || folder.closing
-      const outcome = judge(folder, peers, active, asked, !outOfTime && dropped.any)
+      const outcome = judge(folder, peers, active, asked, !outOfTime && missing.any)
       if (outcome !== null) return outcome
       if (outOfTime) return result(folder, peers, 'timeout', active)
       await folder.nextNotice(stop)
@@ -47,67 +51,85 @@ export async function syncWithPeers(folder: Folder, peers: FolderPeers, clock: C
     return result(folder, peers, 'timeout', activePeers(peers))
   } finally {
     end.abort()
-    dropped.forget()
+    missing.forget()
   }
 }
 
-/** Who had the folder and was connected before, and may come back. */
-class Dropped {
+/**
+ * Who has the folder, was compared with, and reports it no more: not connected, or again and still opening its folders. Each has its
+ * time to come back; who paused, or has left the folder or the group, is not waited for.
+ */
+class Missing {
+  readonly #peers: FolderPeers
   readonly #clock: Clock
   readonly #onGivenUp: () => void
-  readonly #seen = new Set<DeviceId>()
+  #active = new Set<DeviceId>()
   /** How each wait is ended. */
-  readonly #missing = new Map<DeviceId, () => void>()
+  readonly #waits = new Map<DeviceId, () => void>()
 
-  constructor(clock: Clock, onGivenUp: () => void) {
+  constructor(peers: FolderPeers, clock: Clock, onGivenUp: () => void) {
+    this.#peers = peers
     this.#clock = clock
     this.#onGivenUp = onGivenUp
   }
 
   get any(): boolean {
-    return this.#missing.size > 0
+    return this.#waits.size > 0
   }
 
-  /** Who is missing since the last look. */
-  look(peers: FolderPeers): DeviceId[] {
-    const connected = new Set(peers.connected().map(({ device }) => device))
-    for (const device of connected) this.#end(device)
-    const gone = [...this.#seen].filter((device) => !connected.has(device))
-    this.#seen.clear()
-    for (const device of activePeers(peers)) this.#seen.add(device)
-    for (const device of gone) this.#missing.set(device, this.#clock.after(RETURN_MS, () => this.#giveUp(device)))
+  has(device: DeviceId): boolean {
+    return this.#waits.has(device)
+  }
+
+  /** Who is not compared with any more since the last look. */
+  look(): DeviceId[] {
+    const reporting = new Set(this.#peers.connected().flatMap(({ device, report }) => (report === null ? [] : [device])))
+    for (const device of this.#waits.keys()) if (reporting.has(device) || !this.#peers.has(device)) this.#end(device)
+    const active = new Set(activePeers(this.#peers))
+    const gone = [...this.#active].filter((device) => !active.has(device))
+    this.#active = active
+    for (const device of gone) if (!reporting.has(device) && this.#peers.has(device)) this.#waits.set(device, this.#clock.after(RETURN_MS, () => this.#giveUp(device)))
     return gone
   }
 
   forget(): void {
-    for (const device of [...this.#missing.keys()]) this.#end(device)
+    for (const device of this.#waits.keys()) this.#end(device)
   }
 
   #giveUp(device: DeviceId): void {
-    this.#missing.delete(device)
+    this.#waits.delete(device)
     this.#onGivenUp()
   }
 
   #end(device: DeviceId): void {
-    this.#missing.get(device)?.()
-    this.#missing.delete(device)
+    this.#waits.get(device)?.()
+    this.#waits.delete(device)
   }
 }
 
-function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked, signal: AbortSignal): void {
+function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked, missing: Missing, signal: AbortSignal): void {
   if (asked.has(device)) return
-  asked.set(device, 'asked')
+  const question: Question = { state: 'asked' }
+  asked.set(device, question)
+  /** It is asked again at the next sign of it, or soon, while time is left. */
+  const askAgain = (why: string): void => {
+    if (asked.get(device) === question) asked.delete(device)
+    folder.noteSettleFailure(device, why)
+  }
   peers.settle(device, signal).then(
     () => {
-      asked.set(device, 'settled')
-      folder.peersChanged()
+      question.state = 'settled'
+      // It came to the folder a moment ago, or is leaving it: the next answer tells.
+      if (isSilent(peers, device) && !peers.has(device)) askAgain('it is not known to have the folder')
+      else folder.peersChanged()
     },
     (error: unknown) => {
-      // Who never spoke of the folder and refuses does not have it, unless it speaks of it yet.
-      if (silentPeers(peers).includes(device)) asked.set(device, 'absent')
-      // The device went or refused; asked again at the next sign of it while time is left.
-      else asked.delete(device)
-      if (!signal.aborted) folder.noteSettleFailure(device, messageOf(error))
+      // Who never spoke of the folder and refuses does not have it, unless it speaks of it yet; who spoke of it may be opening it.
+      const isAbsent = isSilent(peers, device) && !missing.has(device)
+      if (isAbsent) question.state = 'absent'
+      if (signal.aborted) return
+      if (isAbsent) folder.noteSettleFailure(device, messageOf(error))
+      else askAgain(messageOf(error))
     }
   )
 }
@@ -118,11 +140,11 @@ function judge(folder: Folder, peers: FolderPeers, active: readonly DeviceId[], 
   // It may be paused while it is waited for: then nothing is compared any more.
   if (activity === 'paused') return result(folder, peers, 'halted', active)
   if (activity === 'halted' || activity === 'decision') return result(folder, peers, activity, active)
-  if (missing || silentPeers(peers).some((device) => asked.get(device) !== 'absent')) return null
-  if (active.length === 0) return folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
-  if (active.some((device) => asked.get(device) !== 'settled')) return null
+  if (silentPeers(peers).some((device) => asked.get(device)?.state !== 'absent')) return null
+  if (active.length === 0) return missing || folder.hasOthers ? null : result(folder, peers, 'in-sync', active)
+  if (active.some((device) => asked.get(device)?.state !== 'settled')) return null
   if (peers.connected().some((peer) => peer.report?.state === 'decision')) return result(folder, peers, 'decision', active)
-  if (!active.every((device) => folder.inSyncWith(device))) return null
+  if (missing || !active.every((device) => folder.inSyncWith(device))) return null
   const blocked = result(folder, peers, 'in-sync', active).blocked
   return result(folder, peers, blocked.length > 0 ? 'blocked' : 'in-sync', active)
 }
@@ -137,6 +159,10 @@ function activePeers(peers: FolderPeers): DeviceId[] {
 /** Connected, and without a word of this folder so far. */
 function silentPeers(peers: FolderPeers): DeviceId[] {
   return peers.connected().flatMap((peer) => (peer.report === null ? [peer.device] : []))
+}
+
+function isSilent(peers: FolderPeers, device: DeviceId): boolean {
+  return silentPeers(peers).includes(device)
 }
 
 function result(folder: Folder, peers: FolderPeers, outcome: SyncOutcome['outcome'], active: readonly DeviceId[]): SyncOutcome {

@@ -40,8 +40,11 @@ export class FolderPeersAdapter implements FolderPeers {
 
   connected(): readonly FolderPeer[] {
     // Who has left the folder takes no report back.
-    const devices = this.#network.group.folder(this.#folder)?.devices ?? null
-    return this.#network.links().map((link) => ({ device: link.device, report: devices?.includes(link.device) === false ? null : link.report(this.#folder) }))
+    return this.#network.links().map((link) => ({ device: link.device, report: this.has(link.device) ? link.report(this.#folder) : null }))
+  }
+
+  has(device: DeviceId): boolean {
+    return this.#network.group.folder(this.#folder)?.devices.includes(device) !== false
   }
 
   report(report: FolderReport): void {

@@ -26,6 +26,10 @@ export class FakePeers implements FolderPeers {
     return [...this.#reports].map(([device, report]) => ({ device, report }))
   }
 
+  has(): boolean {
+    return true
+  }
+
   report(report: FolderReport): void {
     if (this.#life.dead) return
     this.#own = report

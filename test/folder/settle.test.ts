@@ -17,14 +17,17 @@ class Bench {
   connected = true
   equal = false
   /** A second device, connected and with the folder. */
-  third = false
+  third: FolderReport | null = null
+  /** The first one has left the folder. */
+  left = false
   readonly asked: DeviceId[] = []
   readonly clock = new FakeClock()
   answer: () => Promise<FolderReport> = () => new Promise(() => undefined)
   #wake: () => void = () => undefined
 
   readonly peers = {
-    connected: () => [...(this.connected ? [{ device: OTHER, report: this.report }] : []), ...(this.third ? [{ device: THIRD, report: IDLE }] : [])],
+    connected: () => [...(this.connected ? [{ device: OTHER, report: this.report }] : []), ...(this.third === null ? [] : [{ device: THIRD, report: this.third }])],
+    has: (device: DeviceId) => device === THIRD || !this.left,
     settle: async (device: DeviceId) => {
       this.asked.push(device)
       return await this.answer()
@@ -39,7 +42,8 @@ class Bench {
     divergentWith: () => [],
     nextNotice: () => new Promise<void>((resolve) => (this.#wake = resolve)),
     peersChanged: () => this.notice(),
-    noteSettleFailure: () => this.notice()
+    // It is a while until then.
+    noteSettleFailure: () => void setImmediate(() => this.notice())
   } as unknown as Folder
 
   get hasOthers(): boolean {
@@ -141,21 +145,23 @@ test('a folder that is paused while it is waited for ends the waiting', async (t
   t.is((await soon(work) as { outcome: string }).outcome, 'halted')
 })
 
-/** Two devices are equal, one of them after it has settled; its connection ends before. */
+/** Three devices are equal, and the first of the others has not settled when its connection ends. */
 async function dropping(signal: AbortSignal = NEVER): Promise<{ made: Bench; syncing: ReturnType<typeof syncWithPeers> }> {
   const made = bench()
-  Object.assign(made, { report: IDLE, equal: true, third: true })
-  const lost: ((error: Error) => void)[] = []
+  Object.assign(made, { report: IDLE, equal: true, third: IDLE })
+  let lose = (_error: Error): void => undefined
   Object.assign(made.peers, {
     settle: (device: DeviceId) => {
       made.asked.push(device)
-      return device === THIRD || made.asked.length > 2 ? Promise.resolve(IDLE) : new Promise((_resolve, reject) => lost.push(reject))
+      if (device === THIRD) return Promise.resolve(IDLE)
+      return made.asked.length > 2 ? made.answer() : new Promise((_resolve, reject) => (lose = reject))
     }
   })
   const syncing = made.sync(signal)
   await soon(syncing)
   made.connected = false
-  for (const lose of lost) lose(new Error('the connection to the device ended'))
+  made.answer = async () => IDLE
+  lose(new Error('the connection to the device ended'))
   return { made, syncing }
 }
 
@@ -164,16 +170,47 @@ test('R38: a device whose connection ends while it is waited for is waited for, 
   t.is(await soon(syncing), 'waits', 'the others are equal')
   await made.clock.run(14_000)
   t.is(await soon(syncing), 'waits')
-  made.connected = true
-  made.report = null
-  made.notice()
-  t.is(await soon(syncing), 'waits', 'it is there again and has said nothing')
-  made.report = IDLE
+  Object.assign(made, { connected: true, report: IDLE })
   made.notice()
   const { outcome, devices } = await syncing
   t.alike([outcome, devices], ['in-sync', [OTHER, THIRD]])
   t.alike(made.asked, [OTHER, THIRD, OTHER])
   t.is(made.clock.nextAt, null, 'no timer is left')
+})
+
+test('R38: one that is back and still opens its folders is waited for until it speaks of this one', async (t) => {
+  const { made, syncing } = await dropping()
+  await soon(syncing)
+  Object.assign(made, { connected: true, report: null })
+  made.answer = async () => Promise.reject(new Error('this device does not have the folder'))
+  made.notice()
+  t.is(await soon(syncing), 'waits', 'it refuses, as one that never had it')
+  made.connected = false
+  made.notice()
+  t.is(await soon(syncing), 'waits', 'it drops once more')
+  made.answer = async () => IDLE
+  Object.assign(made, { connected: true, report: IDLE })
+  made.notice()
+  t.alike((await syncing).devices, [OTHER, THIRD])
+})
+
+test('R38: a connection that another one replaces at once is no refusal', async (t) => {
+  const made = bench()
+  Object.assign(made, { report: IDLE, equal: true, third: IDLE })
+  const refused: ((error: Error) => void)[] = []
+  made.answer = () => new Promise((_resolve, reject) => refused.push(reject))
+  const syncing = made.sync()
+  await soon(syncing)
+  made.report = null
+  made.answer = async () => IDLE
+  made.notice()
+  for (const refuse of refused) refuse(new Error('the connection to the device ended'))
+  t.is(await soon(syncing), 'waits', 'it has said nothing on the new one')
+  made.notice()
+  t.is(await soon(syncing), 'waits')
+  made.report = IDLE
+  made.notice()
+  t.alike((await syncing).devices, [OTHER, THIRD])
 })
 
 test('R38: a device that has gone for good is waited for no longer than a connection takes to come back', async (t) => {
@@ -194,4 +231,32 @@ test('R38: at the time-out those that are connected count, whoever dropped', asy
   const { outcome, devices } = await syncing
   t.alike([outcome, devices], ['in-sync', [THIRD]])
   t.is(made.clock.nextAt, null, 'no timer is left')
+})
+
+test('R38: who leaves the folder or the group meanwhile keeps nobody waiting', async (t) => {
+  const { made, syncing } = await dropping()
+  made.left = true
+  made.notice()
+  t.alike((await syncing).devices, [THIRD], 'not connected any more')
+  t.is(made.clock.nextAt, null, 'no timer is left')
+
+  const still = bench()
+  Object.assign(still, { report: IDLE, third: IDLE })
+  still.answer = async () => IDLE
+  const waiting = still.sync()
+  t.is(await soon(waiting), 'waits', 'both have settled, and are not equal')
+  Object.assign(still, { left: true, report: null, equal: true })
+  still.notice()
+  t.is(await soon(waiting), 'waits', 'it may have come a moment ago')
+  still.answer = async () => Promise.reject(new Error('this device does not have the folder'))
+  still.notice()
+  t.alike((await waiting).devices, [THIRD], 'connected')
+})
+
+test('R38: a decision on another device is told at once, whoever dropped', async (t) => {
+  const { made, syncing } = await dropping()
+  t.is(await soon(syncing), 'waits')
+  made.third = { ...IDLE, state: 'decision' }
+  made.notice()
+  t.is((await soon(syncing) as { outcome: string }).outcome, 'decision')
 })
