@@ -526,7 +526,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'sync calls all equal before a device that came to the folder a moment ago is heard',
     file: 'daemon/folder/settle.ts',
-    find: "silentPeers(peers).some((device) => asked.get(device) !== 'absent')",
+    find: "silentPeers(peers).some((device) => asked.get(device)?.state !== 'absent')",
     replace: 'false',
     caughtBy: [by('folder/settle', 'R38: a connected device that has not spoken of the folder is asked before all are called equal')]
   },

@@ -136,25 +136,11 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/settle', 'R38: a device whose connection ends while it is waited for is waited for, and asked anew')]
   },
   {
-    bug: 'sync takes a device that is back and still opens its folders for one that never had this one',
-    file: 'daemon/folder/settle.ts',
-    find: '&& !missing.has(device)',
-    replace: '',
-    caughtBy: [by('folder/settle', 'R38: one that is back and still opens its folders is waited for until it speaks of this one')]
-  },
-  {
     bug: 'sync waits for a device that has gone for good until its time is out',
     file: 'daemon/folder/settle.ts',
     find: 'this.#waits.delete(device);\n        this.#onGivenUp();',
     replace: '',
     caughtBy: [by('folder/settle', 'R38: a device that has gone for good is waited for no longer than a connection takes to come back')]
-  },
-  {
-    bug: 'sync waits for a device that has left the folder',
-    file: 'daemon/folder/settle.ts',
-    find: 'reporting.has(device) || !this.#peers.has(device)',
-    replace: 'reporting.has(device)',
-    caughtBy: [by('folder/settle', 'R38: who leaves the folder or the group meanwhile keeps nobody waiting')]
   },
   {
     bug: 'a sync waits on for a folder that was paused meanwhile',
