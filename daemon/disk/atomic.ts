@@ -50,12 +50,14 @@ export interface ApplyHooks {
 export class Mover {
   readonly #roots: Roots
   readonly #given: Capabilities | null
+  readonly #onFailure: () => void
   #probed: Promise<Capabilities> | null = null
 
-  /** `capabilities`: what to believe in place of asking the file system. */
-  constructor(roots: Roots, capabilities: Capabilities | null) {
+  /** `capabilities`: what to believe in place of asking the file system. `onFailure`: an empty file of ours may hold a name. */
+  constructor(roots: Roots, capabilities: Capabilities | null, onFailure: () => void) {
     this.#roots = roots
     this.#given = capabilities
+    this.#onFailure = onFailure
   }
 
   async canLink(): Promise<boolean> {
@@ -119,19 +121,27 @@ export class Mover {
       const note = `${swapName({ kind: 'hold' })}.json`
       await writeNote(swap, note, path)
       try {
-        const holder = await hold(at(parent, name))
-        if (holder === null) return { kind: 'taken', out: null }
-        if (!canExchange) {
-          if ((await lstat(at(parent, name))).ino !== holder.ino) return { kind: 'taken', out: null }
-          await rename(at(area, prepared.name), at(parent, name))
-          return { kind: 'placed', out: null }
-        }
-        await exchange(at(area, prepared.name), at(parent, name))
-        return await this.#dropHolder(prepared, area, swap, holder)
-      } finally {
+        const moved = await this.#exchangeHeld(prepared, area, swap, parent, name, canExchange)
         await unlinkIfThere(at(swap, note))
+        return moved
+      } catch (error) {
+        // The note says where the empty file is: recover.ts looks.
+        this.#onFailure()
+        throw error
       }
     })
+  }
+
+  async #exchangeHeld(prepared: Prepared, area: Directory, swap: Directory, parent: Directory, name: string, canExchange: boolean): Promise<Moved> {
+    const holder = await hold(at(parent, name))
+    if (holder === null) return { kind: 'taken', out: null }
+    if (!canExchange) {
+      if ((await lstat(at(parent, name))).ino !== holder.ino) return { kind: 'taken', out: null }
+      await rename(at(area, prepared.name), at(parent, name))
+      return { kind: 'placed', out: null }
+    }
+    await exchange(at(area, prepared.name), at(parent, name))
+    return await this.#dropHolder(prepared, area, swap, holder)
   }
 
   /** The empty file comes out; anything else is the user's. */

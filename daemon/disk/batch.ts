@@ -5,7 +5,7 @@ import { joinPath, nameOf, parentOf } from '../sync/path.ts'
 import type { ApplyHooks, Mover, Prepared } from './atomic.ts'
 import type { Displaced } from './displaced.ts'
 import type { Folding } from './folding.ts'
-import { historySlot, parseHistoryName, type HistorySlot } from './history.ts'
+import { historySlot, moveToHistory, parseHistoryName, type HistorySlot } from './history.ts'
 import type { HistoryNotes, Leaving } from './history-notes.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { listDirectory } from './listing.ts'
@@ -132,6 +132,14 @@ export class Batch {
     const slot = kept === null ? null : parseHistoryName(kept)
     if (slot !== null) this.touched.add(slot.directory)
     return kept
+  }
+
+  /** Ours, and it had a name in the tree: into history. */
+  async retire(out: string, stat: Stat, path: PathKey): Promise<void> {
+    const { roots, displaced } = this.parts
+    const slot = await displaced.slot(path, stat)
+    await roots.useOwn(SWAP_DIR, async (swap) => await moveToHistory(roots, swap, out, slot))
+    this.touched.add(slot.directory)
   }
 
   /** Not as expected: the user's bytes. `stands`: as of `rehome`; then no name of them is in the tree yet. */

@@ -29,7 +29,7 @@ import { moveDirectory, type DirectoryToMove } from './move-directory.ts'
 import { Problems } from './problems.ts'
 import { putBack } from './put-back.ts'
 import { recentHistory, recheck } from './recheck.ts'
-import { HalfDone, putRight, recover, type RecoverParts } from './recover.ts'
+import { HalfDone, putRight, recover, recoverHolds, type RecoverParts } from './recover.ts'
 import { Relinked } from './relinked.ts'
 import { Roots } from './roots.ts'
 import { scan } from './scan.ts'
@@ -91,7 +91,7 @@ export class FolderDisk implements Disk {
     this.#roots = new Roots({ root: options.root, folder: options.folder, owner: options.owner ?? null })
     this.#reads = new GatheredReads(this.#roots)
     this.#staging = new Staging(this.#roots, this.#workers, options.sync === undefined ? new FileSystemSync() : options.sync)
-    this.#mover = new Mover(this.#roots, options.capabilities ?? null)
+    this.#mover = new Mover(this.#roots, options.capabilities ?? null, () => this.#noteFailure(null))
     this.#folding = new Folding(this.#roots, options.folds ?? null)
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
     this.#numbers = new LastingNumbers(this.#roots, options.lastingNumbers ?? null)
@@ -174,7 +174,10 @@ export class FolderDisk implements Disk {
   }
 
   async putBack(): Promise<PutBack> {
-    return await this.#inTurn(async () => await putBack(this.#recoverParts))
+    return await this.#inTurn(async () => {
+      if (this.#halfDone !== null) await recoverHolds(this.#recoverParts, this.#halfDone)
+      return await putBack(this.#recoverParts)
+    })
   }
 
   async recover(): Promise<readonly PathKey[]> {
@@ -243,7 +246,7 @@ export class FolderDisk implements Disk {
   }
 
   get #recoverParts(): RecoverParts {
-    return { roots: this.#roots, mover: this.#mover, notes: this.#notes, log: this.#options.log, now: this.#now, workers: this.#workers, staging: this.#staging, onFailure: () => this.#noteFailure(null) }
+    return { roots: this.#roots, mover: this.#mover, displaced: this.#displaced, notes: this.#notes, log: this.#options.log, now: this.#now, workers: this.#workers, staging: this.#staging, onFailure: () => this.#noteFailure(null) }
   }
 
   readonly #now = (): Date => this.#options.now?.() ?? new Date()

@@ -7,7 +7,7 @@ import { changed, seenAfter, type Batch } from './batch.ts'
 import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { intoSwap, prepareDirectory, prepareFile, prepareSymlink } from './prepare-node.ts'
 import { at, type Directory } from './roots.ts'
-import { inoOf, kindOf, MODE_BITS, toSeen } from './seen.ts'
+import { inoOf, kindOf, MODE_BITS, sameButCtime, toSeen } from './seen.ts'
 import { chmod, close, fstat, lstatOrNull, mkdir, open, rmdir, WALK_FLAGS, type Stat } from './sys.ts'
 
 type Op<Kind extends ApplyOp['kind']> = Extract<ApplyOp, { readonly kind: Kind }>
@@ -133,15 +133,20 @@ async function dropDirectory(batch: Batch, out: string): Promise<boolean> {
   return true
 }
 
-/** The directory goes back to its place, and what comes out for it must be what we had put there: anything else is the user's. */
+/**
+ * The directory goes back to its place, and what comes out for it must be what we had put there: anything else is the user's. A file had its
+ * name, so somebody may have it open: it is no verified content any more, and goes where what he writes yet is found.
+ */
 async function takeBack(batch: Batch, op: Exchanging, prepared: Prepared, out: string, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
   const { mover } = batch.parts
   const moved = await mover.replace({ kind: 'directory', area: SWAP_DIR, name: out, stat, cid: null }, parent, name, op.path)
   if (moved.kind !== 'placed') return await batch.stray(SWAP_DIR, out, op.path)
   await mover.forgetOut(out)
   if (moved.out === null) return changed(op.path)
-  if ((await batch.statInSwap(moved.out)).ino !== prepared.stat.ino) return await batch.stray(SWAP_DIR, moved.out, op.path)
-  await batch.discard({ ...prepared, name: moved.out })
+  const taken = await batch.statInSwap(moved.out)
+  if (taken.ino !== prepared.stat.ino || !sameButCtime(toSeen(taken), toSeen(prepared.stat))) return await batch.stray(SWAP_DIR, moved.out, op.path)
+  if (prepared.kind === 'file') await batch.retire(moved.out, taken, op.path)
+  else await batch.discard({ ...prepared, name: moved.out })
   await mover.forgetOut(moved.out)
   return (await batch.obstacle(op.path)) ?? changed(op.path)
 }

@@ -8,9 +8,10 @@ import type { PutBack } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
+import type { Displaced } from './displaced.ts'
 import { moveToHistory, namesIn } from './history.ts'
 import { RECOVERED, type HistoryNotes } from './history-notes.ts'
-import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
+import { ASIDE_DIR, ASIDE_NOTE, SWAP_DIR } from './layout.ts'
 import { at, self, WalkError, type Roots } from './roots.ts'
 import { dropBatch, isOrdinary, syncReadable } from './set-aside.ts'
 import { close, isGone, lstat, lstatOrNull, mkdir, open, READ_FLAGS, readFully, readNames, rename, rmdir } from './sys.ts'
@@ -19,6 +20,7 @@ import { inoOf, kindOf } from './seen.ts'
 export interface PutBackParts {
   readonly roots: Roots
   readonly mover: Mover
+  readonly displaced: Displaced
   readonly notes: HistoryNotes
   readonly now: () => Date
   /** Something empty is left beside the tree. */
@@ -76,7 +78,7 @@ async function putBackDirectory(parts: PutBackParts, area: string, name: string,
     const childPath = pathOf(path, child)
     if (childPath === null) await keepAll(parts, inside, child, path, result)
     else if (stat === 'directory') await putBackDirectory(parts, inside, child, childPath, result)
-    else if (!(await isPlaced(parts, inside, child, childPath))) await keep(parts, inside, child, childPath, result)
+    else if (!(await isPlaced(parts, inside, child, childPath, result))) await keep(parts, inside, child, childPath, result)
   })
   await dropEmpty(parts.roots, area, name)
 }
@@ -113,13 +115,19 @@ async function hasDirectory(roots: Roots, path: PathKey): Promise<boolean> {
   })
 }
 
-async function isPlaced({ roots, mover }: PutBackParts, area: string, name: string, path: PathKey): Promise<boolean> {
+async function isPlaced({ roots, mover, displaced }: PutBackParts, area: string, name: string, path: PathKey, result: Result): Promise<boolean> {
   const stat = await roots.use(area, async (directory) => await lstat(at(directory, name)))
   const out: Prepared = { kind: kindOf(stat) === 'symlink' ? 'symlink' : 'file', area, name, stat, cid: null }
   return await roots.use(parentOf(path), async (parent) => {
     const moved = await mover.placeOpen(out, parent, nameOf(path), path)
-    if (moved.kind === 'placed') await syncReadable(parent)
-    return moved.kind === 'placed'
+    if (moved.kind !== 'placed') return false
+    if (moved.out !== null) {
+      // Somebody put a file of his own there in the instant that an empty one held the name.
+      const home = await displaced.rehome(SWAP_DIR, moved.out, path, () => undefined)
+      if ('at' in home) result.paths.push(home.at)
+    }
+    await syncReadable(parent)
+    return true
   })
 }
 

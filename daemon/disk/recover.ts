@@ -10,6 +10,7 @@ import type { Log, PutRight } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
+import type { Displaced } from './displaced.ts'
 import { moveToHistory, type HistorySlot } from './history.ts'
 import { RECOVERED, type HistoryNotes, type Leaving } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
@@ -27,6 +28,7 @@ import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, 
 export interface RecoverParts {
   readonly roots: Roots
   readonly mover: Mover
+  readonly displaced: Displaced
   readonly notes: HistoryNotes
   readonly log: Log
   readonly now: () => Date
@@ -68,8 +70,10 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await parts.notes.tidy(parts.now())
   await dropMarkerDrafts(roots)
   await dropLinkedStaging(roots)
-  const back = await putBack(parts)
   const half = new HalfDone()
+  // Before what was set aside goes back: one of these may hold the very name that it had.
+  await recoverHolds(parts, half)
+  const back = await putBack(parts)
   await recoverSwap(parts, half)
   return [...back.paths, ...half.paths]
 }
@@ -81,36 +85,54 @@ export async function putRight(parts: RecoverParts, half: HalfDone): Promise<Put
   return { ...half.taken(), all }
 }
 
-/** @returns false if something is left. */
-async function recoverSwap(given: RecoverParts, half: HalfDone): Promise<boolean> {
+/** Names in the tree that an empty file of ours may hold. @returns false if something is left. */
+export async function recoverHolds(given: RecoverParts, half: HalfDone): Promise<boolean> {
   const parts: SwapParts = { ...given, half }
   return await parts.roots.useOwn(SWAP_DIR, async (swap) => {
-    const names = (await readNames(self(swap))).flatMap((name) => decodeName(name) ?? [])
-    const notes = names.filter((name) => name.endsWith(NOTE))
-    const results = new Map<string, PathKey | null | 'failed'>()
-    for (const note of notes) if (isHold(note)) results.set(note, await attempt(parts, async () => await recoverHolder(parts, swap, note)))
-    for (const name of names) if (!name.endsWith(NOTE)) results.set(name, await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))
-    const isOver = async (note: string): Promise<boolean> => (isHold(note) ? results.get(note) !== 'failed' : (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null)
-    for (const note of notes) if (await isOver(note)) await unlinkIfThere(at(swap, note))
-    return ![...results.values()].includes('failed')
+    let all = true
+    for (const name of await namesOf(swap)) {
+      if (!isHold(name)) continue
+      if (await attempt(parts, async () => await recoverHolder(parts, swap, name))) await unlinkIfThere(at(swap, name))
+      else all = false
+    }
+    return all
   })
 }
 
-/** One that cannot be put right stays for the next time, and keeps none of the others. */
-async function attempt(parts: SwapParts, work: () => Promise<PathKey | null>): Promise<PathKey | null | 'failed'> {
+/** @returns false if something is left. */
+async function recoverSwap(given: RecoverParts, half: HalfDone): Promise<boolean> {
+  const parts: SwapParts = { ...given, half }
+  const areHoldsOver = await recoverHolds(given, half)
+  return await parts.roots.useOwn(SWAP_DIR, async (swap) => {
+    const names = await namesOf(swap)
+    let all = areHoldsOver
+    for (const name of names) {
+      if (!name.endsWith(NOTE) && !(await attempt(parts, async () => await recoverOne(parts, swap, name, names.includes(`${name}${NOTE}`))))) all = false
+    }
+    for (const note of names) if (note.endsWith(NOTE) && !isHold(note) && (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
+    return all
+  })
+}
+
+async function namesOf(directory: Directory): Promise<string[]> {
+  return (await readNames(self(directory))).flatMap((name) => decodeName(name) ?? [])
+}
+
+/** One that cannot be put right stays for the next time, and keeps none of the others. @returns false then. */
+async function attempt(parts: SwapParts, work: () => Promise<PathKey | null>): Promise<boolean> {
   try {
     const path = await work()
     if (path !== null) parts.half.paths.add(path)
-    return path
+    return true
   } catch (error) {
     if (errnoOf(error) === null) throw error
     parts.log.error({ error: messageOf(error) }, 'something that a crash or a failure left in staging could not be put right; it is tried again')
-    return 'failed'
+    return false
   }
 }
 
 function isHold(note: string): boolean {
-  return parseSwapName(note.slice(0, -NOTE.length))?.kind === 'hold'
+  return note.endsWith(NOTE) && parseSwapName(note.slice(0, -NOTE.length))?.kind === 'hold'
 }
 
 async function dropMarkerDrafts(roots: Roots): Promise<void> {

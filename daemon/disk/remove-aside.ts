@@ -8,7 +8,7 @@ import type { PathKey } from '../sync/ids.ts'
 import type { Prepared } from './atomic.ts'
 import { changed, type Batch } from './batch.ts'
 import type { HistorySlot } from './history.ts'
-import { ASIDE_DIR } from './layout.ts'
+import { ASIDE_DIR, SWAP_DIR } from './layout.ts'
 import { isNotEmpty } from './place.ts'
 import { removeLeaf, type Removing } from './remove-leaf.ts'
 import { at, type Directory } from './roots.ts'
@@ -49,5 +49,6 @@ async function removeDirectory(batch: Batch, op: Removing, aside: AsidePlace, pa
 async function returned(batch: Batch, op: Removing, slot: HistorySlot, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
   const out: Prepared = { kind: 'file', area: slot.directory, name: slot.file, stat, cid: null }
   const moved = await batch.parts.mover.placeOpen(out, parent, name, op.path)
-  return moved.kind === 'placed' ? changed(op.path) : await batch.stray(slot.directory, slot.file, op.path, parent)
+  if (moved.kind !== 'placed') return await batch.stray(slot.directory, slot.file, op.path, parent)
+  return moved.out === null ? changed(op.path) : await batch.stray(SWAP_DIR, moved.out, op.path, parent)
 }

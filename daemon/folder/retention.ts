@@ -39,7 +39,7 @@ export async function expireHistory(context: FolderContext, retention: Retention
   const kept = files.map((file): Kept => ({ ...file, at: rows.get(file.name)?.at ?? file.at, row: rows.get(file.name) ?? null }))
   calendar.look(clock.now(), kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
   const oldest = calendar.oldest(clock.now(), retention.maxAgeMs)
-  const expired = expiredOf(kept, clock.now(), oldest, retention.maxBytes ?? Math.floor(fileSystemBytes * DEFAULT_SHARE))
+  const expired = expiredOf(kept, clock.now(), oldest, retention.maxBytes ?? shareOf(fileSystemBytes))
   let removed = 0
   for (let start = 0; start < expired.length && !context.signal.aborted; start += AT_ONCE) {
     removed += await removeSome(context, expired.slice(start, start + AT_ONCE))
@@ -48,6 +48,11 @@ export async function expireHistory(context: FolderContext, retention: Retention
   const there = new Set(files.map((file) => file.name))
   await forget(context, [...rows.values()].filter((row) => !there.has(row.name) && row.at < oldest))
   return removed
+}
+
+/** Some file systems (FUSE) tell of no size: then age alone ends anything. */
+function shareOf(fileSystemBytes: number): number {
+  return fileSystemBytes > 0 ? Math.floor(fileSystemBytes * DEFAULT_SHARE) : Number.POSITIVE_INFINITY
 }
 
 /** Pure: what must go. Times in milliseconds since the epoch. */

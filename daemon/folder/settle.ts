@@ -40,7 +40,7 @@ export async function syncWithPeers(folder: Folder, peers: FolderPeers, clock: C
       // What it answered before was of another connection, or of a folder that it has paused or left since.
       for (const device of missing.look()) asked.delete(device)
       for (const device of active) if (asked.get(device)?.state === 'absent') asked.delete(device)
-      for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, missing, stop)
+      for (const device of [...active, ...silentPeers(peers)]) ask(folder, peers, device, asked, stop)
       const outOfTime = signal.aborted || folder.closing
       const outcome = judge(folder, peers, active, asked, !outOfTime && missing.any)
       if (outcome !== null) return outcome
@@ -77,10 +77,6 @@ class Missing {
     return this.#waits.size > 0
   }
 
-  has(device: DeviceId): boolean {
-    return this.#waits.has(device)
-  }
-
   /** Who is not compared with any more since the last look. */
   look(): DeviceId[] {
     const reporting = new Set(this.#peers.connected().flatMap(({ device, report }) => (report === null ? [] : [device])))
@@ -107,7 +103,7 @@ class Missing {
   }
 }
 
-function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked, missing: Missing, signal: AbortSignal): void {
+function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked, signal: AbortSignal): void {
   if (asked.has(device)) return
   const question: Question = { state: 'asked' }
   asked.set(device, question)
@@ -124,8 +120,8 @@ function ask(folder: Folder, peers: FolderPeers, device: DeviceId, asked: Asked,
       else folder.peersChanged()
     },
     (error: unknown) => {
-      // Who never spoke of the folder and refuses does not have it, unless it speaks of it yet; who spoke of it may be opening it.
-      const isAbsent = isSilent(peers, device) && !missing.has(device)
+      // Who does not speak of the folder and refuses does not have it, unless it speaks of it yet.
+      const isAbsent = isSilent(peers, device)
       if (isAbsent) question.state = 'absent'
       if (signal.aborted) return
       if (isAbsent) folder.noteSettleFailure(device, messageOf(error))

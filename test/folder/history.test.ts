@@ -139,6 +139,19 @@ test('retention: oldest first, never more than needed, rows go with their files'
   t.is(b.user.read('doc').toString(), '44444')
 })
 
+test('retention: a file system that tells of no size ends nothing by size', async (t) => {
+  const made = await FolderWorld.open({}, { retention: () => ({ maxAgeMs: DAY_MS, maxBytes: null }) })
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  b.disk.fileSystemBytes = 0
+  a.user.write('doc', 'old')
+  await made.rest()
+  a.user.write('doc', 'new')
+  await made.rest(16 * 60_000)
+  t.is(b.disk.history.size, 1)
+  await made.rest(2 * DAY_MS)
+  t.is(b.disk.history.size, 0, 'age')
+})
+
 test('retention: after a leap of the clock nothing goes by age until the new time has lasted as long', (t) => {
   const calendar = new Calendar()
   const start = 1_000 * DAY_MS

@@ -235,8 +235,10 @@ test('R38: at the time-out those that are connected count, whoever dropped', asy
 
 test('R38: who leaves the folder or the group meanwhile keeps nobody waiting', async (t) => {
   const { made, syncing } = await dropping()
+  t.is(await soon(syncing), 'waits')
   made.left = true
   made.notice()
+  t.not(await soon(syncing), 'waits')
   t.alike((await syncing).devices, [THIRD], 'not connected any more')
   t.is(made.clock.nextAt, null, 'no timer is left')
 

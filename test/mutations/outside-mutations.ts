@@ -3,6 +3,48 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'what somebody wrote into a file that is taken back is taken for the content that was staged',
+    file: 'daemon/disk/place.ts',
+    find: '|| !sameButCtime(toSeen(taken), toSeen(prepared.stat))',
+    replace: '',
+    caughtBy: [by('disk/taken-name', 'invariant 3: what somebody writes into a new file that is taken back stands beside it')]
+  },
+  {
+    bug: 'a file that had a name in the tree is verified content again',
+    file: 'daemon/disk/place.ts',
+    find: "if (prepared.kind === 'file')\n        await batch.retire",
+    replace: 'if (false)\n        await batch.retire',
+    caughtBy: [by('disk/taken-name', 'invariant 1: a new file that is taken back is in history, where what somebody writes who has it open is found')]
+  },
+  {
+    bug: 'an empty file of ours keeps what was set aside from its name',
+    file: 'daemon/disk/recover.ts',
+    find: 'await recoverHolds(parts, half);',
+    replace: '',
+    caughtBy: [by('disk/taken-name', 'R48: an empty file of ours that held a name when a crash came makes way for what was set aside')]
+  },
+  {
+    bug: 'nobody hears of an empty file of ours that holds a name',
+    file: 'daemon/disk/atomic.ts',
+    find: 'this.#onFailure();',
+    replace: '',
+    caughtBy: [by('disk/taken-name', 'an empty file of ours that holds a name after a failed exchange is told, and goes once it is put right')]
+  },
+  {
+    bug: 'what somebody saved while a name was held is left beside the tree',
+    file: 'daemon/disk/put-back.ts',
+    find: 'if (moved.out !== null)',
+    replace: 'if (false)',
+    caughtBy: [by('disk/taken-name', 'R48: what somebody saves at a name while an empty file of ours holds it stands beside what goes back')]
+  },
+  {
+    bug: 'a file system that tells of no size keeps no history',
+    file: 'daemon/folder/retention.ts',
+    find: 'fileSystemBytes > 0 ?',
+    replace: 'true ?',
+    caughtBy: [by('folder/history', 'retention: a file system that tells of no size ends nothing by size')]
+  },
+  {
     bug: 'keys that a newer version wrote are called damaged',
     file: 'daemon/net/secrets.ts',
     find: 'format > FORMAT',

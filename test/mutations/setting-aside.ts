@@ -33,8 +33,8 @@ export const SETTING_ASIDE: readonly Mutation[] = [
   {
     bug: 'what goes back replaces what the user made under its name',
     file: 'daemon/disk/put-back.ts',
-    find: "return moved.kind === 'placed';",
-    replace: 'return true;',
+    find: "if (moved.kind !== 'placed')\n            return false",
+    replace: 'if (false)\n            return false',
     caughtBy: [by('contract/disk', 'real disk: R48: what the user made under the old names meanwhile stays, and what has no name any more is in history')]
   },
   {

@@ -136,6 +136,13 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/settle', 'R38: a device whose connection ends while it is waited for is waited for, and asked anew')]
   },
   {
+    bug: 'sync waits for a device that has left the folder',
+    file: 'daemon/folder/settle.ts',
+    find: 'reporting.has(device) || !this.#peers.has(device)',
+    replace: 'reporting.has(device)',
+    caughtBy: [by('folder/settle', 'R38: who leaves the folder or the group meanwhile keeps nobody waiting')]
+  },
+  {
     bug: 'sync waits for a device that has gone for good until its time is out',
     file: 'daemon/folder/settle.ts',
     find: 'this.#waits.delete(device);\n        this.#onGivenUp();',
