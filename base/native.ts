@@ -5,8 +5,14 @@
 import { getSystemErrorName } from 'node:util'
 
 export type NativeCall = (...values: number[]) => number
-/** Rejects where the call gives -1, with an error as those of Node's own calls: `code`, `errno`, `syscall`. */
-export type NativeTask = (...values: number[]) => Promise<void>
+export type NativeTask = (...values: (number | string)[]) => Promise<void>
+
+/** A call that fails with -1. Its errors are as those of Node's own calls: `code`, `errno`, `syscall`. */
+export interface SystemCall {
+  atOnce(...values: (number | string)[]): void
+  /** On a thread of Node's pool, for what may wait. */
+  readonly inPool: NativeTask
+}
 
 /**
  * A function of a library that the process has loaded, by its declaration in C: `int malloc_trim(size_t pad)`. Loads koffi at the first
@@ -21,20 +27,25 @@ export async function nativeCall(declaration: string): Promise<NativeCall | null
   }
 }
 
-/** As `nativeCall`, for what may wait: it is made on a thread of Node's pool. */
-export async function nativeTask(declaration: string): Promise<NativeTask | null> {
+/** As `nativeCall`, for a system call. */
+export async function systemCall(declaration: string): Promise<SystemCall | null> {
   try {
     const { default: koffi } = await import('koffi')
     const call = koffi.load(null).func(declaration)
-    const name = call.info.name
-    return (...values) =>
-      new Promise((resolve, reject) => {
-        call.async(...values, (error: unknown, result: number) => {
-          if (error !== null && error !== undefined) reject(error as Error)
-          else if (result === -1) reject(systemError(koffi.errno(), name))
-          else resolve()
+    const { name } = call.info
+    return {
+      atOnce: (...values) => {
+        if (call(...values) === -1) throw systemError(koffi.errno(), name)
+      },
+      inPool: (...values) =>
+        new Promise((resolve, reject) => {
+          call.async(...values, (error: unknown, result: number) => {
+            if (error !== null && error !== undefined) reject(error as Error)
+            else if (result === -1) reject(systemError(koffi.errno(), name))
+            else resolve()
+          })
         })
-      })
+    }
   } catch {
     return null
   }

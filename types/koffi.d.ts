@@ -1,8 +1,8 @@
 declare module 'koffi' {
   interface NativeFunction {
-    (...values: number[]): number
+    (...values: (number | string)[]): number
     /** On a thread of Node's pool; `done` last. */
-    async(...values: [...number[], (error: unknown, result: number) => void]): void
+    async(...values: [...(number | string)[], (error: unknown, result: number) => void]): void
     readonly info: { readonly name: string }
   }
 

@@ -1,11 +1,11 @@
 /**
  * The few moves by which anything gets a name in the tree or loses it, each one system call that happens or does not. What they
- * need of a file system is asked of it once; without hard links or exchange there are slower ways to the same guarantees.
+ * need of a file system is asked of it once; where it cannot do the one or the other there are slower ways to the same guarantees.
  */
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Stat } from './sys.ts'
-import { close, exchange, fsync, link, lstat, lstatOrNull, mkdir, open, rename, unlink, unlinkIfThere, writeFully } from './sys.ts'
+import { close, exchange, fstat, fsync, link, lstat, lstatOrNull, mkdir, open, rename, renameNew, unlink, unlinkIfThere, writeFully } from './sys.ts'
 import { OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { at, type Directory, type Roots } from './roots.ts'
@@ -24,7 +24,9 @@ export interface Prepared {
 }
 
 export interface Capabilities {
-  /** link(2), with which a new name is made only if it is free. */
+  /** renameat2(RENAME_NOREPLACE), which gives a name only if it is free, and takes along who has the file open. */
+  readonly noReplace: boolean
+  /** link(2), which makes a name only if it is free. */
   readonly links: boolean
   /** renameat2(RENAME_EXCHANGE). */
   readonly exchange: boolean
@@ -66,8 +68,9 @@ export class Mover {
 
   /** Gives it a free name. */
   async placeNew(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
-    const { links } = await this.#capabilities()
+    const { noReplace, links } = await this.#capabilities()
     return await this.#roots.useOwn(prepared.area, async (area) => {
+      if (noReplace) return await placeRenamed(at(area, prepared.name), at(parent, name))
       if (prepared.kind === 'directory') return await this.#placeDirectory(prepared, area, parent, name)
       if (!links) return await this.#placeHeld(prepared, area, parent, name, path)
       try {
@@ -83,11 +86,11 @@ export class Mover {
 
   /**
    * As `placeNew`, for a file that somebody may hold open. A new link would leave his descriptor with the old name, and nobody would
-   * hear of what he writes then; an exchange takes it along.
+   * hear of what he writes then; a rename or an exchange takes it along.
    */
   async placeOpen(prepared: Prepared, parent: Directory, name: string, path: PathKey): Promise<Moved> {
-    const { exchange: canExchange } = await this.#capabilities()
-    if (prepared.kind === 'directory' || !canExchange) return await this.placeNew(prepared, parent, name, path)
+    const { noReplace, exchange: canExchange } = await this.#capabilities()
+    if (prepared.kind === 'directory' || noReplace || !canExchange) return await this.placeNew(prepared, parent, name, path)
     return await this.#roots.useOwn(prepared.area, async (area) => await this.#placeHeld(prepared, area, parent, name, path))
   }
 
@@ -112,14 +115,16 @@ export class Mover {
   }
 
   /**
-   * Without links: an empty file holds the name (O_EXCL), written down before, then exchanged for or replaced by the content.
-   * RACE: without exchange too, what a user writes into the empty file in the instant before the rename is lost with it.
+   * Without a rename that replaces nothing, and without links or for an open file: an empty file holds the name (O_EXCL), written down before,
+   * then exchanged for or replaced by the content.
+   * RACE: what a user writes into the empty file is lost with it where he opened it in that instant and writes after it, and without exchange
+   * also in the instant before the rename.
    */
   async #placeHeld(prepared: Prepared, area: Directory, parent: Directory, name: string, path: PathKey): Promise<Moved> {
     const { exchange: canExchange } = await this.#capabilities()
     return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
       const note = `${swapName({ kind: 'hold' })}.json`
-      await writeNote(swap, note, path)
+      await writeNote(swap, note, { path, ino: String(prepared.stat.ino), mtime: String(prepared.stat.mtimeNs) })
       try {
         const moved = await this.#exchangeHeld(prepared, area, swap, parent, name, canExchange)
         await unlinkIfThere(at(swap, note))
@@ -136,7 +141,8 @@ export class Mover {
     const holder = await hold(at(parent, name))
     if (holder === null) return { kind: 'taken', out: null }
     if (!canExchange) {
-      if ((await lstat(at(parent, name))).ino !== holder.ino) return { kind: 'taken', out: null }
+      const there = await lstat(at(parent, name))
+      if (there.ino !== holder.ino || there.size !== 0n) return { kind: 'taken', out: null }
       await rename(at(area, prepared.name), at(parent, name))
       return { kind: 'placed', out: null }
     }
@@ -170,7 +176,7 @@ export class Mover {
   /** Without exchange: the old one moves away, written down before so that a crash puts it back, and the new one takes the free name. */
   async #replaceMovedAway(prepared: Prepared, swap: Directory, parent: Directory, name: string, path: PathKey): Promise<Moved> {
     const away = swapName({ kind: 'away' })
-    await writeNote(swap, `${away}.json`, path)
+    await writeNote(swap, `${away}.json`, { path })
     try {
       await rename(at(parent, name), at(swap, away))
     } catch (error) {
@@ -206,12 +212,20 @@ export class Mover {
 
   async #probe(): Promise<Capabilities> {
     return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
-      const [a, b] = [at(swap, swapName({ kind: 'directory' })), at(swap, swapName({ kind: 'directory' }))]
-      await close(await open(a, 'wx', 0o600))
+      const [a, b] = [at(swap, swapName({ kind: 'draft' })), at(swap, swapName({ kind: 'draft' }))]
+      const anew = async (): Promise<void> => {
+        for (const [path, bytes] of [[a, 1], [b, 2]] as const) await make(path, bytes)
+      }
       try {
+        await make(a, 1)
         const links = await canDo(link(a, b))
-        if (!links) await close(await open(b, 'wx', 0o600))
-        return { links, exchange: await canDo(exchange(a, b)) }
+        await anew()
+        // A file system that passes calls on to another may leave out the flags, and rename over what is there.
+        const canExchange = (await canDo(exchange(a, b))) && (await sizeOf(a)) === 2n && (await sizeOf(b)) === 1n
+        await anew()
+        const noReplace = (await isRefused(renameNew(a, b))) && (await sizeOf(b)) === 2n && (await sizeOf(a)) === 1n
+        await unlinkIfThere(b)
+        return { links, exchange: canExchange, noReplace: noReplace && (await canDo(renameNew(a, b))) && (await sizeOf(a)) === null }
       } finally {
         await unlinkIfThere(a)
         await unlinkIfThere(b)
@@ -220,21 +234,68 @@ export class Mover {
   }
 }
 
+async function placeRenamed(from: string, to: string): Promise<Moved> {
+  try {
+    await renameNew(from, to)
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return { kind: 'taken', out: null }
+    throw error
+  }
+  return { kind: 'placed', out: null }
+}
+
+async function make(path: string, bytes: number): Promise<void> {
+  await unlinkIfThere(path)
+  const fd = await open(path, 'wx', 0o600)
+  try {
+    await writeFully(fd, Buffer.alloc(bytes), 0)
+  } finally {
+    await close(fd)
+  }
+}
+
+async function sizeOf(path: string): Promise<bigint | null> {
+  return (await lstatOrNull(path))?.size ?? null
+}
+
+/** True if it says that the name is taken, false if it did it, or cannot do such a thing. */
+async function isRefused(attempt: Promise<void>): Promise<boolean> {
+  try {
+    await canDo(attempt)
+    return false
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return true
+    throw error
+  }
+}
+
 /** Takes a free name with an empty file; null if it is taken. */
 async function hold(path: string): Promise<Stat | null> {
+  let fd: number
   try {
-    await close(await open(path, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600))
+    fd = await open(path, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600)
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return null
     throw error
   }
-  return await lstat(path)
+  try {
+    return await fstat(fd)
+  } finally {
+    await close(fd)
+  }
 }
 
-async function writeNote(swap: Directory, name: string, path: PathKey): Promise<void> {
+/** Of what leaves the tree or comes to it: where, and of a file that comes, by what it is known from the empty one that holds its name. */
+interface SwapNote {
+  readonly path: PathKey
+  readonly ino?: string
+  readonly mtime?: string
+}
+
+async function writeNote(swap: Directory, name: string, note: SwapNote): Promise<void> {
   const fd = await open(at(swap, name), 'wx', 0o600)
   try {
-    await writeFully(fd, Buffer.from(JSON.stringify({ path })), 0)
+    await writeFully(fd, Buffer.from(JSON.stringify(note)), 0)
     await fsync(fd)
   } finally {
     await close(fd)

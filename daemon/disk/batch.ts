@@ -27,8 +27,8 @@ export interface ApplyParts {
   readonly relinked: Relinked
   readonly hooks: ApplyHooks
   readonly log: Log
-  /** An operation ended half-way. `leaving`: what it meant to displace. */
-  readonly onFailure?: (leaving: Leaving | null) => void
+  /** An operation ended half-way. `leaving`: what it meant to displace; `kept`: a name in history that something got. */
+  readonly onFailure?: (leaving: Leaving | null, kept?: string) => void
 }
 
 export class Batch {

@@ -96,7 +96,7 @@ export class FolderDisk implements Disk {
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
     this.#numbers = new LastingNumbers(this.#roots, options.lastingNumbers ?? null)
     this.#notes = new HistoryNotes(this.#roots, options.log)
-    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now, workers: this.#workers })
+    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now, workers: this.#workers, onFailure: () => this.#noteFailure(null) })
   }
 
   async inspect(): Promise<RootState> {
@@ -158,7 +158,7 @@ export class FolderDisk implements Disk {
       relinked: this.#relinked,
       hooks: this.#options.hooks ?? {},
       log: this.#options.log,
-      onFailure: (leaving: Leaving | null) => this.#noteFailure(leaving)
+      onFailure: (leaving: Leaving | null, kept: string | null = null) => this.#noteFailure(leaving, kept)
     }
     return await this.#inTurn(async () => await applyBatch(parts, ops, ignored))
   }
@@ -186,8 +186,10 @@ export class FolderDisk implements Disk {
     return paths
   }
 
-  #noteFailure(leaving: Leaving | null): void {
+  /** `kept`: a name in history that something got. */
+  #noteFailure(leaving: Leaving | null, kept: string | null = null): void {
     this.#halfDone ??= new HalfDone()
+    if (kept !== null) this.#halfDone.kept.add(kept)
     if (leaving !== null && leaving.ino !== null) this.#halfDone.leaving.set(leaving.ino, leaving)
   }
 
@@ -201,7 +203,9 @@ export class FolderDisk implements Disk {
   }
 
   async history(): Promise<{ readonly files: readonly HistoryFile[]; readonly fileSystemBytes: number }> {
-    return { files: await listHistory(this.#roots), fileSystemBytes: await fileSystemBytes(this.#options.root) }
+    const { files, hasDirectories } = await listHistory(this.#roots)
+    if (hasDirectories) this.#noteFailure(null)
+    return { files, fileSystemBytes: await fileSystemBytes(this.#options.root) }
   }
 
   async removeHistory(name: string): Promise<boolean> {
@@ -230,7 +234,7 @@ export class FolderDisk implements Disk {
       const found = await findStrays(this.#roots)
       if (!clear || found.length === 0) return found
       await clearStrays(this.#roots, this.#notes, found, this.#now())
-      await recover(this.#recoverParts)
+      await recover(this.#recoverParts, 'all')
       return found
     })
   }

@@ -26,6 +26,8 @@ export interface DisplacedParts {
   readonly log: Log
   readonly now: () => Date
   readonly workers: Workers | null
+  /** A directory of the user's is in history, which has files alone. */
+  readonly onFailure: () => void
 }
 
 /** `missing`: it was put into history because the tree had no place for it. */
@@ -120,6 +122,7 @@ export class Displaced {
         log.warn({ path, error: messageOf(error) }, 'what came out of an exchange has no place in the tree; it goes to history')
       }
       await moveToHistory(roots, directory, name, await this.slot(path, stat))
+      if (stat.isDirectory()) this.#parts.onFailure()
       return { missing: true }
     })
   }

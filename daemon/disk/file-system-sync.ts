@@ -7,7 +7,7 @@ import * as fs from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import { errnoOf } from '../../base/errors.ts'
-import { nativeTask, type NativeTask } from '../../base/native.ts'
+import { systemCall, type NativeTask } from '../../base/native.ts'
 import { mountIdIn } from './mount-of.ts'
 import { self, type Directory } from './roots.ts'
 import { close, open } from './sys.ts'
@@ -111,7 +111,7 @@ export class FileSystemSync {
 
 function systemParts(): SyncParts {
   return {
-    syncfs: async () => (process.platform === 'linux' && isTrustedKernel(release()) ? await nativeTask('int syncfs(int fd)') : null),
+    syncfs: async () => (process.platform === 'linux' && isTrustedKernel(release()) ? ((await systemCall('int syncfs(int fd)'))?.inPool ?? null) : null),
     isTrusted: async ({ fd }) => {
       const [info, mounts] = await Promise.all([readFile(`/proc/self/fdinfo/${fd}`, 'utf8'), readFile('/proc/self/mountinfo', 'utf8')])
       return TRUSTED.has(fileSystemOf(info, mounts) ?? '')

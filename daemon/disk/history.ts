@@ -10,7 +10,7 @@ import { isName, nameOf } from '../sync/path.ts'
 import { HISTORY_DIR } from './layout.ts'
 import { decodeName } from './names.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
-import { isGone, lstatOrNull, readNames, rename, rmdir, statfs, unlinkIfThere } from './sys.ts'
+import { isGone, lstatOrNull, readDirectoryNames, readNames, rename, rmdir, statfs, unlinkIfThere } from './sys.ts'
 
 /** Of an hour's notes (history-notes.ts). */
 export const NOTES_EXTENSION = '.paths'
@@ -21,6 +21,13 @@ const run = randomBytes(6).toString('hex')
 let count = 0
 /** The rest of a file name's 255 bytes is room for what a restore may add. */
 const MAX_KEPT_BYTES = 160
+const HOUR_MS = 3_600_000
+
+interface Hour {
+  readonly name: string
+  /** In milliseconds since the epoch. */
+  readonly at: number
+}
 
 /** A place in history that nothing has yet. */
 export interface HistorySlot {
@@ -44,21 +51,46 @@ export async function moveToHistory(roots: Roots, from: Directory, name: string,
 }
 
 /** Everything that stands there, whether an index knows of it or not. */
-export async function listHistory(roots: Roots): Promise<HistoryFile[]> {
+export async function listHistory(roots: Roots): Promise<{ readonly files: readonly HistoryFile[]; readonly hasDirectories: boolean }> {
   const files: HistoryFile[] = []
+  let hasDirectories = false
   for (const { name: bucket, at } of await historyBuckets(roots)) {
     for (const file of await namesIn(roots, `${HISTORY_DIR}/${bucket}`)) {
       const size = await sizeOf(roots, `${HISTORY_DIR}/${bucket}`, file)
-      if (size !== null) files.push({ name: `${bucket}/${file}`, size, at })
+      if (size === 'directory') hasDirectories ||= parseHistoryName(`${bucket}/${file}`) !== null
+      else if (size !== null) files.push({ name: `${bucket}/${file}`, size, at })
     }
   }
-  return files
+  return { files, hasDirectories }
 }
 
-/** The hours that history has anything of. `at`: in milliseconds since the epoch. */
-export async function historyBuckets(roots: Roots): Promise<{ readonly name: string; readonly at: number }[]> {
+/** Nothing puts a directory there to keep: of these the user made the one in the last instant before something else was to go there. */
+export async function directoriesInHistory(roots: Roots, buckets: readonly string[]): Promise<string[]> {
+  const found: string[] = []
+  for (const bucket of buckets) {
+    const names = await orNone(async () => await roots.use(`${HISTORY_DIR}/${bucket}`, async (opened) => await readDirectoryNames(self(opened))))
+    found.push(...names.map((name) => `${bucket}/${name}`).filter((name) => parseHistoryName(name) !== null))
+  }
+  return found
+}
+
+/** The hours that history has anything of. */
+export async function historyBuckets(roots: Roots): Promise<Hour[]> {
   const names = await namesIn(roots, HISTORY_DIR)
   return names.filter((name) => BUCKET.test(name)).map((name) => ({ name, at: Date.parse(`${name}:00:00Z`) })).filter(({ at }) => !Number.isNaN(at))
+}
+
+/**
+ * Of these the newest, those of the last `ms` before among them. A clock that was ahead once left hours that are still to come: those do not
+ * hide the newest of what is past.
+ */
+export function lastHours(buckets: readonly Hour[], ms: number, now: Date): readonly Hour[] {
+  return [...new Set([...lastOf(buckets, ms), ...lastOf(buckets.filter(({ at }) => at <= now.getTime()), ms)])]
+}
+
+function lastOf(buckets: readonly Hour[], ms: number): readonly Hour[] {
+  const newest = buckets.reduce((latest, { at }) => Math.max(latest, at), -Infinity)
+  return buckets.filter(({ at }) => at >= newest - ms - HOUR_MS)
 }
 
 /** Of the whole file system that holds the folder. */
@@ -92,9 +124,13 @@ export async function dropNotes(history: Directory, bucket: string): Promise<voi
 
 /** Names of our own directories are text; one that is missing has none. */
 export async function namesIn(roots: Roots, directory: string): Promise<readonly string[]> {
+  const names = await orNone(async () => await roots.use(directory, async (opened) => await readNames(self(opened))))
+  return names.flatMap((name) => decodeName(name) ?? [])
+}
+
+async function orNone(names: () => Promise<readonly string[]>): Promise<readonly string[]> {
   try {
-    const names = await roots.use(directory, async (opened) => await readNames(self(opened)))
-    return names.flatMap((name) => decodeName(name) ?? [])
+    return await names()
   } catch (error) {
     if (isGone(error)) return []
     throw error
@@ -102,11 +138,12 @@ export async function namesIn(roots: Roots, directory: string): Promise<readonly
 }
 
 /** Null for what is gone by now, and for what no sync put there. */
-async function sizeOf(roots: Roots, directory: string, file: string): Promise<number | null> {
+async function sizeOf(roots: Roots, directory: string, file: string): Promise<number | 'directory' | null> {
   if (!isName(file)) return null
   try {
     const stat = await roots.use(directory, async (opened) => await lstatOrNull(at(opened, file)))
-    return stat === null || stat.isDirectory() ? null : Number(stat.size)
+    if (stat === null) return null
+    return stat.isDirectory() ? 'directory' : Number(stat.size)
   } catch (error) {
     if (isGone(error)) return null
     throw error
@@ -119,10 +156,10 @@ function isNotEmpty(error: unknown): boolean {
 }
 
 /** Splits a name given from outside; null if it is none of ours. */
-export function parseHistoryName(name: string): { readonly directory: string; readonly file: string } | null {
+export function parseHistoryName(name: string): HistorySlot | null {
   if (!NAME.test(name)) return null
   const [bucket, file] = name.split('/') as [string, string]
-  return isName(file) ? { directory: `${HISTORY_DIR}/${bucket}`, file } : null
+  return isName(file) ? { name, directory: `${HISTORY_DIR}/${bucket}`, file } : null
 }
 
 function shorten(name: string): string {

@@ -10,13 +10,12 @@ import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf } from '../sync/path.ts'
 import type { Displaced } from './displaced.ts'
 import { HISTORY_DIR } from './layout.ts'
-import { historyBuckets, namesIn, parseHistoryName } from './history.ts'
+import { historyBuckets, lastHours, namesIn, parseHistoryName } from './history.ts'
 import { readContent } from './read-content.ts'
 import { at, WalkError, type Directory, type Roots } from './roots.ts'
 import { entryTime, kindOf, sameStat } from './seen.ts'
 import { close, fstat, isGone, lstatOrNull, open, READ_FLAGS, type Stat } from './sys.ts'
 
-const HOUR_MS = 3_600_000
 const visit = async (): Promise<void> => undefined
 
 export interface RecheckParts {
@@ -37,21 +36,11 @@ export async function recheck({ roots, displaced, workers }: RecheckParts, name:
   return { kind: 'stray', at: 'at' in home ? home.at : null }
 }
 
-/**
- * Names in the newest hours of history, those of the last `ms` before its newest file among them. A clock that was ahead once left hours that
- * are still to come: those do not hide the newest of what is past.
- */
+/** Names in the newest hours of history, those of the last `ms` before its newest file among them. */
 export async function recentHistory(roots: Roots, ms: number, now: Date): Promise<readonly string[]> {
-  const buckets = await historyBuckets(roots)
-  const past = buckets.filter(({ at }) => at <= now.getTime())
-  const recent = [...new Set([...lastOf(buckets, ms), ...lastOf(past, ms)])]
+  const recent = lastHours(await historyBuckets(roots), ms, now)
   const names = await Promise.all(recent.map(async ({ name }) => (await namesIn(roots, `${HISTORY_DIR}/${name}`)).map((file) => `${name}/${file}`)))
   return names.flat().filter((name) => parseHistoryName(name) !== null)
-}
-
-function lastOf<T extends { readonly at: number }>(buckets: readonly T[], ms: number): readonly T[] {
-  const newest = buckets.reduce((latest, { at }) => Math.max(latest, at), -Infinity)
-  return buckets.filter(({ at }) => at >= newest - ms - HOUR_MS)
 }
 
 async function stateOf(bucket: Directory, file: string, entry: FileEntry, workers: Workers | null): Promise<'same' | 'changed' | 'gone'> {

@@ -5,22 +5,23 @@
  */
 import { isDraft } from '../../base/durable-file.ts'
 import { errnoOf, messageOf } from '../../base/errors.ts'
+import { RESCAN_MS } from '../../base/limits.ts'
 import type { Workers } from '../../base/workers.ts'
 import type { Log, PutRight } from '../ports.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parsePath } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import type { Displaced } from './displaced.ts'
-import { moveToHistory, type HistorySlot } from './history.ts'
+import { historyBuckets, lastHours, moveToHistory, type HistorySlot } from './history.ts'
 import { RECOVERED, type HistoryNotes, type Leaving } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
-import { putBack } from './put-back.ts'
+import { putBack, putBackFromHistory } from './put-back.ts'
 import { readContent } from './read-content.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
-import { dropEmptyBatches } from './set-aside.ts'
+import { dropEmptyBatches, isOrdinary } from './set-aside.ts'
 import type { Staging } from './stage.ts'
 import { digestOf, parseSwapName } from './swap-name.ts'
 import { chmod, close, isGone, lstat, lstatOrNull, open, READ_FLAGS, readFully, readlinkBytes, readNames, rename, rmdir, unlink, unlinkIfThere, type Stat } from './sys.ts'
@@ -63,8 +64,8 @@ interface SwapParts extends RecoverParts {
 const NOTE = '.json'
 const MAX_NOTE_BYTES = 16 * 1024
 
-/** @returns tree paths that were put right. Throws if the root is not ours or cannot be read. */
-export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> {
+/** `hours`: which of history's are looked through; what a crash left is in the recent ones. @returns tree paths that were put right. Throws if the root is not ours or cannot be read. */
+export async function recover(parts: RecoverParts, hours: 'recent' | 'all' = 'recent'): Promise<readonly PathKey[]> {
   const { roots } = parts
   await recoverModes(roots)
   await parts.notes.tidy(parts.now())
@@ -75,13 +76,15 @@ export async function recover(parts: RecoverParts): Promise<readonly PathKey[]> 
   await recoverHolds(parts, half)
   const back = await putBack(parts)
   await recoverSwap(parts, half)
+  await recoverDirectories(parts, half, hours)
   return [...back.paths, ...half.paths]
 }
 
 /** As `recover`, while it runs, for what operations that failed half-way may have left. `all`: nothing is left, else the next time may do better. */
 export async function putRight(parts: RecoverParts, half: HalfDone): Promise<PutRight> {
   const isSwapRight = await recoverSwap(parts, half)
-  const all = (await dropEmptyBatches(parts.roots)) && isSwapRight
+  const areBack = await recoverDirectories(parts, half, 'all')
+  const all = (await dropEmptyBatches(parts.roots)) && isSwapRight && areBack
   return { ...half.taken(), all }
 }
 
@@ -112,6 +115,23 @@ async function recoverSwap(given: RecoverParts, half: HalfDone): Promise<boolean
     for (const note of names) if (note.endsWith(NOTE) && !isHold(note) && (await lstatOrNull(at(swap, note.slice(0, -NOTE.length)))) === null) await unlinkIfThere(at(swap, note))
     return all
   })
+}
+
+/** Those of which history has no use. @returns false if something is left. */
+async function recoverDirectories(parts: RecoverParts, half: HalfDone, hours: 'recent' | 'all'): Promise<boolean> {
+  const all = await historyBuckets(parts.roots)
+  const buckets = hours === 'all' ? all : lastHours(all, RESCAN_MS, parts.now())
+  try {
+    const { paths, kept } = await putBackFromHistory(parts, buckets.map(({ name }) => name))
+    for (const path of paths) half.paths.add(path)
+    for (const { name } of kept) half.kept.add(name)
+    return true
+  } catch (error) {
+    if (!isOrdinary(error)) throw error
+    parts.log.error({ error: messageOf(error) }, 'a directory that came into history could not be put back; it is tried again')
+    parts.onFailure()
+    return false
+  }
 }
 
 async function namesOf(directory: Directory): Promise<string[]> {
@@ -218,7 +238,7 @@ async function isRemoved(path: string): Promise<boolean> {
 
 /** Moved away to make room, where exchange is not possible: the crash may have left its place empty. */
 async function returnNoted(parts: SwapParts, swap: Directory, name: string, stat: Stat): Promise<PathKey | null> {
-  const path = await readNote(at(swap, `${name}${NOTE}`))
+  const path = (await readNote(at(swap, `${name}${NOTE}`)))?.path ?? null
   const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
   const returned = path !== null && (await placed(parts, out, path))
   if (!returned) await keepOrDrop(parts, swap, name, stat, path)
@@ -235,14 +255,15 @@ async function placed(parts: RecoverParts, out: Prepared, path: PathKey): Promis
   }
 }
 
-/** An empty file may hold a name for a content that never came (file systems without hard links). */
+/** An empty file may hold a name for a content that never came (where no rename leaves a taken name alone). What came is empty itself now and then. */
 async function recoverHolder(parts: SwapParts, swap: Directory, note: string): Promise<PathKey | null> {
-  const path = await readNote(at(swap, note))
-  if (path === null) return null
+  const noted = await readNote(at(swap, note))
+  if (noted === null) return null
+  const { path } = noted
   try {
     await parts.roots.use(parentOf(path), async (parent) => {
       const there = await lstatOrNull(at(parent, nameOf(path)))
-      if (there !== null && there.isFile() && there.size === 0n) await keepIt(parts, parent, nameOf(path), there, path)
+      if (there !== null && there.isFile() && there.size === 0n && !noted.isOf(there)) await keepIt(parts, parent, nameOf(path), there, path)
     })
   } catch (error) {
     if (!isGone(error)) throw error
@@ -274,12 +295,21 @@ async function slotFor(parts: SwapParts, key: string, ino: string, path: PathKey
   return slots[0] as HistorySlot
 }
 
-async function readNote(path: string): Promise<PathKey | null> {
+interface NoteOfName {
+  readonly path: PathKey
+  /** It is what was to get the name. Not every file system gives a file the same inode number tomorrow, and not every one fine times. */
+  isOf(stat: Stat): boolean
+}
+
+async function readNote(path: string): Promise<NoteOfName | null> {
   const fd = await open(path, READ_FLAGS)
   try {
     const buffer = Buffer.alloc(MAX_NOTE_BYTES)
     const value: unknown = parse(buffer.toString('utf8', 0, await readFully(fd, buffer, 0, MAX_NOTE_BYTES, 0)))
-    return typeof value === 'object' && value !== null && 'path' in value ? parsePath(value.path) : null
+    if (typeof value !== 'object' || value === null) return null
+    const { path: rawPath, ino, mtime } = value as Readonly<Record<string, unknown>>
+    const of = parsePath(rawPath)
+    return of === null ? null : { path: of, isOf: (stat) => inoOf(stat.ino) === ino || String(stat.mtimeNs) === mtime }
   } finally {
     await close(fd)
   }

@@ -12,7 +12,7 @@ export type Removing = Extract<ApplyOp, { readonly kind: 'remove' }>
  * not what was expected; it stands at the slot.
  */
 export async function removeLeaf(batch: Batch, op: Removing, parent: Directory, name: string, unexpected: (slot: HistorySlot, stat: Stat) => Promise<ApplyResult>): Promise<ApplyResult> {
-  const { displaced, roots, hooks } = batch.parts
+  const { roots, hooks } = batch.parts
   const slot = batch.slot(op)
   await hooks.beforeMove?.(op.path)
   try {
@@ -23,7 +23,17 @@ export async function removeLeaf(batch: Batch, op: Removing, parent: Directory, 
   }
   batch.touched.add(parent.path)
   batch.touched.add(slot.directory)
-  await hooks.afterMove?.(op.path)
+  try {
+    await hooks.afterMove?.(op.path)
+    return await judge(batch, op, slot, unexpected)
+  } catch (error) {
+    batch.parts.onFailure?.(null, slot.name)
+    throw error
+  }
+}
+
+async function judge(batch: Batch, op: Removing, slot: HistorySlot, unexpected: (slot: HistorySlot, stat: Stat) => Promise<ApplyResult>): Promise<ApplyResult> {
+  const { displaced, roots } = batch.parts
   return await roots.useOwn(slot.directory, async (bucket) => {
     const stat = await lstat(at(bucket, slot.file))
     if (!batch.isExpected(stat, op.expect, op.path)) return await unexpected(slot, stat)

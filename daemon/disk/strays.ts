@@ -5,7 +5,7 @@
 import type { Stray } from '../ports.ts'
 import { parseContentId } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
-import { moveToHistory, type HistorySlot } from './history.ts'
+import { directoriesInHistory, historyBuckets, moveToHistory, type HistorySlot } from './history.ts'
 import { RECOVERED, type HistoryNotes } from './history-notes.ts'
 import { ASIDE_DIR, FETCH_DIR, HISTORY_DIR, MODES_DIR, OWN_DIR, OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { decodeName, escapeName } from './names.ts'
@@ -32,6 +32,8 @@ export async function findStrays(roots: Roots): Promise<readonly Found[]> {
   // Contents under way have their id for a name; those that nobody wants go by themselves.
   for (const name of await namesIn(roots, FETCH_DIR)) if (parseContentId(name) === null) found.push(leftOver(FETCH_DIR, name))
   for (const name of await namesIn(roots, STAGING_DIR)) if (!STAGING_NAMES.has(name)) found.push(leftOver(STAGING_DIR, name))
+  const hours = (await historyBuckets(roots)).map(({ name }) => name)
+  for (const name of await directoriesInHistory(roots, hours)) found.push(leftOver(HISTORY_DIR, Buffer.from(name).toString('latin1')))
   for (const path of OWN_DIRS) if (await isOpen(roots, path)) found.push({ path, code: 'open-mode', area: path, name: '' })
   return found
 }

@@ -7,7 +7,7 @@
  *     draft~-~<unique>           a copy that is being made; it gets another name before any exchange, so nothing of the user stands there
  *     away~-~<unique>            moved out of the tree where exchange is not possible; `<same name>.json` says from where
  *     leaving~<inode>~<unique>   another name of a file that moves; if it is not that file, displaced bytes of the user stand there
- *     hold~-~<unique>.json       says where in the tree an empty file holds a name, where hard links are not possible
+ *     hold~-~<unique>.json       says where in the tree an empty file holds a name, and for what, where no rename leaves a taken name alone
  */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../base/sha256.ts'

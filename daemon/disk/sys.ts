@@ -7,6 +7,7 @@ import * as fs from 'node:fs'
 import { promisify } from 'node:util'
 import { swap } from 'fs-native-extensions'
 import { errnoOf } from '../../base/errors.ts'
+import { systemCall } from '../../base/native.ts'
 import { eachAtMost } from './each.ts'
 import { FarCalls } from './far.ts'
 import type { FarLane } from './far-lane.ts'
@@ -86,6 +87,29 @@ function pooled<Arguments extends unknown[], Result>(inPool: (...values: Argumen
     const lane = far.laneFor(values)
     return lane === null ? inPool(...values) : lane.run(async () => await inPool(...values))
   }
+}
+
+/** Of linux/fs.h, which Node does not name. */
+const RENAME_NOREPLACE = 1
+const AT_FDCWD = -100
+
+let renameOnlyNew: Promise<(from: string, to: string) => Promise<void>> | null = null
+
+/**
+ * Gives it a name that is free: throws EEXIST, and changes nothing, where something has it, a symlink that leads nowhere included. Throws EINVAL or
+ * ENOSYS where the file system, or this machine, cannot.
+ */
+export async function renameNew(from: string, to: string): Promise<void> {
+  await (await (renameOnlyNew ??= loadRenameNew()))(from, to)
+}
+
+async function loadRenameNew(): Promise<(from: string, to: string) => Promise<void>> {
+  const call = process.platform === 'linux' ? await systemCall('int renameat2(int from_directory, const char *from, int to_directory, const char *to, unsigned int flags)') : null
+  if (call === null) return () => Promise.reject(Object.assign(new Error('ENOSYS: renameat2'), { code: 'ENOSYS', syscall: 'renameat2' }))
+  return paced(
+    (from: string, to: string) => call.atOnce(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE),
+    (from, to) => call.inPool(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)
+  )
 }
 
 /** Swaps what two names stand for, atomically. Throws EINVAL, ENOSYS or ENOTSUP where the file system cannot. */
@@ -189,6 +213,26 @@ export const readNames = pooled(
   (path: string): Promise<string[]> =>
     new Promise((resolve, reject) => {
       fs.readdir(path, { encoding: 'latin1' }, (error, names) => (error ? reject(error) : resolve(names)))
+    })
+)
+
+/** Of what stands in a directory, the names of directories. */
+export async function readDirectoryNames(path: string): Promise<string[]> {
+  try {
+    return (await readEntries(path)).filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  } catch (error) {
+    if (errnoOf(error) === null || isGone(error)) throw error
+    // Where a file system does not tell kinds, Node asks for each by its name, which may be none any more, or no text.
+    const names = (await readNames(path)).map((name) => Buffer.from(name, 'latin1').toString('utf8'))
+    const stats = await Promise.all(names.map(async (name) => await lstatOrNull(`${path}/${name}`)))
+    return names.filter((_name, i) => stats[i]?.isDirectory() === true)
+  }
+}
+
+const readEntries = pooled(
+  (path: string): Promise<fs.Dirent[]> =>
+    new Promise((resolve, reject) => {
+      fs.readdir(path, { withFileTypes: true }, (error, entries) => (error ? reject(error) : resolve(entries)))
     })
 )
 

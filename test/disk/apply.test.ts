@@ -8,12 +8,14 @@ import type { PathKey } from '../../daemon/sync/ids.ts'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import { apply, applyOne, directoryOp, fileOp, historyTexts, inMicroseconds, leftInStaging, moveOp, MTIME, openFolder, read, removeOp, scan, stage, statOf, symlinkOp, told, tree, type Folder } from './tree.ts'
 
-const FULL: Capabilities = { links: true, exchange: true }
+const FULL: Capabilities = { noReplace: true, links: true, exchange: true }
 const FILE_SYSTEMS: readonly { readonly name: string; readonly capabilities: Capabilities }[] = [
-  { name: 'links and exchange', capabilities: FULL },
-  { name: 'no links', capabilities: { links: false, exchange: true } },
-  { name: 'no exchange', capabilities: { links: true, exchange: false } },
-  { name: 'neither', capabilities: { links: false, exchange: false } }
+  { name: 'all that Linux has', capabilities: FULL },
+  { name: 'FAT', capabilities: { noReplace: true, links: false, exchange: false } },
+  { name: 'links and exchange', capabilities: { noReplace: false, links: true, exchange: true } },
+  { name: 'no links', capabilities: { noReplace: false, links: false, exchange: true } },
+  { name: 'no exchange', capabilities: { noReplace: false, links: true, exchange: false } },
+  { name: 'neither', capabilities: { noReplace: false, links: false, exchange: false } }
 ]
 
 /** A folder whose user acts once, right before or right after the next change of the tree. */
@@ -444,7 +446,7 @@ clean('a move: a file that is saved at the new name in the last instant stays', 
 })
 
 test('without hard links a move is refused, and everything stays', async (t) => {
-  const folder = await openFolder(t, { capabilities: { links: false, exchange: true } })
+  const folder = await openFolder(t, { capabilities: { noReplace: true, links: false, exchange: true } })
   put(folder, 'a', 'old')
   await scan(folder)
   t.alike(await applyOne(folder.disk, moveOp('a', 'b', folder.rows.seen('a'))), { kind: 'not-staged' })

@@ -53,6 +53,31 @@ function makeMortal(): void {
     underWay++
     await swap(a, b).finally(() => underWay--)
   }
+  makeCallsMortal(require)
+}
+
+/** Those that Node does not have. */
+function makeCallsMortal(require: NodeJS.Require): void {
+  interface Call {
+    (...args: unknown[]): unknown
+    readonly info: unknown
+    async(...args: unknown[]): void
+  }
+  const koffi = require('koffi') as { load: (name: null) => { func(declaration: string): Call } }
+  const { load } = koffi
+  koffi.load = (name) => {
+    const library = load(name)
+    return {
+      func: (declaration) => {
+        const real = library.func(declaration)
+        const call = (...args: unknown[]): unknown => {
+          if (dies()) throw new Error('dead')
+          return real(...args)
+        }
+        return Object.assign(call, { info: real.info, async: (...args: unknown[]) => (dies() ? undefined : real.async(...counted(args))) })
+      }
+    }
+  }
 }
 
 /** The last argument is the callback. */
@@ -111,10 +136,12 @@ const CHANGES: readonly Change[] = [
 
 /** `changes`: those that take another way there. */
 const MACHINES: readonly { readonly name: string; readonly capabilities: Capabilities; readonly changes: RegExp }[] = [
-  { name: 'links and exchange', capabilities: { links: true, exchange: true }, changes: /./ },
-  { name: 'no exchange', capabilities: { links: true, exchange: false }, changes: /replaced|directory/ },
-  { name: 'no links', capabilities: { links: false, exchange: true }, changes: /new file|conflict/ },
-  { name: 'neither', capabilities: { links: false, exchange: false }, changes: /new file|replaced/ }
+  { name: 'all that Linux has', capabilities: { noReplace: true, links: true, exchange: true }, changes: /./ },
+  { name: 'FAT', capabilities: { noReplace: true, links: false, exchange: false }, changes: /new|replaced|removed|directory|conflict/ },
+  { name: 'links and exchange', capabilities: { noReplace: false, links: true, exchange: true }, changes: /new|conflict/ },
+  { name: 'no exchange', capabilities: { noReplace: false, links: true, exchange: false }, changes: /replaced|directory/ },
+  { name: 'no links', capabilities: { noReplace: false, links: false, exchange: true }, changes: /new file|conflict/ },
+  { name: 'neither', capabilities: { noReplace: false, links: false, exchange: false }, changes: /new file|replaced/ }
 ]
 const MAX_CALLS = 200
 const QUIET_TURNS = 5

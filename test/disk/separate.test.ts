@@ -16,7 +16,7 @@ interface Linked {
 }
 
 async function linked(t: Assert, act: (root: string) => void, when: keyof ApplyHooks = 'beforeMove', exchange = true): Promise<Linked> {
-  const folder: Folder = await openFolder(t, { capabilities: { links: true, exchange }, hooks: { [when]: (at: PathKey) => (at === copy ? act(folder.root) : undefined) } })
+  const folder: Folder = await openFolder(t, { capabilities: { noReplace: false, links: true, exchange }, hooks: { [when]: (at: PathKey) => (at === copy ? act(folder.root) : undefined) } })
   fs.writeFileSync(join(folder.root, path), 'loser')
   const expect = statOf(folder.root, path)
   await applyOne(folder.disk, { kind: 'link', path, expect, to: copy })

@@ -76,12 +76,43 @@ test('R48: an empty file of ours that held a name when a crash came makes way fo
   t.alike(leftInStaging(root), [])
 })
 
+for (const known of ['inode number', 'time'] as const) {
+  test(`a file that is empty itself keeps its name, known by its ${known}, where a crash came right after the exchange for one of ours`, async (t) => {
+    const folder = await openFolder(t)
+    fs.writeFileSync(join(folder.root, '.gitkeep'), '')
+    fs.utimesSync(join(folder.root, '.gitkeep'), 1_600_000_000, 1_600_000_000)
+    const { ino, mtimeNs } = fs.lstatSync(join(folder.root, '.gitkeep'), { bigint: true })
+    fs.mkdirSync(join(folder.root, '.p2psync/staging/swap'), { recursive: true })
+    const note = { path: '.gitkeep', ino: String(known === 'inode number' ? ino : ino + 1n), mtime: String(known === 'time' ? mtimeNs : mtimeNs + 1n) }
+    fs.writeFileSync(join(folder.root, '.p2psync/staging/swap/hold~-~1.json'), JSON.stringify(note))
+    await folder.disk.recover()
+    t.alike(tree(folder.root), ['.gitkeep'])
+    t.alike(leftInStaging(folder.root), [])
+  })
+}
+
+test('where names are held: the note says what comes', async (t) => {
+  const folder = await openFolder(t)
+  const roots = new Roots({ root: folder.root, folder: FOLDER, owner: null })
+  t.teardown(async () => await roots.close())
+  const mover = new Mover(roots, { noReplace: false, links: false, exchange: true }, () => undefined)
+  fs.mkdirSync(join(folder.root, FETCH_DIR), { recursive: true })
+  const staged = join(folder.root, FETCH_DIR, 'empty')
+  fs.writeFileSync(staged, '')
+  const stat = fs.lstatSync(staged, { bigint: true })
+  const swap = join(folder.root, '.p2psync/staging/swap')
+  const prepared: Prepared = { kind: 'file', area: FETCH_DIR, name: 'missing', stat, cid: null }
+  await t.exception(roots.use('', async (parent) => await mover.placeNew(prepared, parent, 'held', 'held' as PathKey)))
+  const [note] = fs.readdirSync(swap).map((name) => fs.readFileSync(join(swap, name), 'utf8'))
+  t.alike(JSON.parse(note ?? '{}'), { path: 'held', ino: String(stat.ino), mtime: String(stat.mtimeNs) })
+})
+
 test('an empty file of ours that holds a name after a failed exchange is told, and goes once it is put right', async (t) => {
   const folder = await openFolder(t)
   const roots = new Roots({ root: folder.root, folder: FOLDER, owner: null })
   t.teardown(async () => await roots.close())
   let failures = 0
-  const mover = new Mover(roots, { links: true, exchange: true }, () => failures++)
+  const mover = new Mover(roots, { noReplace: false, links: true, exchange: true }, () => failures++)
   fs.writeFileSync(join(folder.root, 'other'), 'other')
   const missing: Prepared = { kind: 'file', area: FETCH_DIR, name: 'nothing-of-that-name', stat: fs.lstatSync(join(folder.root, 'other'), { bigint: true }), cid: null }
   await t.exception(roots.use('', async (parent) => await mover.placeOpen(missing, parent, 'held', 'held' as PathKey)))
@@ -96,7 +127,7 @@ test('R48: what somebody saves at a name while an empty file of ours holds it st
   const { root } = await setAside(t)
   const roots = new Roots({ root, folder: FOLDER, owner: null })
   t.teardown(async () => await roots.close())
-  const real = new Mover(roots, { links: true, exchange: true }, () => undefined)
+  const real = new Mover(roots, { noReplace: false, links: true, exchange: true }, () => undefined)
   const notes = new HistoryNotes(roots, silentLog)
   const now = (): Date => new Date()
   const mover = {
@@ -107,7 +138,7 @@ test('R48: what somebody saves at a name while an empty file of ours holds it st
       return { ...moved, out: 'away~-~7' }
     }
   }
-  const displaced = new Displaced({ roots, mover: real, notes, log: silentLog, now, workers: null })
+  const displaced = new Displaced({ roots, mover: real, notes, log: silentLog, now, workers: null, onFailure: () => undefined })
   const { paths } = await putBack({ roots, mover: mover as unknown as Mover, displaced, notes, now })
   t.is(read(root, 'd/a'), 'bytes of a')
   const copy = tree(root).find((path) => path.startsWith('d/a.sync-conflict'))

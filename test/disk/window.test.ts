@@ -51,14 +51,14 @@ async function replaceOften(t: Assert, capabilities: Capabilities, times: number
 }
 
 test('a path that is replaced a thousand times is never missing and never a mixture', { timeout: 100_000 }, async (t) => {
-  const seen = await replaceOften(t, { links: true, exchange: true }, REPLACEMENTS)
+  const seen = await replaceOften(t, { noReplace: false, links: true, exchange: true }, REPLACEMENTS)
   t.ok(seen.looks > REPLACEMENTS, `${seen.looks} looks`)
   t.is(seen.missing, 0, 'never missing')
   t.is(seen.mixed, 0, 'never a mixture')
 })
 
 test('without exchange what is there is whole', { timeout: 60_000 }, async (t) => {
-  const seen = await replaceOften(t, { links: true, exchange: false }, 100)
+  const seen = await replaceOften(t, { noReplace: false, links: true, exchange: false }, 100)
   t.ok(seen.looks > 100, `${seen.looks} looks`)
   t.is(seen.mixed, 0, 'never a mixture')
 })

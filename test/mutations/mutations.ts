@@ -117,7 +117,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'daemon/disk/remove-leaf.ts',
     find: 'if (!batch.isExpected(stat, op.expect, op.path))',
     replace: 'if (false)',
-    caughtBy: [by('disk/apply', 'R33: links and exchange: a save in the instant before a file is removed stays')]
+    caughtBy: [by('disk/apply', 'R33: all that Linux has: a save in the instant before a file is removed stays')]
   },
   {
     bug: 'a file is changed though it is not what the index saw',

@@ -3,6 +3,55 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'a file system that leaves out the flags of an exchange is believed to have one',
+    file: 'daemon/disk/atomic.ts',
+    find: '(await canDo(exchange(a, b))) && (await sizeOf(a)) === 2n && (await sizeOf(b)) === 1n',
+    replace: 'await canDo(exchange(a, b))',
+    caughtBy: [by('disk/capabilities', 'invariant 1: nothing is overwritten where flags of a rename are left out (exchange false, no replace true)')]
+  },
+  {
+    bug: 'a file system that renames over what is there is believed to leave it alone',
+    file: 'daemon/disk/atomic.ts',
+    find: '(await isRefused(renameNew(a, b))) && (await sizeOf(b)) === 2n && (await sizeOf(a)) === 1n',
+    replace: 'true',
+    caughtBy: [by('disk/capabilities', 'invariant 1: nothing is overwritten where flags of a rename are left out (exchange true, no replace false)')]
+  },
+  {
+    bug: 'an empty file of the user is taken for one of ours after a crash',
+    file: 'daemon/disk/recover.ts',
+    find: '&& !noted.isOf(there)',
+    replace: '',
+    caughtBy: [by('disk/taken-name', 'a file that is empty itself keeps its name, known by its time, where a crash came right after the exchange for one of ours')]
+  },
+  {
+    bug: 'a directory that a crash left in history stays there',
+    file: 'daemon/disk/recover.ts',
+    find: 'await recoverDirectories(parts, half, hours);',
+    replace: '',
+    caughtBy: [by('disk/history-directory', 'invariant 1: such a directory is back after a crash')]
+  },
+  {
+    bug: 'a directory that a failing disk left in history stays there until the next start',
+    file: 'daemon/disk/recover.ts',
+    find: "await recoverDirectories(parts, half, 'all')",
+    replace: 'true',
+    caughtBy: [by('disk/history-directory', 'invariant 1: a directory that took the place of a file in the last instant goes back, and where that fails too, later')]
+  },
+  {
+    bug: 'a directory of which only history knows is put into the tree',
+    file: 'daemon/disk/put-back.ts',
+    find: 'if (path === RECOVERED)',
+    replace: 'if (false)',
+    caughtBy: [by('disk/history-directory', 'a directory in history of which nothing is known is put right by doctor')]
+  },
+  {
+    bug: 'nobody hears of a directory that an earlier hour of history has',
+    file: 'daemon/disk/disk.ts',
+    find: 'if (hasDirectories)',
+    replace: 'if (false)',
+    caughtBy: [by('disk/history-directory', 'a directory in history that an older daemon left is found by retention and by doctor')]
+  },
+  {
     bug: 'what somebody wrote into a file that is taken back is taken for the content that was staged',
     file: 'daemon/disk/place.ts',
     find: '|| !sameButCtime(toSeen(taken), toSeen(prepared.stat))',

@@ -25,9 +25,9 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   },
   {
     bug: 'hours of history from a clock that was ahead hide what a crash left',
-    file: 'daemon/disk/recheck.ts',
-    find: '...lastOf(past, ms)',
-    replace: '...[]',
+    file: 'daemon/disk/history.ts',
+    find: ', ...lastOf(buckets.filter(({ at }) => at <= now.getTime()), ms)',
+    replace: '',
     caughtBy: [by('disk/recheck', 'hours that a clock ahead left in history do not hide the newest of what is past')]
   },
   {

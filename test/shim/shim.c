@@ -453,6 +453,16 @@ int rename(const char *from, const char *to) {
   return r;
 }
 
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
+  REAL(int, renameat2, int, const char *, int, const char *, unsigned);
+  if (!control || from_at != AT_FDCWD || to_at != AT_FDCWD) return real_renameat2(from_at, from, to_at, to, flags);
+  char one[MAX_PATH], two[MAX_PATH];
+  if (failed(judge_two((flags & 2) ? EXCHANGE : RENAME, from, to, one, two))) return -1;
+  int r;
+  RECORDED(two, r = real_renameat2(from_at, from, to_at, to, flags), (flags & 2) ? EXCHANGE : RENAME, r, inode_at(two), 0, 0, one, two, NULL, 0);
+  return r;
+}
+
 int link(const char *from, const char *to) {
   REAL(int, link, const char *, const char *);
   if (!control) return real_link(from, to);

@@ -1,0 +1,100 @@
+/** A directory that the user made in the last instant before a file was to go to history: history has files alone, so it goes back. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import test, { type Assert } from 'brittle'
+import type { PathKey } from '../../daemon/sync/ids.ts'
+import { applyOne, historyTexts, openFolder, read, removeOp, scan, statOf, tree, type Folder } from './tree.ts'
+
+/** The file `d` is to be removed; the user has put a directory there when it goes, and `afterMove` is what happens next. */
+async function removed(t: Assert, afterMove: () => void): Promise<{ readonly folder: Folder; readonly result: string }> {
+  const acts = { beforeMove: (): void => undefined, afterMove: (): void => undefined }
+  const folder = await openFolder(t, { hooks: { beforeMove: () => acts.beforeMove(), afterMove: () => acts.afterMove() } })
+  const { root, disk } = folder
+  fs.writeFileSync(join(root, 'd'), 'old')
+  await scan(folder)
+  const seen = statOf(root, 'd')
+  acts.beforeMove = () => {
+    acts.beforeMove = () => undefined
+    fs.unlinkSync(join(root, 'd'))
+    fs.mkdirSync(join(root, 'd/e'), { recursive: true })
+    fs.writeFileSync(join(root, 'd/one'), 'one')
+    fs.writeFileSync(join(root, 'd/e/two'), 'two')
+  }
+  acts.afterMove = afterMove
+  const { kind } = await applyOne(disk, removeOp('d', seen))
+  acts.afterMove = () => undefined
+  return { folder, result: kind }
+}
+
+function fails(): never {
+  throw Object.assign(new Error('EIO: a disk that fails'), { code: 'EIO', syscall: 'rename' })
+}
+
+function directoriesInHistory(root: string): string[] {
+  const history = join(root, '.p2psync/history')
+  return fs.readdirSync(history, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.parentPath !== history).map(({ name }) => name)
+}
+
+test('invariant 1: a directory that took the place of a file in the last instant goes back, and where that fails too, later', async (t) => {
+  const { folder, result } = await removed(t, fails)
+  const { root, disk } = folder
+  t.is(result, 'problem')
+  t.alike(tree(root), [], 'it is not in the tree')
+  const { kept: _kept, ...right } = (await disk.putRight()) ?? { kept: [] }
+  t.alike(right, { paths: ['d' as PathKey], all: true })
+  t.alike(tree(root), ['d', 'd/e', 'd/e/two', 'd/one'])
+  t.alike([read(root, 'd/one'), read(root, 'd/e/two')], ['one', 'two'])
+  t.alike(directoriesInHistory(root), [])
+  t.is(await disk.putRight(), null, 'nothing is left')
+})
+
+test('invariant 1: such a directory is back after a crash', async (t) => {
+  const { folder } = await removed(t, fails)
+  const { root } = folder
+  t.alike(await (await folder.again()).recover(), ['d' as PathKey])
+  t.alike([read(root, 'd/one'), read(root, 'd/e/two')], ['one', 'two'])
+  t.alike(directoriesInHistory(root), [])
+})
+
+test('invariant 1: where its name was taken meanwhile, what is in it is in history, file by file', async (t) => {
+  const { folder } = await removed(t, fails)
+  const { root } = folder
+  fs.writeFileSync(join(root, 'd'), 'the user\'s')
+  const disk = await folder.again()
+  await disk.recover()
+  t.is(read(root, 'd'), 'the user\'s')
+  t.alike(historyTexts(root), ['one', 'two'])
+  t.alike(directoriesInHistory(root), [])
+  const names = await disk.recentHistory(Number.MAX_SAFE_INTEGER)
+  const notes = await disk.historyNotes(names)
+  t.alike(notes.map((note) => note?.path).sort(), ['d/e/two', 'd/one'] as PathKey[], 'it is known by its paths')
+})
+
+test('a directory in history that an older daemon left is found by retention and by doctor', async (t) => {
+  const { folder } = await removed(t, fails)
+  const { root } = folder
+  const history = join(root, '.p2psync/history')
+  const [bucket] = fs.readdirSync(history).filter((name) => !name.endsWith('.paths'))
+  for (const suffix of ['', '.paths']) fs.renameSync(join(history, `${bucket}${suffix}`), join(history, `2024-01-01T00${suffix}`))
+  fs.mkdirSync(join(history, '2024-03-01T00'))
+  const disk = await folder.again()
+  await disk.recover()
+  t.is(directoriesInHistory(root)[0]?.endsWith('-d'), true, 'it is not looked for in old hours at each start')
+  t.alike((await disk.strays(false)).map(({ path, code }) => `${code} ${path.slice(0, 30)}`), ['left-over .p2psync/history/2024-01-01T00'])
+  t.is(await disk.putRight(), null)
+  t.alike((await disk.history()).files, [])
+  t.alike((await disk.putRight())?.paths, ['d' as PathKey])
+  t.is(read(root, 'd/one'), 'one')
+})
+
+test('a directory in history of which nothing is known is put right by doctor', async (t) => {
+  const folder = await openFolder(t)
+  const { root, disk } = folder
+  const directory = join(root, '.p2psync/history/2024-01-01T00', `${'0'.repeat(20)}-ä`)
+  fs.mkdirSync(directory, { recursive: true })
+  fs.writeFileSync(join(directory, 'f'), 'f')
+  fs.mkdirSync(join(root, '.p2psync/history/2024-01-01T00/of the user'))
+  await disk.strays(true)
+  t.alike(historyTexts(root), ['f'])
+  t.alike(directoriesInHistory(root), ['of the user'], 'what is not of a sync is left alone')
+})
