@@ -3,6 +3,7 @@ import * as fs from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
+import realKoffi from 'koffi'
 
 /** What the system makes of the flags. */
 const passes = { exchange: true, noReplace: true }
@@ -23,7 +24,7 @@ function makeSloppy(): void {
     (...args: unknown[]): unknown
     readonly info: { readonly name: string }
   }
-  const koffi = require('koffi') as { load: (name: null) => { func(declaration: string): Call } }
+  const koffi = realKoffi as unknown as { load: (name: null) => { func(declaration: string): Call } }
   const { load } = koffi
   koffi.load = (name) => {
     const library = load(name)

@@ -8,6 +8,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
+import realKoffi from 'koffi'
 import type { Capabilities } from '../../daemon/disk/atomic.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -53,17 +54,17 @@ function makeMortal(): void {
     underWay++
     await swap(a, b).finally(() => underWay--)
   }
-  makeCallsMortal(require)
+  makeCallsMortal()
 }
 
 /** Those that Node does not have. */
-function makeCallsMortal(require: NodeJS.Require): void {
+function makeCallsMortal(): void {
   interface Call {
     (...args: unknown[]): unknown
     readonly info: unknown
     async(...args: unknown[]): void
   }
-  const koffi = require('koffi') as { load: (name: null) => { func(declaration: string): Call } }
+  const koffi = realKoffi as unknown as { load: (name: null) => { func(declaration: string): Call } }
   const { load } = koffi
   koffi.load = (name) => {
     const library = load(name)
