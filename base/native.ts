@@ -8,6 +8,9 @@ export type NativeCall = (...values: number[]) => number
 export type NativeTask = (...values: (number | string)[]) => Promise<void>
 
 /** A call that fails with -1. Its errors are as those of Node's own calls: `code`, `errno`, `syscall`. */
+/** koffi has room for 256 at once, of the whole process, and throws at the next. */
+const IN_POOL = 64
+
 export interface SystemCall {
   atOnce(...values: (number | string)[]): void
   /** On a thread of Node's pool, for what may wait. */
@@ -33,21 +36,46 @@ export async function systemCall(declaration: string): Promise<SystemCall | null
     const { default: koffi } = await import('koffi')
     const call = koffi.load(null).func(declaration)
     const { name } = call.info
+    const room = new Room(IN_POOL)
     return {
       atOnce: (...values) => {
         if (call(...values) === -1) throw systemError(koffi.errno(), name)
       },
-      inPool: (...values) =>
-        new Promise((resolve, reject) => {
+      inPool: async (...values) => {
+        await room.enter()
+        return await new Promise((resolve, reject) => {
           call.async(...values, (error: unknown, result: number) => {
+            room.leave()
             if (error !== null && error !== undefined) reject(error as Error)
             else if (result === -1) reject(systemError(koffi.errno(), name))
             else resolve()
           })
         })
+      }
     }
   } catch {
     return null
+  }
+}
+
+/** Lets so many in at once; the others wait for their turn. */
+class Room {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(size: number) {
+    this.#free = size
+  }
+
+  async enter(): Promise<void> {
+    if (this.#free > 0) this.#free--
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free++
+    else next()
   }
 }
 

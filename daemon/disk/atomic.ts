@@ -5,10 +5,10 @@
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Stat } from './sys.ts'
-import { close, exchange, fstat, fsync, link, lstat, lstatOrNull, mkdir, open, rename, renameNew, unlink, unlinkIfThere, writeFully } from './sys.ts'
+import { close, exchange, fstat, fsync, link, lstat, lstatOrNull, mkdir, open, rename, renameNew, statfs, unlink, unlinkIfThere, writeFully } from './sys.ts'
 import { OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { syncDirectory } from './marker.ts'
-import { at, type Directory, type Roots } from './roots.ts'
+import { at, self, type Directory, type Roots } from './roots.ts'
 import { swapName } from './swap-name.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 
@@ -48,6 +48,13 @@ export interface ApplyHooks {
   /** Changed; what came out has not been looked at. */
   afterMove?(path: PathKey): Promise<void> | void
 }
+
+/**
+ * f_type of statfs(2) of what this kernel alone gives names to: ext2 to ext4, XFS, btrfs, F2FS, bcachefs, tmpfs, FAT, exFAT, NTFS, overlay. For these it
+ * looks whether a name is free and gives it in one; of any other it looks first and then asks for a rename, and who serves it may have another
+ * file of that name by then, and put ours over it. A probe cannot tell: a name that is taken for both is refused without asking.
+ */
+const HERE: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0xca451a4e, 0x01021994, 0x4d44, 0x2011bab0, 0x7366746e, 0x794c7630])
 
 export class Mover {
   readonly #roots: Roots
@@ -213,19 +220,17 @@ export class Mover {
   async #probe(): Promise<Capabilities> {
     return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
       const [a, b] = [at(swap, swapName({ kind: 'draft' })), at(swap, swapName({ kind: 'draft' }))]
-      const anew = async (): Promise<void> => {
-        for (const [path, bytes] of [[a, 1], [b, 2]] as const) await make(path, bytes)
-      }
       try {
-        await make(a, 1)
+        await make(a)
         const links = await canDo(link(a, b))
-        await anew()
-        // A file system that passes calls on to another may leave out the flags, and rename over what is there.
-        const canExchange = (await canDo(exchange(a, b))) && (await sizeOf(a)) === 2n && (await sizeOf(b)) === 1n
-        await anew()
-        const noReplace = (await isRefused(renameNew(a, b))) && (await sizeOf(b)) === 2n && (await sizeOf(a)) === 1n
         await unlinkIfThere(b)
-        return { links, exchange: canExchange, noReplace: noReplace && (await canDo(renameNew(a, b))) && (await sizeOf(a)) === null }
+        await make(b)
+        // A file system that passes calls on to another may leave out the flag, and rename over what is there.
+        const canExchange = (await canDo(exchange(a, b))) && (await lstatOrNull(a)) !== null
+        await unlinkIfThere(b)
+        await make(b)
+        await unlinkIfThere(a)
+        return { links, exchange: canExchange, noReplace: HERE.has((await statfs(self(swap))).type) && (await isDone(renameNew(b, a))) }
       } finally {
         await unlinkIfThere(a)
         await unlinkIfThere(b)
@@ -244,29 +249,14 @@ async function placeRenamed(from: string, to: string): Promise<Moved> {
   return { kind: 'placed', out: null }
 }
 
-async function make(path: string, bytes: number): Promise<void> {
-  await unlinkIfThere(path)
-  const fd = await open(path, 'wx', 0o600)
-  try {
-    await writeFully(fd, Buffer.alloc(bytes), 0)
-  } finally {
-    await close(fd)
-  }
+/** Empty: on a full disk there is room for a name at the most. */
+async function make(path: string): Promise<void> {
+  await close(await open(path, 'wx', 0o600))
 }
 
-async function sizeOf(path: string): Promise<bigint | null> {
-  return (await lstatOrNull(path))?.size ?? null
-}
-
-/** True if it says that the name is taken, false if it did it, or cannot do such a thing. */
-async function isRefused(attempt: Promise<void>): Promise<boolean> {
-  try {
-    await canDo(attempt)
-    return false
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return true
-    throw error
-  }
+/** Whatever is in the way of it, there are other ways. */
+async function isDone(attempt: Promise<void>): Promise<boolean> {
+  return await attempt.then(() => true, () => false)
 }
 
 /** Takes a free name with an empty file; null if it is taken. */

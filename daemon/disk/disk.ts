@@ -96,7 +96,7 @@ export class FolderDisk implements Disk {
     this.#times = new FineTimes(this.#roots, options.fineTimes ?? null)
     this.#numbers = new LastingNumbers(this.#roots, options.lastingNumbers ?? null)
     this.#notes = new HistoryNotes(this.#roots, options.log)
-    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now, workers: this.#workers, onFailure: () => this.#noteFailure(null) })
+    this.#displaced = new Displaced({ roots: this.#roots, mover: this.#mover, notes: this.#notes, log: options.log, now: this.#now, workers: this.#workers })
   }
 
   async inspect(): Promise<RootState> {

@@ -26,8 +26,6 @@ export interface DisplacedParts {
   readonly log: Log
   readonly now: () => Date
   readonly workers: Workers | null
-  /** A directory of the user's is in history, which has files alone. */
-  readonly onFailure: () => void
 }
 
 /** `missing`: it was put into history because the tree had no place for it. */
@@ -101,7 +99,7 @@ export class Displaced {
 
   /**
    * Bytes of the user that came out unexpectedly: beside `path`, under a conflict name that is free. `stands`: where the directory of `path`
-   * is, if it was set aside (R48).
+   * is, if it was set aside (R48). Throws where a directory finds no place, and it stays where it is: history has files alone.
    */
   async rehome(area: string, name: string, path: PathKey, visit: Visit, stands: Directory | null = null): Promise<Rehomed> {
     const { roots, log, mover } = this.#parts
@@ -119,10 +117,11 @@ export class Displaced {
           return { at: target }
         }
       } catch (error) {
+        if (stat.isDirectory()) throw error
         log.warn({ path, error: messageOf(error) }, 'what came out of an exchange has no place in the tree; it goes to history')
       }
+      if (stat.isDirectory()) throw Object.assign(new Error(`no free name for what stood at ${path}`), { code: 'EEXIST' })
       await moveToHistory(roots, directory, name, await this.slot(path, stat))
-      if (stat.isDirectory()) this.#parts.onFailure()
       return { missing: true }
     })
   }

@@ -1,7 +1,7 @@
 /**
  * What was set aside (set-aside.ts) and is there still goes back to where its note says that it stood: a directory by one rename(2), or
  * where its name was taken meanwhile, what is in it name by name. What has no free name goes to history. At a start and at the end
- * of R48 alike: the disk alone says what is to be done. So it is with a directory that came into history, which has files alone.
+ * of R48 alike: the disk alone says what is to be done.
  */
 import { errnoOf } from '../../base/errors.ts'
 import type { PutBack } from '../ports.ts'
@@ -9,7 +9,7 @@ import type { PathKey } from '../sync/ids.ts'
 import { joinPath, nameOf, parentOf, parsePath, ROOT } from '../sync/path.ts'
 import type { Mover, Prepared } from './atomic.ts'
 import type { Displaced } from './displaced.ts'
-import { directoriesInHistory, moveToHistory, namesIn, parseHistoryName, type HistorySlot } from './history.ts'
+import { moveToHistory, namesIn } from './history.ts'
 import { RECOVERED, type HistoryNotes } from './history-notes.ts'
 import { ASIDE_DIR, ASIDE_NOTE, SWAP_DIR } from './layout.ts'
 import { at, self, WalkError, type Roots } from './roots.ts'
@@ -62,24 +62,6 @@ export async function putBack(parts: PutBackParts): Promise<PutBack> {
   return result
 }
 
-/** `buckets`: hours of history. A directory goes back to where it stood; throws as `putBack`. */
-export async function putBackFromHistory(parts: PutBackParts, buckets: readonly string[]): Promise<PutBack> {
-  const { roots, notes } = parts
-  const result: Result = { paths: [], kept: [] }
-  const names = await directoriesInHistory(roots, buckets)
-  const known = await notes.of(names)
-  for (const [i, name] of names.entries()) {
-    const { directory, file } = parseHistoryName(name) as HistorySlot
-    const path = known[i]?.path ?? RECOVERED
-    if (path === RECOVERED) await keepAll(parts, directory, file, path, result)
-    else {
-      result.paths.push(path)
-      await putBackDirectory(parts, directory, file, path, result)
-    }
-  }
-  return result
-}
-
 async function placesOf(roots: Roots, area: string): Promise<Place[]> {
   const paths = await readNote(roots, area)
   const names = await namesIn(roots, area)
@@ -102,7 +84,7 @@ async function putBackDirectory(parts: PutBackParts, area: string, name: string,
 }
 
 /** Only onto a free name, or an empty directory, which the kernel replaces. */
-async function isRenamed(roots: Roots, area: string, name: string, path: PathKey): Promise<boolean> {
+export async function isRenamed(roots: Roots, area: string, name: string, path: PathKey): Promise<boolean> {
   return await roots.use(area, async (source) => {
     return await roots.use(parentOf(path), async (parent) => {
       const target = at(parent, nameOf(path))

@@ -70,7 +70,7 @@ async function isContent(path: string, entry: FileEntry, workers: Workers | null
 }
 
 /** Beside the path, or in the nearest directory above it that is there. */
-async function placeFor(roots: Roots, path: PathKey): Promise<PathKey> {
+export async function placeFor(roots: Roots, path: PathKey): Promise<PathKey> {
   for (let parent = parentOf(path); ; parent = parentOf(parent)) {
     if (parent === '' || (await orGone(async () => await roots.use(parent, async () => true))) !== null) return joinPath(parent, nameOf(path))
   }

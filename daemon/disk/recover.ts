@@ -17,8 +17,9 @@ import { RECOVERED, type HistoryNotes, type Leaving } from './history-notes.ts'
 import { FETCH_DIR, MARKER_NAME, OWN_DIR, SWAP_DIR } from './layout.ts'
 import { recoverModes } from './modes.ts'
 import { decodeName } from './names.ts'
-import { putBack, putBackFromHistory } from './put-back.ts'
+import { putBack } from './put-back.ts'
 import { readContent } from './read-content.ts'
+import { returnDirectories, toTree } from './return-directories.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
 import { dropEmptyBatches, isOrdinary } from './set-aside.ts'
@@ -117,21 +118,19 @@ async function recoverSwap(given: RecoverParts, half: HalfDone): Promise<boolean
   })
 }
 
-/** Those of which history has no use. @returns false if something is left. */
+/** @returns false if something is left. */
 async function recoverDirectories(parts: RecoverParts, half: HalfDone, hours: 'recent' | 'all'): Promise<boolean> {
-  const all = await historyBuckets(parts.roots)
-  const buckets = hours === 'all' ? all : lastHours(all, RESCAN_MS, parts.now())
+  const found = (path: PathKey): unknown => half.paths.add(path)
   try {
-    const { paths, kept } = await putBackFromHistory(parts, buckets.map(({ name }) => name))
-    for (const path of paths) half.paths.add(path)
-    for (const { name } of kept) half.kept.add(name)
-    return true
+    const all = await historyBuckets(parts.roots)
+    const looked = hours === 'all' ? all : lastHours(all, RESCAN_MS, parts.now())
+    if (await returnDirectories(parts, looked.map(({ name }) => name), found)) return true
   } catch (error) {
     if (!isOrdinary(error)) throw error
-    parts.log.error({ error: messageOf(error) }, 'a directory that came into history could not be put back; it is tried again')
-    parts.onFailure()
-    return false
+    parts.log.error({ error: messageOf(error) }, 'history could not be looked through for directories that belong into the tree; it is tried again')
   }
+  parts.onFailure()
+  return false
 }
 
 async function namesOf(directory: Directory): Promise<string[]> {
@@ -199,14 +198,14 @@ async function recoverOne(parts: SwapParts, swap: Directory, name: string, noted
     await unlink(path)
     return null
   }
-  if (noted) return await returnNoted(parts, swap, name, stat)
-  await keepOrDrop(parts, swap, name, stat, null)
-  return null
+  return noted ? await returnNoted(parts, swap, name, stat) : await keepOrDrop(parts, swap, name, stat, null)
 }
 
-/** An empty directory holds nothing to keep. */
-async function keepOrDrop(parts: SwapParts, swap: Directory, name: string, stat: Stat, path: PathKey | null): Promise<void> {
-  if (!stat.isDirectory() || !(await isRemoved(at(swap, name)))) await keepIt(parts, swap, name, stat, path)
+/** An empty directory holds nothing to keep, and any other goes to the tree: history has files alone. @returns where it is there. */
+async function keepOrDrop(parts: SwapParts, swap: Directory, name: string, stat: Stat, path: PathKey | null): Promise<PathKey | null> {
+  if (!stat.isDirectory()) await keepIt(parts, swap, name, stat, path)
+  else if (!(await isRemoved(at(swap, name)))) return await toTree(parts, SWAP_DIR, name, path ?? RECOVERED)
+  return null
 }
 
 async function isContent(path: string, stat: Stat, cid: ContentId, workers: Workers | null): Promise<boolean> {
@@ -241,8 +240,7 @@ async function returnNoted(parts: SwapParts, swap: Directory, name: string, stat
   const path = (await readNote(at(swap, `${name}${NOTE}`)))?.path ?? null
   const out: Prepared = { kind: stat.isDirectory() ? 'directory' : 'file', area: SWAP_DIR, name, stat, cid: null }
   const returned = path !== null && (await placed(parts, out, path))
-  if (!returned) await keepOrDrop(parts, swap, name, stat, path)
-  return path
+  return returned ? path : ((await keepOrDrop(parts, swap, name, stat, path)) ?? path)
 }
 
 async function placed(parts: RecoverParts, out: Prepared, path: PathKey): Promise<boolean> {

@@ -221,8 +221,8 @@ export async function readDirectoryNames(path: string): Promise<string[]> {
   try {
     return (await readEntries(path)).filter((entry) => entry.isDirectory()).map(({ name }) => name)
   } catch (error) {
-    if (errnoOf(error) === null || isGone(error)) throw error
-    // Where a file system does not tell kinds, Node asks for each by its name, which may be none any more, or no text.
+    if (errnoOf(error) === null) throw error
+    // Where a file system does not tell kinds, Node asks for each by its name, which may be gone by then, or no text.
     const names = (await readNames(path)).map((name) => Buffer.from(name, 'latin1').toString('utf8'))
     const stats = await Promise.all(names.map(async (name) => await lstatOrNull(`${path}/${name}`)))
     return names.filter((_name, i) => stats[i]?.isDirectory() === true)

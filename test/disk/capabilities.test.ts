@@ -1,14 +1,16 @@
 /** What is asked of a file system before the moves of atomic.ts rely on it: one that passes calls on may leave out their flags. */
 import * as fs from 'node:fs'
-import { createRequire } from 'node:module'
+import realFs from 'node:fs'
+import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import test, { type Assert } from 'brittle'
+import test from 'brittle'
 import realKoffi from 'koffi'
 
-/** What the system makes of the flags. */
-const passes = { exchange: true, noReplace: true }
-/** Names given without a look at what has them. */
-let overwrites = 0
+const FUSE = 0x65735546
+/** What the file system is, and makes of it. */
+const system = { exchanges: true, type: null as number | null, fails: false }
+/** Names given without a look at what has them, and renames that replace nothing. */
+const counts = { overwritten: 0, noReplace: 0 }
 
 /** Before the modules of disk/ are loaded, which bind these functions. */
 function makeSloppy(): void {
@@ -16,10 +18,14 @@ function makeSloppy(): void {
   const native = require('fs-native-extensions') as { swap: (a: string, b: string) => Promise<void> }
   const { swap } = native
   native.swap = async (a, b) => {
-    if (passes.exchange) return await swap(a, b)
-    overwrites++
-    fs.renameSync(a, b)
+    if (system.exchanges) return await swap(a, b)
+    counts.overwritten++
+    realFs.renameSync(a, b)
   }
+  const fs = require('node:fs') as { statfsSync: typeof realFs.statfsSync }
+  const { statfsSync } = fs
+  fs.statfsSync = ((path: string) => ({ ...statfsSync(path), ...(system.type === null ? {} : { type: system.type }) })) as typeof statfsSync
+  syncBuiltinESMExports()
   interface Call {
     (...args: unknown[]): unknown
     readonly info: { readonly name: string }
@@ -32,10 +38,10 @@ function makeSloppy(): void {
       func: (declaration) => {
         const real = library.func(declaration)
         const call = (...args: unknown[]): unknown => {
-          if (passes.noReplace || real.info.name !== 'renameat2') return real(...args)
-          overwrites++
-          fs.renameSync(args[1] as string, args[3] as string)
-          return 0
+          if (real.info.name !== 'renameat2') return real(...args)
+          counts.noReplace++
+          if (system.fails) throw Object.assign(new Error('EIO: renameat2'), { code: 'EIO' })
+          return real(...args)
         }
         return Object.assign(call, { info: real.info, async: (real as unknown as { async: unknown }).async })
       }
@@ -47,37 +53,44 @@ makeSloppy()
 const { applyOne, fileOp, leftInStaging, openFolder, read, stage, statOf, tree } = await import('./tree.ts')
 const { renameNew } = await import('../../daemon/disk/sys.ts')
 
-/** A file comes where another stands, and one where the user makes his own in that moment. */
-async function replaced(t: Assert): Promise<void> {
-  const acts = { beforeMove: (): void => undefined }
-  const folder = await openFolder(t, { hooks: { beforeMove: () => acts.beforeMove() } })
-  const { root, disk } = folder
-  fs.writeFileSync(join(root, 'a'), 'old')
-  await stage(disk, 'new')
-  t.is((await applyOne(disk, fileOp('a', 'new', { expect: statOf(root, 'a') }))).kind, 'done')
-  overwrites = 0
-  acts.beforeMove = () => fs.writeFileSync(join(root, 'b'), "the user's")
-  await stage(disk, 'newer')
-  t.is((await applyOne(disk, fileOp('b', 'newer'))).kind, 'changed')
-  acts.beforeMove = () => fs.writeFileSync(join(root, 'a'), "the user's")
-  t.is((await applyOne(disk, fileOp('a', 'newer', { expect: statOf(root, 'a') }))).kind, 'changed')
-  t.is(read(root, 'b'), "the user's")
-  t.ok(tree(root).some((path) => path.startsWith('a') && read(root, path) === "the user's"), tree(root).join(' '))
-  t.is(overwrites, 0)
-  t.alike(leftInStaging(root), [])
+interface Case {
+  readonly name: string
+  readonly system: Partial<typeof system>
+  readonly usesNoReplace: boolean
 }
 
-for (const exchange of [true, false]) {
-  for (const noReplace of [true, false]) {
-    test(`invariant 1: nothing is overwritten where flags of a rename ${exchange && noReplace ? 'count' : `are left out (exchange ${exchange}, no replace ${noReplace})`}`, async (t) => {
-      Object.assign(passes, { exchange, noReplace })
-      await replaced(t)
-      Object.assign(passes, { exchange: true, noReplace: true })
-    })
-  }
+const CASES: readonly Case[] = [
+  { name: 'on a file system of this kernel', system: {}, usesNoReplace: true },
+  { name: 'where the flag of an exchange is left out', system: { exchanges: false }, usesNoReplace: true },
+  { name: 'where another program gives the names', system: { type: FUSE }, usesNoReplace: false },
+  { name: 'where another program gives the names, and leaves out flags', system: { type: FUSE, exchanges: false }, usesNoReplace: false },
+  { name: 'where a rename that replaces nothing fails', system: { fails: true }, usesNoReplace: false }
+]
+
+for (const { name, system: is, usesNoReplace } of CASES) {
+  test(`invariant 1: ${name} nothing is overwritten`, async (t) => {
+    Object.assign(system, { exchanges: true, type: null, fails: false }, is)
+    const acts = { beforeMove: (): void => undefined }
+    const { root, disk } = await openFolder(t, { hooks: { beforeMove: () => acts.beforeMove() } })
+    fs.writeFileSync(join(root, 'a'), 'old')
+    await stage(disk, 'new')
+    t.is((await applyOne(disk, fileOp('a', 'new', { expect: statOf(root, 'a') }))).kind, 'done')
+    Object.assign(counts, { overwritten: 0, noReplace: 0 })
+    acts.beforeMove = () => fs.writeFileSync(join(root, 'b'), "the user's")
+    await stage(disk, 'newer')
+    t.is((await applyOne(disk, fileOp('b', 'newer'))).kind, 'changed')
+    acts.beforeMove = () => fs.writeFileSync(join(root, 'a'), "the user's")
+    t.is((await applyOne(disk, fileOp('a', 'newer', { expect: statOf(root, 'a') }))).kind, 'changed')
+    t.is(read(root, 'b'), "the user's")
+    t.ok(tree(root).some((path) => path.startsWith('a') && read(root, path) === "the user's"), tree(root).join(' '))
+    t.is(counts.overwritten, 0)
+    t.is(counts.noReplace > 0, usesNoReplace, `${counts.noReplace} renames that replace nothing`)
+    t.alike(leftInStaging(root), [])
+  })
 }
 
 test('a name that is taken is refused, whatever has it; one that is free is given, and an open file goes along', async (t) => {
+  system.fails = false
   const at = (name: string): string => join(root, name)
   const root = await t.tmp()
   for (const name of ['from', 'file']) fs.writeFileSync(at(name), name)

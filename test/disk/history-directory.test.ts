@@ -2,8 +2,13 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
+import { silentLog } from '../../base/log.ts'
+import type { Displaced } from '../../daemon/disk/displaced.ts'
+import { HistoryNotes } from '../../daemon/disk/history-notes.ts'
+import { returnDirectories } from '../../daemon/disk/return-directories.ts'
+import { Roots } from '../../daemon/disk/roots.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
-import { applyOne, historyTexts, openFolder, read, removeOp, scan, statOf, tree, type Folder } from './tree.ts'
+import { applyOne, FOLDER, historyTexts, openFolder, read, removeOp, scan, statOf, tree, type Folder } from './tree.ts'
 
 /** The file `d` is to be removed; the user has put a directory there when it goes, and `afterMove` is what happens next. */
 async function removed(t: Assert, afterMove: () => void): Promise<{ readonly folder: Folder; readonly result: string }> {
@@ -28,6 +33,12 @@ async function removed(t: Assert, afterMove: () => void): Promise<{ readonly fol
 
 function fails(): never {
   throw Object.assign(new Error('EIO: a disk that fails'), { code: 'EIO', syscall: 'rename' })
+}
+
+function directoryIn(root: string): string {
+  const history = join(root, '.p2psync/history')
+  const entry = fs.readdirSync(history, { recursive: true, withFileTypes: true }).find(({ name }) => name.endsWith('-d'))
+  return join(entry?.parentPath ?? '', entry?.name ?? '')
 }
 
 function directoriesInHistory(root: string): string[] {
@@ -56,18 +67,39 @@ test('invariant 1: such a directory is back after a crash', async (t) => {
   t.alike(directoriesInHistory(root), [])
 })
 
-test('invariant 1: where its name was taken meanwhile, what is in it is in history, file by file', async (t) => {
+test('invariant 1: where its name was taken meanwhile it has one of its own, and one that cannot go back keeps none of the others', async (t) => {
   const { folder } = await removed(t, fails)
   const { root } = folder
-  fs.writeFileSync(join(root, 'd'), 'the user\'s')
+  fs.writeFileSync(join(root, 'd'), "the user's")
+  const weird = Buffer.concat([Buffer.from(`${directoryIn(root)}/`), Buffer.from([0x62, 0xff])])
+  fs.writeFileSync(weird, 'no text')
   const disk = await folder.again()
-  await disk.recover()
-  t.is(read(root, 'd'), 'the user\'s')
-  t.alike(historyTexts(root), ['one', 'two'])
+  const [back] = await disk.recover()
+  t.ok(back?.startsWith('d.sync-conflict'), back)
+  t.is(read(root, 'd'), "the user's")
+  t.alike([read(root, `${back}/one`), read(root, `${back}/e/two`)], ['one', 'two'])
+  t.is(fs.readFileSync(Buffer.concat([Buffer.from(join(root, back ?? '')), Buffer.from('/b'), Buffer.from([0xff])]), 'utf8'), 'no text')
   t.alike(directoriesInHistory(root), [])
-  const names = await disk.recentHistory(Number.MAX_SAFE_INTEGER)
-  const notes = await disk.historyNotes(names)
-  t.alike(notes.map((note) => note?.path).sort(), ['d/e/two', 'd/one'] as PathKey[], 'it is known by its paths')
+  t.alike(historyTexts(root), [])
+})
+
+test('a directory in history that has no place yet keeps none of the others', async (t) => {
+  const { folder } = await removed(t, fails)
+  const { root } = folder
+  const roots = new Roots({ root, folder: FOLDER, owner: null })
+  t.teardown(async () => await roots.close())
+  const other = directoryIn(root).replace(/-d$/, '-a')
+  fs.mkdirSync(other)
+  fs.writeFileSync(join(other, 'f'), 'f')
+  const [hour] = fs.readdirSync(join(root, '.p2psync/history')).filter((name) => !name.endsWith('.paths'))
+  const displaced = { rehome: async () => await Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' })) } as unknown as Displaced
+  fs.writeFileSync(join(root, 'recovered'), 'in its way')
+  const found: string[] = []
+  const notes = new HistoryNotes(roots, silentLog)
+  t.is(await returnDirectories({ roots, displaced, notes, log: silentLog }, [hour ?? ''], (path) => found.push(path)), false)
+  t.alike(found, ['d'])
+  t.is(read(root, 'd/one'), 'one')
+  t.is(fs.readFileSync(join(other, 'f'), 'utf8'), 'f', 'the other one is where it was')
 })
 
 test('a directory in history that an older daemon left is found by retention and by doctor', async (t) => {
@@ -95,6 +127,7 @@ test('a directory in history of which nothing is known is put right by doctor', 
   fs.writeFileSync(join(directory, 'f'), 'f')
   fs.mkdirSync(join(root, '.p2psync/history/2024-01-01T00/of the user'))
   await disk.strays(true)
-  t.alike(historyTexts(root), ['f'])
+  t.is(read(root, 'recovered/f'), 'f')
+  t.alike(await disk.strays(false), [])
   t.alike(directoriesInHistory(root), ['of the user'], 'what is not of a sync is left alone')
 })

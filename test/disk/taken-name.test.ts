@@ -138,7 +138,7 @@ test('R48: what somebody saves at a name while an empty file of ours holds it st
       return { ...moved, out: 'away~-~7' }
     }
   }
-  const displaced = new Displaced({ roots, mover: real, notes, log: silentLog, now, workers: null, onFailure: () => undefined })
+  const displaced = new Displaced({ roots, mover: real, notes, log: silentLog, now, workers: null })
   const { paths } = await putBack({ roots, mover: mover as unknown as Mover, displaced, notes, now })
   t.is(read(root, 'd/a'), 'bytes of a')
   const copy = tree(root).find((path) => path.startsWith('d/a.sync-conflict'))

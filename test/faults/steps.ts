@@ -42,6 +42,7 @@ export const STEPS: readonly Step[] = [
   { name: 'stage: mode', role: 'follower', call: 'chmod', area: 'fetch', match: 'content', faults: ['EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR'] },
   { name: 'stage: times', role: 'follower', call: 'utimes', area: 'fetch', match: 'content', faults: ['EIO', 'EROFS', 'EACCES', 'ESTALE', 'EINTR'] },
   { name: 'apply: into swap', role: 'follower', call: 'rename', area: 'swap', match: 'content', faults: NAMES },
+  { name: 'apply: a new name', role: 'follower', call: 'rename', area: 'tree', match: 'directory', faults: [...NAMES, 'EXDEV'] },
   { name: 'apply: link', role: 'follower', call: 'link', area: 'tree', match: 'directory', faults: NAMES },
   { name: 'apply: exchange', role: 'follower', call: 'exchange', area: 'tree', match: 'directory', faults: NAMES },
   { name: 'apply: make a directory', role: 'follower', call: 'mkdir', area: 'tree', match: 'directory', faults: NAMES },
