@@ -93,3 +93,6 @@ export const FREE_RESERVE_SHARE = 0.01
 export const NOTICE_MS = 7 * 24 * 3600 * 1000
 /** Of all folders together; the oldest go. */
 export const MAX_NOTICES = 100
+
+/** Of `.p2psyncignore`. Rules beyond this are not read: they would be asked for every path. */
+export const MAX_IGNORE_BYTES = 1024 * 1024

@@ -125,7 +125,7 @@ export function createProgram(context: Context, done: (code: number) => void): C
   declare(program, 'invite', 'make a one-time code that pairs another device', 'invite --expires 1h', async () => (await import('./commands/pairing.ts')).invite)
     .option('--expires <duration>', 'how long the code holds', '10m')
   declare(program, 'join', 'pair this device with the group of a code', 'join CODE', async () => (await import('./commands/pairing.ts')).join)
-    .argument('<code>', 'what `p2psync invite` printed on the other device')
+    .argument('[code]', 'what `p2psync invite` printed on the other device; left out, or -: it is asked for, or read from standard input')
     .option('--timeout <duration>', 'how long to try', '60s')
     .option('--leave', 'leave the group of several devices that this device is in')
 

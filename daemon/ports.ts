@@ -489,6 +489,8 @@ export interface FolderPeers {
   report(report: FolderReport): void
   /** Sends the others what our drive is about to state: few and small (base/limits.ts). It may not arrive. */
   ahead(drive: DriveKey, files: readonly FreshFile[]): void
+  /** Resolves once what they were told so far is on its way: it leaves when this process has given way once. */
+  sent(): Promise<void>
   /**
    * Asks one device for objects. `onObject` is called once per id as answers come, with null for a nack; bytes are NOT verified.
    * Resolves when all are answered; rejects when the connection ends or the signal aborts.

@@ -7,6 +7,7 @@ import { Daemon } from './daemon.ts'
 import type { EarlyLook } from './disk/early-look.ts'
 import { exitAtOnce, prepareEnd } from './last-resort.ts'
 import { nextWait, probing, takesWrites } from './takes-writes.ts'
+import { compileAtOnce } from './tiering.ts'
 
 /** Longer than closing takes, and shorter than who asked for the end waits for it. */
 const END_S = 10
@@ -52,6 +53,7 @@ async function runUntil(make: (onStoreFailure: () => void) => Daemon, stop: Prom
     throw error
   }
   log.info({ pid: process.pid }, 'started')
+  compileAtOnce()
   const begun = performance.now()
   const over = new AbortController()
   const failure = async (): Promise<Ended> => {

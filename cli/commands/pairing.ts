@@ -1,4 +1,5 @@
 /** `p2psync invite`, `join` */
+import { P2psyncError } from '../../base/errors.ts'
 import type { Result } from '../../rpc/schema.ts'
 import { parseDuration } from '../arguments.ts'
 import type { Command } from '../context.ts'
@@ -15,6 +16,7 @@ export const invite: Command<[options: { readonly expires: string }]> = async (c
   if (out.interactive) out.line(await qrCode(created.invite, out.colour))
   out.line('On the other device type')
   out.line(`  ${out.style('bold', `p2psync join ${created.invite}`)}`)
+  out.line('On a computer that others use too, type `p2psync join` alone and give it the code when it asks: they can read what stands on a command line.')
   out.line(`The code works once, for ${duration(Date.parse(created.expiresAt) - Date.now())}. Keep this device on until it is used.`)
 }
 
@@ -23,9 +25,10 @@ async function qrCode(text: string, colour: boolean): Promise<string> {
   return qrcode.toString(text, { type: colour ? 'terminal' : 'utf8', small: true, errorCorrectionLevel: 'L' })
 }
 
-export const join: Command<[code: string, options: { readonly timeout: string; readonly leave?: boolean }]> = async (context, code, options) => {
+export const join: Command<[code: string | undefined, options: { readonly timeout: string; readonly leave?: boolean }]> = async (context, given, options) => {
   const { out } = context
   const timeoutMs = parseDuration(options.timeout, '--timeout')
+  const code = given === undefined || given === '-' ? await readCode() : given
   const client = await context.daemon()
   if (out.interactive) out.line('Looking for the device that made this code …')
   const joined = await client.call('invites.join', { code, timeoutMs, ...(options.leave === true ? { leave: true } : {}) })
@@ -36,6 +39,19 @@ export const join: Command<[code: string, options: { readonly timeout: string; r
   const { folders } = await client.call('folders.list')
   nextSteps(out, folders)
   if (out.interactive && folders.some((folder) => folder.path !== null)) await followSync(context, client, null)
+}
+
+/** From the terminal or a pipe: what stands on a command line every user of a computer can read while the command runs. */
+async function readCode(): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
+  try {
+    if (process.stdin.isTTY === true) process.stderr.write('The code that `p2psync invite` shows on the other device: ')
+    for await (const line of lines) return line.trim()
+    throw new P2psyncError('USAGE', 'no code came; give it as an argument, or on standard input')
+  } finally {
+    lines.close()
+  }
 }
 
 function nextSteps(out: { line(text?: string): void }, folders: Result<'folders.list'>['folders']): void {

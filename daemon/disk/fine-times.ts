@@ -12,7 +12,7 @@ import { statfs } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
 import { SWAP_DIR } from './layout.ts'
 import { self, type Roots } from './roots.ts'
-import { close, open, readOnce } from './sys.ts'
+import { close, open, readBriefly, readOnce } from './sys.ts'
 
 /** File systems of which the sources were read: f_type of statfs(2). */
 const EXT4 = 0xef53
@@ -50,13 +50,13 @@ export class FineTimes {
 
 /**
  * Resolves with true once no buffered write that had begun before this call is under way on the open file; false if that cannot
- * be known. `size`: of the file, from a stat before.
+ * be known. `size`: of the file, from a stat before. `isComplete`: most likely there is none, and nothing to wait for.
  */
-export async function writesAreDone(fd: number, size: number): Promise<boolean> {
+export async function writesAreDone(fd: number, size: number, isComplete = false): Promise<boolean> {
   try {
     const direct = await open(`/proc/self/fd/${fd}`, BARRIER_FLAGS)
     try {
-      return (await readOnce(direct, Buffer.allocUnsafe(1), 0, 1, size)) === 0
+      return (await (isComplete ? readBriefly : readOnce)(direct, Buffer.allocUnsafe(1), 0, 1, size)) === 0
     } finally {
       await close(direct)
     }

@@ -1,13 +1,11 @@
 /** The texts of `.p2psyncignore` at the root and of its conflict copies (R32). */
 import { errnoOf, messageOf, P2psyncError } from '../../base/errors.ts'
+import { MAX_IGNORE_BYTES } from '../../base/limits.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { isIgnoreText, type IgnoreText } from '../sync/ignore.ts'
 import { ROOT } from '../sync/path.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
 import { close, fstat, open, READ_FLAGS, readFully, readNames } from './sys.ts'
-
-/** Rules beyond this are not read: they would be asked for every path. */
-const MAX_IGNORE_BYTES = 1024 * 1024
 
 /** The file itself first. Throws FOLDER_HALTED if the root cannot be listed, PATH_DENIED if one cannot be read: syncing without its rules would spread what it holds back. */
 export async function readIgnoreFiles(roots: Roots): Promise<readonly IgnoreText[]> {

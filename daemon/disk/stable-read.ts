@@ -84,7 +84,7 @@ async function settle(fd: number, before: NodeStat, fine: boolean): Promise<{ re
   if (youngMs(stat, quietMs) > 0) return { stat, quiet: false }
   // From one tick on a small file is as safe as where times are coarse; of those there are many, and few large ones.
   const ask = fine && (stat.size >= LONG_READ_BYTES || youngMs(stat, TICK_MS) > 0)
-  return !ask || (await writesAreDone(fd, Number(stat.size))) ? { stat, quiet: true } : { stat: await fstat(fd), quiet: false }
+  return !ask || (await writesAreDone(fd, Number(stat.size), quietMs === 0)) ? { stat, quiet: true } : { stat: await fstat(fd), quiet: false }
 }
 
 /** How long nothing may have happened to a file that is read. A write sets both times to one: what came later was a rename, or a change of mode. */

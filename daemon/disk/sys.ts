@@ -248,6 +248,11 @@ export async function readFully(fd: number, buffer: Uint8Array, start: number, l
   return got
 }
 
+/** One call for a few bytes, which mostly waits for nobody. */
+export function readBriefly(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
+  return readPaced(fd, buffer, start, length, position)
+}
+
 /** Through the pool: it may wait for a writer. */
 export function readOnce(fd: number, buffer: Uint8Array, start: number, length: number, position: number): Promise<number> {
   const lane = far.laneFor([fd])

@@ -65,6 +65,8 @@ async function publishBatch(context: FolderContext, changes: readonly Change[], 
   if (fresh.length > 0) context.ports.peers.ahead(own.key, fresh)
   const publications = changes.map((change, i) => publication(change, blobs[i] ?? null, bases[i] ?? null))
   const published = await own.publish(publications, readerOf(context), openerOf(context, changes))
+  // The word of a small change first, what is written here of it after that.
+  if (fresh.length > 0) await context.ports.peers.sent()
   const batch = index.batch()
   const done: Change[] = []
   const unreadable: PathKey[] = []

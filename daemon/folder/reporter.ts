@@ -1,12 +1,15 @@
 /**
- * Tells the other devices how this folder stands. What they wait for (dirty, length, blocked, paused, halted) goes at once. That a
- * cycle runs is told only if it goes on for a moment: a report wakes the others, and a cycle that finds nothing to do must not.
+ * Tells the other devices how this folder stands. What they wait for (no longer dirty, length, blocked, paused, halted) goes at once. That a
+ * cycle runs, or that something here is to be looked at, is told only if it goes on for a moment: a report wakes the others, and costs the one
+ * change that it speaks of a part of its way.
  */
 import type { FolderPeers, FolderReport } from '../ports.ts'
 import type { Notices } from './notices.ts'
 
 /** Shorter cycles are nobody's business. */
 const BUSY_MS = 250
+/** What is looked at within this time is told with what came of it. Who asks whether all has settled here waits for the look itself. */
+const DIRTY_MS = 20
 
 export class Reporter {
   readonly #peers: Pick<FolderPeers, 'report'>
@@ -24,7 +27,9 @@ export class Reporter {
   /** Call whenever something may have changed. */
   tell(): void {
     const report = this.#read()
-    if (plain(report) !== this.#sentPlain) this.#send(report)
+    const text = plain(report)
+    if (text !== this.#sentPlain && report.dirty && plain(atRest(report)) === this.#sentPlain) this.#notices.once('dirty', DIRTY_MS, () => this.#sendChanged())
+    else if (text !== this.#sentPlain) this.#send(report)
     else if (JSON.stringify(report) !== this.#sent) this.#notices.once('report', BUSY_MS, () => this.#sendChanged())
   }
 
@@ -38,6 +43,11 @@ export class Reporter {
     this.#sentPlain = plain(report)
     this.#peers.report(report)
   }
+}
+
+/** As if there were nothing to look at. */
+function atRest(report: FolderReport): FolderReport {
+  return { ...report, dirty: false, state: report.state === 'scanning' ? 'idle' : report.state }
 }
 
 /** Without the difference between a running cycle and rest. */

@@ -1,7 +1,9 @@
 /** `folders.conflicts`, `folders.ignore`, `folders.ignored`: what concerns single paths. */
-import { appendFile, lstat, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { lstat, open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, P2psyncError } from '../../base/errors.ts'
+import { MAX_IGNORE_BYTES } from '../../base/limits.ts'
 import type { Conflict, Handlers, ProblemRow } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import type { FolderHost } from '../host.ts'
@@ -65,7 +67,7 @@ async function addPatterns(host: FolderHost, patterns: readonly string[]): Promi
   const fresh = patterns.filter((pattern) => !lines(text).includes(pattern))
   if (fresh.length === 0) return
   try {
-    await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
+    await append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
   } catch (error) {
     throw new P2psyncError('PATH_DENIED', `cannot write ${file}: ${errnoOf(error) ?? 'unknown error'}; \`p2psync status\` says whether the folder is there`, { cause: error })
   }
@@ -76,13 +78,41 @@ function lines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '')
 }
 
+/** What has its name may be of another device: a symlink there leads wherever that device likes. */
+async function append(file: string, text: string): Promise<void> {
+  const handle = await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o666)
+  try {
+    await checked(handle, file)
+    await handle.appendFile(text)
+  } finally {
+    await handle.close()
+  }
+}
+
 async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      await checked(handle, file)
+      return await handle.readFile('utf8')
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return ''
+    if (error instanceof P2psyncError) throw error
+    if (errnoOf(error) === 'ELOOP') throw noText(file)
     throw new P2psyncError('PATH_DENIED', `cannot read ${file}: ${errnoOf(error) ?? 'unknown error'}`, { cause: error })
   }
+}
+
+async function checked(handle: FileHandle, file: string): Promise<void> {
+  const stat = await handle.stat()
+  if (!stat.isFile() || stat.size > MAX_IGNORE_BYTES) throw noText(file)
+}
+
+function noText(file: string): P2psyncError {
+  return new P2psyncError('PATH_DENIED', `${file} is no file of patterns, but a symlink, something else, or larger than a megabyte; none of it is read, and nothing is written to it. Remove it, and try again`)
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -36,14 +36,23 @@ export class Channel {
     })
   }
 
-  /** Declares the next message type; all before `start`. The handler runs once per message, in order. */
-  message<T>(encoding: Encoding<T>, onMessage: (message: T) => void): (message: T) => boolean {
+  /** Declares the next message type; all before `start`. The handler runs once per message, in order; `bytes`: as it came. */
+  message<T>(encoding: Encoding<T>, onMessage: (message: T, bytes: number) => void): (message: T) => boolean {
+    let bytes = 0
+    const measured: Encoding<T> = {
+      preencode: (state, message) => encoding.preencode(state, message),
+      encode: (state, message) => encoding.encode(state, message),
+      decode: (state) => {
+        bytes = state.end - state.start
+        return encoding.decode(state)
+      },
+    }
     const declared = this.#channel?.addMessage<T>({
-      encoding,
+      encoding: measured,
       onmessage: (message) => {
         if (this.#closed) return
         try {
-          onMessage(message)
+          onMessage(message, bytes)
         } catch (error) {
           this.#options.onFault(error)
         }

@@ -7,7 +7,7 @@ import type { DriveKey, FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
-import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SESSIONS, MAX_SETTLES } from './limits.ts'
+import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SESSIONS, MAX_SETTLES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
 import { Probes, type HashAt } from './probes.ts'
 import * as wire from './protocol.ts'
@@ -63,6 +63,7 @@ export class Control {
   readonly #probes: Probes
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
+  #queuedBytes = 0
   #greeted = false
   #hasAnswered = false
   #partial: SignedRecord[] = []
@@ -70,6 +71,7 @@ export class Control {
   #lastId = 0
   #askedBeside: string | null = null
   #signed = 0
+  #hasParted = false
   #settling = 0
   #sending = false
 
@@ -161,15 +163,15 @@ export class Control {
     const { events } = this.#options
     return {
       hello: channel.message(wire.hello, (message) => this.#onHello(message)),
-      have: channel.message(wire.have, (message) => this.#later(() => this.#onHave(new Set(message.hashes)))),
-      records: channel.message(wire.records, (message) => this.#later(() => this.#onRecords(message))),
-      heads: channel.message(wire.heads, (message) => this.#later(() => events.onHeads(message.folder, message.heads))),
-      report: channel.message(wire.report, (message) => this.#later(() => events.onReport(message.folder, message.report))),
-      settle: channel.message(wire.settle, (message) => this.#later(() => this.#onSettle(message.id, message.folder))),
-      settled: channel.message(wire.settled, (message) => this.#later(() => this.#onSettled(message))),
+      have: channel.message(wire.have, (message, bytes) => this.#later(bytes, () => this.#onHave(new Set(message.hashes)))),
+      records: channel.message(wire.records, (message, bytes) => this.#later(bytes, () => this.#onRecords(message))),
+      heads: channel.message(wire.heads, (message, bytes) => this.#later(bytes, () => events.onHeads(message.folder, message.heads))),
+      report: channel.message(wire.report, (message, bytes) => this.#later(bytes, () => events.onReport(message.folder, message.report))),
+      settle: channel.message(wire.settle, (message, bytes) => this.#later(bytes, () => this.#onSettle(message.id, message.folder))),
+      settled: channel.message(wire.settled, (message, bytes) => this.#later(bytes, () => this.#onSettled(message))),
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
-      history: channel.message(wire.history, (message) => this.#later(() => this.#answers.onRequest(message))),
-      versions: channel.message(wire.versions, (message) => this.#later(() => this.#questions.onVersions(message))),
+      history: channel.message(wire.history, (message, bytes) => this.#later(bytes, () => this.#answers.onRequest(message))),
+      versions: channel.message(wire.versions, (message, bytes) => this.#later(bytes, () => this.#questions.onVersions(message))),
       probe: channel.message(wire.probe, (message) => this.#now(() => this.#probes.onProbe(message))),
       treeHashAt: channel.message(wire.treeHashAt, (message) => this.#now(() => this.#probes.onTreeHash(message))),
       cloned: channel.message(wire.cloned, (life) => this.#now(() => events.onCloned(life))),
@@ -243,9 +245,11 @@ export class Control {
     this.#options.events.onLiving(other, signature)
   }
 
-  /** At once: the connection ends behind it. */
+  /** At once, and once: the connection ends behind it. */
   #onGoodbye(records: readonly SignedRecord[]): void {
     if (!this.#greeted) throw new Error('a message before the hello')
+    if (this.#hasParted) throw new Error('a second goodbye')
+    this.#hasParted = true
     this.#options.group.merge(records).catch((error: unknown) => this.#options.events.onFault(error))
   }
 
@@ -266,9 +270,11 @@ export class Control {
     Promise.resolve(handle()).catch((error: unknown) => this.#options.events.onFault(error))
   }
 
-  #later(handle: () => void | Promise<void>): void {
+  /** `bytes`: of the message, which is larger in memory. */
+  #later(bytes: number, handle: () => void | Promise<void>): void {
     if (!this.#greeted) throw new Error('a message before the hello')
-    if (++this.#queued > MAX_QUEUED_MESSAGES + MAX_FOLDERS) throw new Error('messages come faster than they can be handled')
+    this.#queuedBytes += bytes
+    if (++this.#queued > MAX_QUEUED_MESSAGES + MAX_FOLDERS || this.#queuedBytes > MAX_QUEUED_BYTES) throw new Error('messages come faster than they can be handled')
     this.#queue = this.#queue.then(async () => {
       try {
         if (!this.#over.signal.aborted) await handle()
@@ -276,6 +282,7 @@ export class Control {
         this.#options.events.onFault(error)
       }
       this.#queued--
+      this.#queuedBytes -= bytes
     })
   }
 

@@ -1,4 +1,5 @@
 /** The `FolderPeers` port of one folder over the network. */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { FolderPeer, FolderPeers, FolderReport, FreshFile, HistoryQuery, KeptVersion } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
 import type { OnObject } from './chunk-client.ts'
@@ -53,6 +54,12 @@ export class FolderPeersAdapter implements FolderPeers {
 
   ahead(drive: DriveKey, files: readonly FreshFile[]): void {
     if (!this.#closed) this.#network.ahead(drive, files)
+  }
+
+  /** UDX writes to its socket when the event loop polls next; of two turns at least one polls before it ends. */
+  async sent(): Promise<void> {
+    await turn()
+    await turn()
   }
 
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: OnObject, signal: AbortSignal): Promise<void> {

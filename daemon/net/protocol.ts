@@ -20,7 +20,7 @@ import { parsePath } from '../sync/path.ts'
 import type { ChunkId, ContentId, DriveKey, FolderId, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
 import { bytes, encoding, idEncoding, known, limited, list, nanoseconds, text } from './codec.ts'
 import { SIGNATURE_BYTES } from './crypto.ts'
-import { MAX_BLOCKED_PATHS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAGE, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
+import { MAX_BLOCKED_PATHS, MAX_GOODBYE_RECORDS, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_VERSIONS_IN_MESSAGE, MAX_RECORD_BYTES, MAX_RECORDS } from './limits.ts'
 import type { RecordHash, SignedRecord } from './records.ts'
 import type { Life } from './sessions.ts'
 
@@ -167,11 +167,18 @@ const signedRecord: Encoding<SignedRecord> = encoding(
   // Copies: what is kept must not hold on to the whole message.
   (state) => ({
     body: Buffer.from(bytes(MAX_RECORD_BYTES).decode(state)),
-    signature: Buffer.from(bytes(SIGNATURE_BYTES).decode(state)),
+    signature: Buffer.from(whole(bytes(SIGNATURE_BYTES).decode(state))),
   }),
 )
 
+/** A record without one would be many times larger in memory than on the wire. */
+function whole(given: Buffer): Buffer {
+  if (given.length !== SIGNATURE_BYTES) throw new Error('a record without a whole signature')
+  return given
+}
+
 const signedRecords = list(signedRecord, MAX_RECORDS)
+const fewRecords = list(signedRecord, MAX_GOODBYE_RECORDS)
 
 const driveHead: Encoding<DriveHead> = encoding(
   (out, head) => {
@@ -383,8 +390,8 @@ function expectForm(form: number): void {
 }
 
 export const goodbye: Encoding<Goodbye> = encoding(
-  (out, message) => out.put(signedRecords, message.records),
-  (state) => ({ records: signedRecords.decode(state) }),
+  (out, message) => out.put(fewRecords, message.records),
+  (state) => ({ records: fewRecords.decode(state) }),
 )
 
 export const probe: Encoding<Probe> = encoding(

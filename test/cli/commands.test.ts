@@ -2,6 +2,7 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'brittle'
+import { P2psyncError } from '../../base/errors.ts'
 import type { Handlers, Method, Result } from '../../rpc/schema.ts'
 import { DEVICE_ID, fakeHandlers, folder, FOLDER_ID, folderStatus, refusing, startFake, status } from '../rpc/fake-daemon.ts'
 import { runCli, runHere } from './run-cli.ts'
@@ -279,6 +280,14 @@ test('paths become absolute; a word is a name first and a path if there is no su
     { folder: 'nothing' },
   ])
   t.is(unknown.error?.code, 'FOLDER_UNKNOWN')
+})
+
+test('join takes the code from standard input, where no other user can read it', async (t) => {
+  const codes: unknown[] = []
+  const { home } = await startFake(t, fakeHandlers({ 'invites.join': async ({ code }) => (codes.push(code), Promise.reject(new P2psyncError('INVITE_USED', 'used'))) }))
+  for (const args of [['join'], ['join', '-']]) t.is((await runCli(home, args, { input: 'the-code \nmore\n' })).error?.code ?? 1, 1)
+  t.alike(codes, ['the-code', 'the-code'])
+  t.is((await runCli(home, ['join', '--json'])).error?.code, 'USAGE', 'nothing came')
 })
 
 test('add says what to type on the other device, as long as there is none', async (t) => {

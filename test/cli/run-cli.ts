@@ -18,6 +18,8 @@ export interface Ran {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** On standard input. */
+  readonly input?: string
   /** Called as output comes; lets a test stop a stream. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
 }
@@ -25,7 +27,8 @@ export interface RunOptions {
 /** Autostart is off unless `env` says otherwise. */
 export function runCli(home: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const env = environment(home, options.env)
-  const child = spawn(process.execPath, [cliMain, ...args], { env, cwd: options.cwd ?? home, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [cliMain, ...args], { env, cwd: options.cwd ?? home, stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.end(options.input ?? '')
   return new Promise((resolve, reject) => {
     let stdout = ''
     let stderr = ''

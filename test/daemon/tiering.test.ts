@@ -28,3 +28,15 @@ test('a function that is hot for long is optimized', (t) => {
   if (!hasBudget) return t.comment('skipped: this V8 has no interrupt budget')
   t.ok(optimizations(300_000, true) > 0)
 })
+
+test('from then on a function has machine code at its first call', (t) => {
+  const tier = (after: boolean): string => {
+    const script = `
+      ${after ? `(await import(${JSON.stringify(tiering)})).compileAtOnce()` : ''}
+      const measured = new Function('n', 'return n + 1')
+      measured(1)
+      console.log(new Function('f', 'return %ActiveTierIsSparkplug(f)')(measured))`
+    return spawnSync(process.execPath, ['--allow-natives-syntax', '--input-type=module', '-e', script], { encoding: 'utf8' }).stdout.trim()
+  }
+  t.alike([tier(false), tier(true)], ['false', 'true'])
+})

@@ -1,6 +1,6 @@
 /** What a user can do wrong: a clear sentence, the documented code, nothing changed. */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
@@ -65,6 +65,25 @@ test('codes that are no codes, unknown folders, unknown commands', { timeout: 28
   t.is((await a.cli('no-such-command')).code, 2)
   t.is((await a.cli('add')).code, 2)
   t.is((await a.cli('list', '--no-such-option')).code, 2)
+})
+
+test('a symlink in the place of .p2psyncignore, which another device may have put there, leads nowhere', { timeout: 280_000 }, async (t) => {
+  const a = await oneDevice(t)
+  await a.add()
+  const outside = a.beside('outside')
+  writeFileSync(outside, 'secret\n')
+  symlinkSync(outside, a.path('.p2psyncignore'))
+  for (const args of [['ignore', 'docs', '*.tmp'], ['ignore', 'docs']]) {
+    const ran = await a.cli(...args)
+    t.is(ran.code, 1, args.join(' '))
+    t.absent(`${ran.stdout}${ran.stderr}`.includes('secret'))
+  }
+  rmSync(outside)
+  t.is((await a.cli('ignore', 'docs', '*.tmp')).code, 1)
+  t.absent(existsSync(outside), 'nothing is made there')
+  rmSync(a.path('.p2psyncignore'))
+  t.is((await a.cli('ignore', 'docs', '*.tmp')).code, 0)
+  t.is(readFileSync(a.path('.p2psyncignore'), 'utf8'), '*.tmp\n')
 })
 
 test('a pattern that would ignore nothing is refused, and nothing is written; one that stands in the file is told', { timeout: 280_000 }, async (t) => {

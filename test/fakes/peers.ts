@@ -40,6 +40,10 @@ export class FakePeers implements FolderPeers {
     if (!this.#life.dead) this.#network.ahead(this.#device, drive, files)
   }
 
+  async sent(): Promise<void> {
+    await Promise.resolve()
+  }
+
   async want(device: DeviceId, ids: readonly ObjectId[], onObject: (id: ObjectId, data: Buffer | null) => void, signal: AbortSignal): Promise<void> {
     await this.#life.step()
     await this.#network.want(this.#device, device, ids, (id, data) => {

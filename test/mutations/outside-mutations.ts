@@ -3,6 +3,41 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'p2psync ignore reads what a symlink of another device leads to',
+    file: 'daemon/handlers/paths.ts',
+    find: 'constants.O_RDONLY | constants.O_NOFOLLOW',
+    replace: 'constants.O_RDONLY',
+    caughtBy: [by('e2e/bad-input', 'a symlink in the place of .p2psyncignore, which another device may have put there, leads nowhere')]
+  },
+  {
+    bug: 'a member says goodbye for ever',
+    file: 'daemon/net/control.ts',
+    find: 'if (this.#hasParted)',
+    replace: 'if (false)',
+    caughtBy: [by('net/evil-memory', 'goodbye is said once, and of little')]
+  },
+  {
+    bug: 'messages of a member that wait are as large as it likes',
+    file: 'daemon/net/control.ts',
+    find: '|| this.#queuedBytes > MAX_QUEUED_BYTES',
+    replace: '',
+    caughtBy: [by('net/evil-memory', 'messages that come faster than they are handled are few, in bytes too')]
+  },
+  {
+    bug: 'a record without a signature is taken in',
+    file: 'daemon/net/protocol.ts',
+    find: 'if (given.length !== SIGNATURE_BYTES)',
+    replace: 'if (false)',
+    caughtBy: [by('net/evil-memory', 'a record without a whole signature ends the connection')]
+  },
+  {
+    bug: 'each change is told to the others before it is looked at',
+    file: 'daemon/folder/reporter.ts',
+    find: 'report.dirty && plain(atRest(report)) === this.#sentPlain',
+    replace: 'false',
+    caughtBy: [by('folder/reporter', 'a change that is looked at and stated within a moment is told once it is stated')]
+  },
+  {
     bug: 'a file system that leaves out the flags of an exchange is believed to have one',
     file: 'daemon/disk/atomic.ts',
     find: '&& (await lstatOrNull(a)) !== null',

@@ -76,6 +76,57 @@ test('records without bytes, with more to come for ever, are not gathered withou
   t.ok(stream.destroying || grown < 64, 'the connection is ended, or little is held')
 })
 
+/** Of the smallest that pass for records. */
+function small(count: number): { readonly body: Buffer; readonly signature: Buffer }[] {
+  return Array.from({ length: count }, () => ({ body: Buffer.alloc(0), signature: Buffer.alloc(64) }))
+}
+
+test('a record without a whole signature ends the connection', { timeout: 120_000 }, async (t) => {
+  const { a, keyPair } = await evilMember(t)
+  const stream = dial(t, a, keyPair)
+  const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
+  raw.send(0, hello(a))
+  await settled(200)
+  raw.send(7, c.encode(wire.goodbye, { records: [{ body: Buffer.from('{}'), signature: Buffer.alloc(0) }] }))
+  await settled(1000)
+  t.ok(stream.destroying)
+})
+
+test('goodbye is said once, and of little', { timeout: 120_000 }, async (t) => {
+  for (const [records, times] of [[1000, 40], [20_000, 1]] as const) {
+    const { a, keyPair } = await evilMember(t)
+    const stream = dial(t, a, keyPair)
+    const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
+    raw.send(0, hello(a))
+    await settled(200)
+    const message = c.encode(wire.records, { more: false, records: small(records) }).subarray(1)
+    for (let i = 0; i < times; i++) raw.send(7, message)
+    await settled(1500)
+    t.ok(stream.destroying, `${times} of ${records} records`)
+  }
+})
+
+test('messages that come faster than they are handled are few, in bytes too', { timeout: 120_000 }, async (t) => {
+  const { a, keyPair } = await evilMember(t)
+  const stream = dial(t, a, keyPair)
+  const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
+  raw.send(0, hello(a))
+  await settled(200)
+  const message = c.encode(wire.records, { more: false, records: small(14_000) })
+  const before = heap()
+  let sent = 0
+  let most = 0
+  for (let i = 0; i < 200 && !stream.destroying; i++) {
+    raw.send(2, message)
+    sent += message.length
+    await settled(5)
+    most = Math.max(most, process.memoryUsage().heapUsed / MIB - before)
+  }
+  await settled(1500)
+  t.comment(`${(sent / MIB).toFixed(1)} MiB sent, ${most.toFixed(0)} MiB held at most`)
+  t.ok(stream.destroying, 'the connection is ended')
+})
+
 test('have, asked again and again by a member that reads nothing, does not pile up answers', { timeout: 120_000 }, async (t) => {
   const { a, keyPair, id } = await evilMember(t)
   // What it may state: some hundred records with large bodies.
