@@ -75,6 +75,9 @@ export const MAX_DELAY_FACTOR = 20
 export class FakeNetwork {
   readonly #options: NetworkOptions
   readonly #nodes = new Map<DeviceId, Node>()
+  /** How many reports a device has made, and the last of them that another one heard. */
+  readonly #reported = new Map<DeviceId, number>()
+  readonly #heard = new Map<string, number>()
   readonly #links = new Map<string, Link>()
   readonly #cut = new Set<string>()
   #honest = false
@@ -121,7 +124,19 @@ export class FakeNetwork {
   }
 
   report(from: DeviceId, report: FolderReport): void {
-    for (const to of this.peersOf(from)) this.#send(from, to, (node) => node.reported(from, report))
+    this.#reported.set(from, (this.#reported.get(from) ?? 0) + 1)
+    for (const to of this.peersOf(from)) this.#sendReport(from, to, report)
+  }
+
+  /** They go on one ordered channel: none comes after a later one, whatever else overtakes what. */
+  #sendReport(from: DeviceId, to: DeviceId, report: FolderReport): void {
+    const number = this.#reported.get(from) ?? 0
+    const heard = `${from} ${to}`
+    this.#send(from, to, (node) => {
+      if (number < (this.#heard.get(heard) ?? 0)) return
+      this.#heard.set(heard, number)
+      node.reported(from, report)
+    })
   }
 
   /** To those who have this drive of the device; some of it is lost, or comes with another mode than is stated then. */
@@ -264,7 +279,7 @@ export class FakeNetwork {
     for (const [from, to] of [[a, b], [b, a]] as const) {
       const { report } = from
       this.#tellRecords(from.device, to.device)
-      if (report !== null) this.#send(from.device, to.device, (node) => node.reported(from.device, report))
+      if (report !== null) this.#sendReport(from.device, to.device, report)
       this.#offerDrives(from.device, to.device)
     }
   }

@@ -1,5 +1,10 @@
 /** Deletions and new files of others: all that is there to be done is done before any of it is stated, and whatever comes in between loses nothing. */
 import test from 'brittle'
+import { isPlainBirth } from '../../daemon/folder/unstated.ts'
+import type { Change } from '../../daemon/folder/commit.ts'
+import type { ContentList } from '../../daemon/sync/content.ts'
+import type { FileEntry } from '../../daemon/sync/entry.ts'
+import type { ChunkId, ContentId, WriterId } from '../../daemon/sync/ids.ts'
 import { pullAll } from '../../daemon/folder/pull.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import type { RecentChunks } from '../../daemon/folder/recent-chunks.ts'
@@ -257,4 +262,15 @@ test('what another device made and took along is had from who has not stated it 
   a.start()
   await made.rest(100_000)
   t.ok(inSync([a, b, c]))
+})
+
+test('a new file of one chunk is stated later, one of several at once: what it shares with others is looked for in what is stated', (t) => {
+  const birth = (chunks: number): Change => {
+    const list = { cid: 'c' as ContentId, size: chunks * 10, sizeClass: 0, chunks: Array.from({ length: chunks }, (_, i) => ({ id: `chunk ${i}` as ChunkId, length: 10 })) } as unknown as ContentList
+    const entry = { kind: 'file', cid: list.cid, size: list.size, mode: 0o644, mtime: '0', vv: {}, dots: [], mdot: ['w' as WriterId, 1] } as unknown as FileEntry
+    const seen = { ino: '1', size: list.size, mtimeNs: '0', ctimeNs: '0', mode: 0o100644 }
+    return { path: 'f' as PathKey, before: null, entry, row: { entry, seen }, list, kept: null, from: 'remote' }
+  }
+  t.alike([birth(0), birth(1), birth(2)].map(isPlainBirth), [true, true, false])
+  t.absent(isPlainBirth({ ...birth(1), from: 'local' }))
 })

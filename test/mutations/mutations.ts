@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'daemon/disk/place.ts',
     find: 'if (!batch.isExpected(stat, op.expect, op.path))',
     replace: 'if (false)',
-    caughtBy: [by('disk/apply', 'links and exchange: a save in the instant before a file is replaced survives under a conflict name')]
+    caughtBy: [by('disk/apply', 'all that Linux has: a save in the instant before a file is replaced survives under a conflict name')]
   },
   {
     bug: 'what is removed is not looked at once it is out of the tree',

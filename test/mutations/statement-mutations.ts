@@ -56,7 +56,7 @@ export const STATEMENT_MUTATIONS: readonly Mutation[] = [
     file: 'daemon/folder/unstated.ts',
     find: 'list.chunks.length <= 1',
     replace: 'true',
-    caughtBy: [by('folder/pull', 'new files come to a device that has nothing at their paths')]
+    caughtBy: [by('folder/unstated', 'a new file of one chunk is stated later, one of several at once: what it shares with others is looked for in what is stated')]
   },
   {
     bug: 'what an apply displaced is listed only where what it put there could be stated',
