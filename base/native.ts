@@ -44,12 +44,17 @@ export async function systemCall(declaration: string): Promise<SystemCall | null
       inPool: async (...values) => {
         await room.enter()
         return await new Promise((resolve, reject) => {
-          call.async(...values, (error: unknown, result: number) => {
+          try {
+            call.async(...values, (error: unknown, result: number) => {
+              room.leave()
+              if (error !== null && error !== undefined) reject(error as Error)
+              else if (result === -1) reject(systemError(koffi.errno(), name))
+              else resolve()
+            })
+          } catch (error) {
             room.leave()
-            if (error !== null && error !== undefined) reject(error as Error)
-            else if (result === -1) reject(systemError(koffi.errno(), name))
-            else resolve()
-          })
+            reject(error as Error)
+          }
         })
       }
     }

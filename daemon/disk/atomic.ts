@@ -116,6 +116,11 @@ export class Mover {
     })
   }
 
+  /** Something is left in staging/swap that belongs elsewhere. */
+  failed(): void {
+    this.#onFailure()
+  }
+
   /** What `replace` left behind to find the way back is not needed any more. */
   async forgetOut(out: string): Promise<void> {
     if (out.startsWith('away~')) await this.#roots.useOwn(SWAP_DIR, async (swap) => await unlinkIfThere(at(swap, `${out}.json`)))

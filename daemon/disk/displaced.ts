@@ -112,7 +112,7 @@ export class Displaced {
           const moved = stands !== null && parentOf(target) === parentOf(path) ? await place(stands) : await roots.use(parentOf(target), place, visit)
           if (moved.kind !== 'placed') continue
           // Somebody put a file of his own there in the instant that an empty one held the name.
-          if (moved.out !== null) await this.rehome(SWAP_DIR, moved.out, target, visit, stands)
+          if (moved.out !== null) await this.#rehomeNext(moved.out, target, visit, stands)
           log.warn({ path, stray: target }, 'something changed at the moment of an exchange; what came out stands under a name of its own')
           return { at: target }
         }
@@ -124,6 +124,16 @@ export class Displaced {
       await moveToHistory(roots, directory, name, await this.slot(path, stat))
       return { missing: true }
     })
+  }
+
+  /** One that finds no place is looked for again; what is here before it has its own. */
+  async #rehomeNext(out: string, path: PathKey, visit: Visit, stands: Directory | null): Promise<void> {
+    try {
+      await this.rehome(SWAP_DIR, out, path, visit, stands)
+    } catch (error) {
+      this.#parts.log.warn({ path, error: messageOf(error) }, 'a directory that came out of an exchange has no place in the tree; it is tried again')
+      this.#parts.mover.failed()
+    }
   }
 
   /** First the name that every device would give it, then others. */

@@ -76,7 +76,8 @@ export async function recover(parts: RecoverParts, hours: 'recent' | 'all' = 're
   // Before what was set aside goes back: one of these may hold the very name that it had.
   await recoverHolds(parts, half)
   const back = await putBack(parts)
-  await recoverSwap(parts, half)
+  // What is left waits for no start: it is tried again while it runs.
+  if (!(await recoverSwap(parts, half))) parts.onFailure()
   await recoverDirectories(parts, half, hours)
   return [...back.paths, ...half.paths]
 }

@@ -1,5 +1,5 @@
 /** `folders.conflicts`, `folders.ignore`, `folders.ignored`: what concerns single paths. */
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { lstat, open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, P2psyncError } from '../../base/errors.ts'
@@ -69,6 +69,7 @@ async function addPatterns(host: FolderHost, patterns: readonly string[]): Promi
   try {
     await append(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${fresh.join('\n')}\n`)
   } catch (error) {
+    if (error instanceof P2psyncError) throw error
     throw new P2psyncError('PATH_DENIED', `cannot write ${file}: ${errnoOf(error) ?? 'unknown error'}; \`p2psync status\` says whether the folder is there`, { cause: error })
   }
   host.folder.localChanged([IGNORE_FILE])
@@ -82,7 +83,8 @@ function lines(text: string): string[] {
 async function append(file: string, text: string): Promise<void> {
   const handle = await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o666)
   try {
-    await checked(handle, file)
+    const { size } = await checked(handle, file)
+    if (size + Buffer.byteLength(text) > MAX_IGNORE_BYTES) throw noText(file)
     await handle.appendFile(text)
   } finally {
     await handle.close()
@@ -106,13 +108,14 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-async function checked(handle: FileHandle, file: string): Promise<void> {
+async function checked(handle: FileHandle, file: string): Promise<Stats> {
   const stat = await handle.stat()
   if (!stat.isFile() || stat.size > MAX_IGNORE_BYTES) throw noText(file)
+  return stat
 }
 
 function noText(file: string): P2psyncError {
-  return new P2psyncError('PATH_DENIED', `${file} is no file of patterns, but a symlink, something else, or larger than a megabyte; none of it is read, and nothing is written to it. Remove it, and try again`)
+  return new P2psyncError('PATH_DENIED', `${file} is no file of patterns, but a symlink, something else, or would be larger than a megabyte; nothing is written to it. Make it a smaller file, or remove it, and try again`)
 }
 
 async function isDirectory(path: string): Promise<boolean> {

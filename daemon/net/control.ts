@@ -7,7 +7,7 @@ import type { DriveKey, FolderId } from '../sync/ids.ts'
 import { Channel } from './channel.ts'
 import { HistoryAnswers, HistoryQuestions } from './history.ts'
 import type { Group } from './group.ts'
-import { MAX_FOLDERS, MAX_LOG_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SESSIONS, MAX_SETTLES } from './limits.ts'
+import { MAX_FOLDERS, MAX_GOODBYE_RECORDS, MAX_LOG_BYTES, MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, MAX_RECORDS, MAX_SESSIONS, MAX_SETTLES, RECORD_OBJECT_BYTES } from './limits.ts'
 import { CONTROL_PROTOCOL, inMessages, PROTOCOL_VERSION } from './protocol.ts'
 import { Probes, type HashAt } from './probes.ts'
 import * as wire from './protocol.ts'
@@ -150,7 +150,7 @@ export class Control {
   }
 
   goodbye(records: readonly SignedRecord[]): void {
-    this.#send.goodbye({ records })
+    this.#send.goodbye({ records: records.slice(0, MAX_GOODBYE_RECORDS) })
   }
 
   close(): void {
@@ -164,7 +164,7 @@ export class Control {
     return {
       hello: channel.message(wire.hello, (message) => this.#onHello(message)),
       have: channel.message(wire.have, (message, bytes) => this.#later(bytes, () => this.#onHave(new Set(message.hashes)))),
-      records: channel.message(wire.records, (message, bytes) => this.#later(bytes, () => this.#onRecords(message))),
+      records: channel.message(wire.records, (message, bytes) => this.#later(bytes + message.records.length * RECORD_OBJECT_BYTES, () => this.#onRecords(message))),
       heads: channel.message(wire.heads, (message, bytes) => this.#later(bytes, () => events.onHeads(message.folder, message.heads))),
       report: channel.message(wire.report, (message, bytes) => this.#later(bytes, () => events.onReport(message.folder, message.report))),
       settle: channel.message(wire.settle, (message, bytes) => this.#later(bytes, () => this.#onSettle(message.id, message.folder))),
@@ -270,7 +270,7 @@ export class Control {
     Promise.resolve(handle()).catch((error: unknown) => this.#options.events.onFault(error))
   }
 
-  /** `bytes`: of the message, which is larger in memory. */
+  /** `bytes`: what it takes of memory, about. */
   #later(bytes: number, handle: () => void | Promise<void>): void {
     if (!this.#greeted) throw new Error('a message before the hello')
     this.#queuedBytes += bytes

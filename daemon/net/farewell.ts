@@ -6,7 +6,7 @@ import c from 'compact-encoding'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { Clock } from '../ports.ts'
 import { Channel } from './channel.ts'
-import { DISMISS_MS } from './limits.ts'
+import { DISMISS_MS, MAX_GOODBYE_RECORDS } from './limits.ts'
 import { CONTROL_PROTOCOL, goodbye, hello, PROTOCOL_VERSION } from './protocol.ts'
 import type { SignedRecord } from './records.ts'
 
@@ -23,7 +23,7 @@ export function sayFarewell(stream: NoiseSecretStream, records: readonly SignedR
     protocol: CONTROL_PROTOCOL,
     onOpen: () => {
       greet(NOBODY)
-      part({ records })
+      part({ records: records.slice(0, MAX_GOODBYE_RECORDS) })
       stream.end()
     },
     onClose: () => undefined,

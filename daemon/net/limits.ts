@@ -68,8 +68,10 @@ export const ANNOUNCE_CHECK_FACTOR = 3
 export const MAX_MESSAGE_BYTES = 1024 * 1024
 /** Control messages that wait to be handled on one connection; more is an attack. */
 export const MAX_QUEUED_MESSAGES = 512
-/** The same in bytes as they came: a whole log, and what goes beside it. */
-export const MAX_QUEUED_BYTES = MAX_LOG_BYTES + 4 * 1024 * 1024
+/** The same in bytes: a whole log twice over, or a whole answer about history. */
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+/** What a record takes of memory besides its bytes. */
+export const RECORD_OBJECT_BYTES = 300
 /** Records that show a device that it is no member any more: they are about nothing else. */
 export const MAX_GOODBYE_RECORDS = 1024
 /** Heads of one folder in one message: drives of all devices, two generations. */

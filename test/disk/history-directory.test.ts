@@ -7,6 +7,7 @@ import type { Displaced } from '../../daemon/disk/displaced.ts'
 import { HistoryNotes } from '../../daemon/disk/history-notes.ts'
 import { returnDirectories } from '../../daemon/disk/return-directories.ts'
 import { Roots } from '../../daemon/disk/roots.ts'
+import { conflictPath } from '../../daemon/sync/conflict.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { applyOne, FOLDER, historyTexts, openFolder, read, removeOp, scan, statOf, tree, type Folder } from './tree.ts'
 
@@ -117,6 +118,22 @@ test('a directory in history that an older daemon left is found by retention and
   t.alike((await disk.history()).files, [])
   t.alike((await disk.putRight())?.paths, ['d' as PathKey])
   t.is(read(root, 'd/one'), 'one')
+})
+
+test('a directory that a start cannot bring from staging into the tree is tried again while it runs', async (t) => {
+  const { root, disk } = await openFolder(t)
+  const left = join(root, '.p2psync/staging/swap/directory~-~1a')
+  fs.mkdirSync(left, { recursive: true })
+  fs.writeFileSync(join(left, 'f'), 'f')
+  // Each of the names that it may have is taken.
+  const { ino, mtimeNs } = fs.lstatSync(left, { bigint: true })
+  const names = Array.from({ length: 100 }, (_, n) => conflictPath('recovered' as PathKey, { kind: 'symlink', target: `${ino}:${mtimeNs}:${n}`, mtime: '0', vv: {}, dots: [] }))
+  for (const name of ['recovered', ...names]) fs.writeFileSync(join(root, name), 'taken')
+  await disk.recover()
+  t.is(fs.readFileSync(join(left, 'f'), 'utf8'), 'f', 'it is where it was')
+  for (const name of ['recovered', ...names]) fs.unlinkSync(join(root, name))
+  t.alike((await disk.putRight())?.paths, ['recovered' as PathKey])
+  t.is(read(root, 'recovered/f'), 'f')
 })
 
 test('a directory in history of which nothing is known is put right by doctor', async (t) => {

@@ -18,6 +18,7 @@ const SAMPLE = [
   ['stage: write', 'ENOSPC'],
   ['stage: write', 'short'],
   ['stage: fsync', 'EIO'],
+  ['apply: a new name', 'EROFS'],
   ['apply: link', 'EROFS'],
   ['apply: exchange', 'ESTALE'],
   ['apply: move to history', 'EDQUOT'],

@@ -125,6 +125,7 @@ export class FaultRig {
     const at = (...parts: readonly string[]): string => this.#author.device.path(name, ...parts)
     mkdirSync(at('emptied'), { recursive: true })
     for (const path of ['edited', `${name}deleted`, 'mode', 'link']) writeFileSync(at(path), `${name} old\n`)
+    writeFileSync(at('old name'), renamed(name))
     if (!large) return
     mkdirSync(at('gone'))
     for (let i = 0; i < GONE_FILES; i++) writeFileSync(at('gone', `${i}`), `${name} gone ${i}`)
@@ -134,6 +135,7 @@ export class FaultRig {
     const at = (...parts: readonly string[]): string => this.#author.device.path(name, ...parts)
     writeFileSync(at('edited.new'), text)
     renameSync(at('edited.new'), at('edited'))
+    renameSync(at('old name'), at('new name'))
     writeFileSync(at('made'), `made: ${text}`)
     // All in one moment, so that they are staged together.
     mkdirSync(this.#author.device.beside(`${name}many`))
@@ -223,6 +225,7 @@ export class FaultRig {
     for (const { device } of [this.#author, this.#follower]) {
       const at = (path: string): string => join(device.path(name), path)
       if (readOrNull(at('edited')) !== text || readOrNull(at('made')) !== `made: ${text}`) wrong.push(`${device.name} does not have the new content`)
+      if (readOrNull(at('new name')) !== renamed(name) || readOrNull(at('old name')) !== null) wrong.push(`${device.name} does not have the renamed file under its new name`)
       if (readOrNull(at(`${name}deleted`)) !== null) wrong.push(`${device.name} still has the deleted file`)
       wrong.push(...checkStaging(device), ...checkDrafts(device))
     }
@@ -268,4 +271,9 @@ function readOrNull(path: string): string | null {
   } catch {
     return null // not there, or no file
   }
+}
+
+/** Of several chunks: they are looked for before they are asked for. */
+function renamed(name: string): string {
+  return `${name} renamed\n`.repeat(20_000)
 }

@@ -3,6 +3,13 @@ import { by, type Mutation } from './mutation.ts'
 
 export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'what a start could not put right waits for the next',
+    file: 'daemon/disk/recover.ts',
+    find: 'if (!(await recoverSwap(parts, half)))',
+    replace: 'await recoverSwap(parts, half); if (false)',
+    caughtBy: [by('disk/history-directory', 'a directory that a start cannot bring from staging into the tree is tried again while it runs')]
+  },
+  {
     bug: 'p2psync ignore reads what a symlink of another device leads to',
     file: 'daemon/handlers/paths.ts',
     find: 'constants.O_RDONLY | constants.O_NOFOLLOW',
