@@ -124,8 +124,8 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'nobody hears of an empty file of ours that holds a name',
     file: 'daemon/disk/atomic.ts',
-    find: 'this.#onFailure();',
-    replace: '',
+    find: 'this.#onFailure();\n                throw error',
+    replace: 'throw error',
     caughtBy: [by('disk/taken-name', 'an empty file of ours that holds a name after a failed exchange is told, and goes once it is put right')]
   },
   {
