@@ -8,14 +8,14 @@ export type NativeCall = (...values: number[]) => number
 export type NativeTask = (...values: (number | string)[]) => Promise<void>
 
 /** A call that fails with -1. Its errors are as those of Node's own calls: `code`, `errno`, `syscall`. */
-/** koffi has room for 256 at once, of the whole process, and throws at the next. */
-const IN_POOL = 64
-
 export interface SystemCall {
   atOnce(...values: (number | string)[]): void
   /** On a thread of Node's pool, for what may wait. */
   readonly inPool: NativeTask
 }
+
+/** Of one function: koffi has room for 256 calls at once, of the whole process, and throws at the next. */
+const IN_POOL = 64
 
 /**
  * A function of a library that the process has loaded, by its declaration in C: `int malloc_trim(size_t pad)`. Loads koffi at the first

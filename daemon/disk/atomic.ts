@@ -9,6 +9,7 @@ import { close, exchange, fstat, fsync, link, lstat, lstatOrNull, mkdir, open, r
 import { OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
+import { inoOf } from './seen.ts'
 import { swapName } from './swap-name.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
 
@@ -136,7 +137,7 @@ export class Mover {
     const { exchange: canExchange } = await this.#capabilities()
     return await this.#roots.useOwn(SWAP_DIR, async (swap) => {
       const note = `${swapName({ kind: 'hold' })}.json`
-      await writeNote(swap, note, { path, ino: String(prepared.stat.ino), mtime: String(prepared.stat.mtimeNs) })
+      await writeNote(swap, note, { path, ino: inoOf(prepared.stat.ino), mtime: String(prepared.stat.mtimeNs) })
       try {
         const moved = await this.#exchangeHeld(prepared, area, swap, parent, name, canExchange)
         await unlinkIfThere(at(swap, note))

@@ -4,7 +4,7 @@ import realFs from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
-import realKoffi from 'koffi'
+import { aroundNativeCalls } from './native-calls.ts'
 
 const FUSE = 0x65735546
 /** What the file system is, and makes of it. */
@@ -26,27 +26,15 @@ function makeSloppy(): void {
   const { statfsSync } = fs
   fs.statfsSync = ((path: string) => ({ ...statfsSync(path), ...(system.type === null ? {} : { type: system.type }) })) as typeof statfsSync
   syncBuiltinESMExports()
-  interface Call {
-    (...args: unknown[]): unknown
-    readonly info: { readonly name: string }
-  }
-  const koffi = realKoffi as unknown as { load: (name: null) => { func(declaration: string): Call } }
-  const { load } = koffi
-  koffi.load = (name) => {
-    const library = load(name)
-    return {
-      func: (declaration) => {
-        const real = library.func(declaration)
-        const call = (...args: unknown[]): unknown => {
-          if (real.info.name !== 'renameat2') return real(...args)
-          counts.noReplace++
-          if (system.fails) throw Object.assign(new Error('EIO: renameat2'), { code: 'EIO' })
-          return real(...args)
-        }
-        return Object.assign(call, { info: real.info, async: (real as unknown as { async: unknown }).async })
-      }
-    }
-  }
+  aroundNativeCalls((real) => ({
+    atOnce: (...args) => {
+      if (real.info.name !== 'renameat2') return real(...args)
+      counts.noReplace++
+      if (system.fails) throw Object.assign(new Error('EIO: renameat2'), { code: 'EIO' })
+      return real(...args)
+    },
+    inPool: (...args) => real.async(...args)
+  }))
 }
 
 makeSloppy()

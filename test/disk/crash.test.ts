@@ -8,10 +8,10 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
-import realKoffi from 'koffi'
 import type { Capabilities } from '../../daemon/disk/atomic.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
+import { aroundNativeCalls } from './native-calls.ts'
 
 const CALLS = ['open', 'close', 'fsync', 'fdatasync', 'fchmod', 'chmod', 'futimes', 'lutimes', 'link', 'unlink', 'rename', 'rmdir', 'mkdir', 'symlink', 'copyFile', 'write', 'read', 'lstat', 'fstat', 'readlink', 'readdir'] as const
 
@@ -54,31 +54,14 @@ function makeMortal(): void {
     underWay++
     await swap(a, b).finally(() => underWay--)
   }
-  makeCallsMortal()
-}
-
-/** Those that Node does not have. */
-function makeCallsMortal(): void {
-  interface Call {
-    (...args: unknown[]): unknown
-    readonly info: unknown
-    async(...args: unknown[]): void
-  }
-  const koffi = realKoffi as unknown as { load: (name: null) => { func(declaration: string): Call } }
-  const { load } = koffi
-  koffi.load = (name) => {
-    const library = load(name)
-    return {
-      func: (declaration) => {
-        const real = library.func(declaration)
-        const call = (...args: unknown[]): unknown => {
-          if (dies()) throw new Error('dead')
-          return real(...args)
-        }
-        return Object.assign(call, { info: real.info, async: (...args: unknown[]) => (dies() ? undefined : real.async(...counted(args))) })
-      }
-    }
-  }
+  // Those that Node does not have.
+  aroundNativeCalls((real) => ({
+    atOnce: (...args) => {
+      if (dies()) throw new Error('dead')
+      return real(...args)
+    },
+    inPool: (...args) => (dies() ? undefined : real.async(...counted(args)))
+  }))
 }
 
 /** The last argument is the callback. */

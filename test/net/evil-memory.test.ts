@@ -48,6 +48,16 @@ function hello(a: Device): Buffer {
   return c.encode(wire.hello, { version: PROTOCOL_VERSION, session: createHash('md5').update(String(Math.random())).digest('hex'), port: 0, digest: a.group.digest() })
 }
 
+/** A member that has said hello, and says what it likes. */
+async function greeted(t: Assert): Promise<{ readonly stream: NoiseSecretStream; readonly raw: Raw }> {
+  const { a, keyPair } = await evilMember(t)
+  const stream = dial(t, a, keyPair)
+  const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
+  raw.send(0, hello(a))
+  await settled(200)
+  return { stream, raw }
+}
+
 function heap(): number {
   global.gc?.()
   const { heapUsed, arrayBuffers, external } = process.memoryUsage()
@@ -82,11 +92,7 @@ function small(count: number): { readonly body: Buffer; readonly signature: Buff
 }
 
 test('a record without a whole signature ends the connection', { timeout: 120_000 }, async (t) => {
-  const { a, keyPair } = await evilMember(t)
-  const stream = dial(t, a, keyPair)
-  const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
-  raw.send(0, hello(a))
-  await settled(200)
+  const { stream, raw } = await greeted(t)
   raw.send(7, c.encode(wire.goodbye, { records: [{ body: Buffer.from('{}'), signature: Buffer.alloc(0) }] }))
   await settled(1000)
   t.ok(stream.destroying)
@@ -94,11 +100,7 @@ test('a record without a whole signature ends the connection', { timeout: 120_00
 
 test('goodbye is said once, and of little', { timeout: 120_000 }, async (t) => {
   for (const [records, times] of [[1000, 40], [20_000, 1]] as const) {
-    const { a, keyPair } = await evilMember(t)
-    const stream = dial(t, a, keyPair)
-    const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
-    raw.send(0, hello(a))
-    await settled(200)
+    const { stream, raw } = await greeted(t)
     const message = c.encode(wire.records, { more: false, records: small(records) }).subarray(1)
     for (let i = 0; i < times; i++) raw.send(7, message)
     await settled(1500)
@@ -107,11 +109,7 @@ test('goodbye is said once, and of little', { timeout: 120_000 }, async (t) => {
 })
 
 test('messages that come faster than they are handled are few, in bytes too', { timeout: 120_000 }, async (t) => {
-  const { a, keyPair } = await evilMember(t)
-  const stream = dial(t, a, keyPair)
-  const raw = await rawChannel(stream, CONTROL_PROTOCOL, 13)
-  raw.send(0, hello(a))
-  await settled(200)
+  const { stream, raw } = await greeted(t)
   const message = c.encode(wire.records, { more: false, records: small(14_000) })
   const before = heap()
   let sent = 0
