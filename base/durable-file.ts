@@ -13,7 +13,7 @@ const DRAFT = /\.[0-9a-f]{12}\.tmp$/
 export function writeDurably(path: string, data: string | Uint8Array, mode = 0o600): void {
   const directory = dirname(path)
   makeDirectory(directory)
-  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const draft = draftOf(path)
   try {
     writeAndSync(draft, typeof data === 'string' ? Buffer.from(data) : data, mode)
     renameSync(draft, path)
@@ -42,6 +42,11 @@ export function makeDirectory(path: string): void {
 export function removeDrafts(directory: string): void {
   if (!existsSync(directory)) return
   for (const name of readdirSync(directory)) if (isDraft(name)) rmSync(join(directory, name), { force: true })
+}
+
+/** A name beside it that no other one has. */
+export function draftOf(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`
 }
 
 export function isDraft(name: string): boolean {

@@ -108,7 +108,7 @@ export interface ScanRequest {
   /** True for a path that the ignore rules exclude: it is neither read nor reported. */
   ignored(path: PathKey, isDirectory: boolean): boolean
   /** Called with each directory that this scan is about to read (unchanged ones too, the root as ''), so that it can be watched first. */
-  onDirectory?(directory: PathKey): void
+  onDirectory?(directory: PathKey): Promise<void> | null
   /** Called as soon as a known directory is met at a new path while nothing stands at its old one: before anything below it is told. */
   onMovedDirectory?(move: DirectoryMove): void
   /** May be called with the bytes of a file of one chunk that was read; they stay as they are. */
@@ -301,8 +301,8 @@ export interface HistoryFile {
 
 /** Hints, never truth. */
 export interface Watcher {
-  /** The scanner met these directories: watch them. Idempotent. */
-  watch(directories: readonly PathKey[]): void
+  /** The scanner met these directories: watch them. The watches stand when it returns (null), or once it resolves. Idempotent. */
+  watch(directories: readonly PathKey[]): Promise<void> | null
   close(): Promise<void>
 }
 

@@ -1,11 +1,12 @@
 /** The operation `attributes`: mode and times of what stands there. */
 import * as fs from 'node:fs'
+import { promisify } from 'node:util'
 import { errnoOf } from '../../base/errors.ts'
 import type { ApplyOp, ApplyResult } from '../ports.ts'
 import { changed, type Batch } from './batch.ts'
 import { at, type Directory } from './roots.ts'
 import { kindOf, MODE_BITS, sameStat, toSeen } from './seen.ts'
-import { close, fsync, lstatOrNull, open, POINT_FLAGS, READ_FLAGS, secondsOf, type Stat } from './sys.ts'
+import { close, fsync, inOneGo, lstatOrNull, open, POINT_FLAGS, READ_FLAGS, secondsOf, type Stat } from './sys.ts'
 
 type Setting = Extract<ApplyOp, { readonly kind: 'attributes' }>
 
@@ -21,7 +22,7 @@ export async function setAttributes(batch: Batch, op: Setting, parent: Directory
   if (kind === 'directory' && op.mode !== null && batch.modes.setFinal(op.path, op.mode)) {
     return { kind: 'done', seen: { ...toSeen(before), mode: (Number(before.mode) & ~MODE_BITS) | op.mode }, kept: null }
   }
-  const after = kind === 'symlink' ? setLinkTime(at(parent, name), before, op) : await setOpen(at(parent, name), before, op)
+  const after = kind === 'symlink' ? await inOneGo(setLinkTime, setLinkTimeInPool, [at(parent, name), before, op]) : await setOpen(at(parent, name), before, op)
   if (after === null) return changed(op.path)
   if (kind === 'directory') batch.parts.roots.forget(op.path)
   if (kind === 'symlink') batch.touched.add(parent.path)
@@ -32,7 +33,7 @@ export async function setAttributes(batch: Batch, op: Setting, parent: Directory
 async function setOpen(path: string, before: Stat, op: Setting): Promise<Stat | null> {
   const { fd, readable } = await openEither(path)
   try {
-    const after = setNow(`/proc/self/fd/${fd}`, fd, before, op)
+    const after = await inOneGo(setOpenFile, setOpenFileInPool, [fd, before, op])
     // Or a power cut would bring the old mode back, and look like a chmod of the user.
     if (after !== null && readable) await fsync(fd)
     return after
@@ -43,18 +44,44 @@ async function setOpen(path: string, before: Stat, op: Setting): Promise<Stat | 
 
 /**
  * Synchronous, so that nothing of ours lies between the look and the change.
- * RACE: a write of the user within these few microseconds, of equal size, is masked by the time that we set, until it is touched
- * again or a scan rehashes.
+ * RACE: a write of the user within these few microseconds (in the pool: within these calls), of equal size, is masked by the time that we
+ * set, until it is touched again or a scan rehashes.
  */
-function setNow(target: string, fd: number, before: Stat, op: Setting): Stat | null {
+export function setOpenFile(fd: number, before: Stat, op: Setting): Stat | null {
   const now = fs.fstatSync(fd, { bigint: true })
-  const directory = now.isDirectory()
-  if (directory ? now.ino !== before.ino || now.mode !== before.mode : !sameStat(now, before)) return null
-  if (op.mode !== null) fs.chmodSync(target, (Number(now.mode) & 0o7000) | op.mode)
-  if (op.mtime !== null && !directory) fs.utimesSync(target, Date.now() / 1000, secondsOf(op.mtime))
-  const after = fs.fstatSync(fd, { bigint: true })
-  // Written to meanwhile: the times of before make the next scan read it.
-  const isWritten = !directory && (after.size !== now.size || (op.mtime === null && after.mtimeNs !== now.mtimeNs))
+  if (!isAsBefore(now, before)) return null
+  if (op.mode !== null) fs.chmodSync(nameOf(fd), modeOn(now, op.mode))
+  if (op.mtime !== null && !now.isDirectory()) fs.utimesSync(nameOf(fd), Date.now() / 1000, secondsOf(op.mtime))
+  return outcome(op, now, fs.fstatSync(fd, { bigint: true }))
+}
+
+/** The same, for a disk that may not answer. */
+export async function setOpenFileInPool(fd: number, before: Stat, op: Setting): Promise<Stat | null> {
+  const now = await fstatInPool(fd, { bigint: true })
+  if (!isAsBefore(now, before)) return null
+  if (op.mode !== null) await fs.promises.chmod(nameOf(fd), modeOn(now, op.mode))
+  if (op.mtime !== null && !now.isDirectory()) await fs.promises.utimes(nameOf(fd), Date.now() / 1000, secondsOf(op.mtime))
+  return outcome(op, now, await fstatInPool(fd, { bigint: true }))
+}
+
+const fstatInPool = promisify(fs.fstat as (fd: number, options: { readonly bigint: true }, done: (error: Error | null, stat: Stat) => void) => void)
+
+/** Also of what may only be pointed at. */
+function nameOf(fd: number): string {
+  return `/proc/self/fd/${fd}`
+}
+
+function isAsBefore(now: Stat, before: Stat): boolean {
+  return now.isDirectory() ? now.ino === before.ino && now.mode === before.mode : sameStat(now, before)
+}
+
+function modeOn(now: Stat, mode: number): number {
+  return (Number(now.mode) & 0o7000) | mode
+}
+
+/** Written to meanwhile: the times of before make the next scan read it. */
+function outcome(op: Setting, now: Stat, after: Stat): Stat {
+  const isWritten = !now.isDirectory() && (after.size !== now.size || (op.mtime === null && after.mtimeNs !== now.mtimeNs))
   return isWritten ? Object.assign(after, { size: now.size, mtimeNs: now.mtimeNs, ctimeNs: now.ctimeNs }) : after
 }
 
@@ -62,6 +89,12 @@ function setLinkTime(path: string, before: Stat, op: Setting): Stat | null {
   if (!sameStat(fs.lstatSync(path, { bigint: true }), before)) return null
   if (op.mtime !== null) fs.lutimesSync(path, Date.now() / 1000, secondsOf(op.mtime))
   return fs.lstatSync(path, { bigint: true })
+}
+
+async function setLinkTimeInPool(path: string, before: Stat, op: Setting): Promise<Stat | null> {
+  if (!sameStat(await fs.promises.lstat(path, { bigint: true }), before)) return null
+  if (op.mtime !== null) await fs.promises.lutimes(path, Date.now() / 1000, secondsOf(op.mtime))
+  return await fs.promises.lstat(path, { bigint: true })
 }
 
 /** What may not be read (mode 0200) can still be pointed at. */

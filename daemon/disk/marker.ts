@@ -5,12 +5,12 @@
  *     .p2psync/marker.json   { "version": 1, "folder": 64 hex digits, "epoch": n, "owner"?: device id }
  */
 import * as fs from 'node:fs'
-import { writeDurably } from '../../base/durable-file.ts'
+import { draftOf } from '../../base/durable-file.ts'
 import { errnoOf } from '../../base/errors.ts'
 import type { HaltCode, RootState } from '../ports.ts'
 import { parseFolderId, type FolderId } from '../sync/ids.ts'
 import { MARKER_NAME, OWN_DIR, OWN_DIR_MODE } from './layout.ts'
-import { close, far, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, ROOT_FLAGS, WALK_FLAGS, type Stat } from './sys.ts'
+import { close, far, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, rename, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS, writeFully, type Stat } from './sys.ts'
 
 export interface Marker {
   readonly folder: FolderId
@@ -97,7 +97,7 @@ async function identityOf(fd: number): Promise<string | null> {
   }
 }
 
-/** `fd` is the root. Written beside, fsynced, renamed. */
+/** `fd` is the root. Written beside, fsynced, renamed, the directory fsynced: whole or absent after a power cut. */
 export async function writeMarker(fd: number, marker: Marker): Promise<void> {
   try {
     await mkdir(`/proc/self/fd/${fd}/${OWN_DIR}`, OWN_DIR_MODE)
@@ -107,9 +107,28 @@ export async function writeMarker(fd: number, marker: Marker): Promise<void> {
   }
   const own = await open(`/proc/self/fd/${fd}/${OWN_DIR}`, WALK_FLAGS)
   try {
-    writeDurably(`/proc/self/fd/${own}/${MARKER_NAME}`, encodeMarker(marker))
+    await replaceSmall(own, MARKER_NAME, Buffer.from(encodeMarker(marker)))
+    await syncDirectory(own)
   } finally {
     await close(own)
+  }
+}
+
+async function replaceSmall(directory: number, name: string, data: Uint8Array): Promise<void> {
+  const path = `/proc/self/fd/${directory}/${name}`
+  const draft = draftOf(path)
+  try {
+    const fd = await open(draft, 'wx', 0o600)
+    try {
+      await writeFully(fd, data, 0)
+      await fsync(fd)
+    } finally {
+      await close(fd)
+    }
+    await rename(draft, path)
+  } catch (error) {
+    await unlinkIfThere(draft).catch(() => undefined) // what went wrong first is told
+    throw error
   }
 }
 

@@ -8,7 +8,7 @@ import { FETCH_DIR, SWAP_DIR } from './layout.ts'
 import { at, type Directory, type Roots } from './roots.ts'
 import { MODE_BITS, sameSeen, toSeen } from './seen.ts'
 import { digestOf, swapName } from './swap-name.ts'
-import { chmod, close, copyFile, fchmod, fsync, futimes, isGone, lstat, lstatOrNull, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
+import { chmod, close, copyFile, fchmod, fstatOpen, fsync, futimes, isGone, lstat, lstatOrNull, lutimes, mkdir, open, READ_FLAGS, rename, secondsOf, symlink, unlinkIfThere, type Stat } from './sys.ts'
 
 type FileOp = Extract<ApplyOp, { readonly kind: 'file' }>
 
@@ -100,8 +100,7 @@ async function complete(path: string, size: number | null, wanted: FileAttribute
   const fd = await openOurs(path)
   if (fd === null) return null
   try {
-    // An open file's inode is in memory: asking it never waits, and twice the detour through the pool is a tenth of the whole.
-    const before = fs.fstatSync(fd, { bigint: true })
+    const before = await fstatOpen(fd)
     if (!before.isFile() || before.nlink !== 1n || (size !== null && before.size !== BigInt(size))) return null
     return await bringToDisk(fd, wanted)
   } finally {
@@ -125,7 +124,7 @@ async function bringToDisk(fd: number, { mode, mtime }: FileAttributes): Promise
   await fchmod(fd, mode)
   await futimes(fd, nowSeconds(), secondsOf(mtime))
   await fsync(fd)
-  return fs.fstatSync(fd, { bigint: true })
+  return await fstatOpen(fd)
 }
 
 /** An attempt before this one may have left a mode that does not let us read. */

@@ -220,7 +220,8 @@ class Walk {
 
   async #directory(path: PathKey, depth: Depth, ino: bigint | null, shadow: Child | null): Promise<void> {
     const expected = ino === null ? null : inoOf(ino)
-    this.#request.onDirectory?.(path)
+    const watched = this.#request.onDirectory?.(path) ?? null
+    if (watched !== null) await watched
     let read: { listing: Listing; device: bigint } | Known
     let rows: ReadonlyMap<string, KnownRow> = new Map()
     try {

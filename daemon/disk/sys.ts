@@ -193,6 +193,20 @@ export const fstat = paced(
     })
 )
 
+/**
+ * Of a file that is open for us alone: its inode is in memory, so a disk of this machine is asked at once, and not even in turn (twice the detour through
+ * the pool would be a tenth of bringing a small file to the disk). Another one may ask its server all the same.
+ */
+export async function fstatOpen(fd: number): Promise<Stat> {
+  return far.laneFor([fd]) === null ? fs.fstatSync(fd, { bigint: true }) : await fstat(fd)
+}
+
+/** For calls between which nothing of ours may lie: `atOnce` now, or `inPool` in one turn of a disk that is not of this machine. The first value is a path or a descriptor. */
+export async function inOneGo<Values extends readonly unknown[], Result>(atOnce: (...values: Values) => Result, inPool: (...values: Values) => Promise<Result>, values: Values): Promise<Result> {
+  const lane = far.laneFor(values)
+  return lane === null ? atOnce(...values) : await lane.run(async () => await inPool(...values))
+}
+
 export const statfs = paced((path: string) => fs.statfsSync(path), promisify(fs.statfs as (path: string, done: (error: Error | null, stats: fs.StatsFs) => void) => void))
 
 /** Null if nothing is there; throws for everything else. */

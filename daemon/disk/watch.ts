@@ -6,15 +6,17 @@
  * chokidar is used for its watching only, not for its view of the tree, which costs it an lstat of every file at the start and of
  * a whole directory at every event: for 1,000 directories of 100 files each 3.5 s and 220 MB, so 20 ms and 2 MB.
  */
-import { lstatSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { FSWatcher } from 'chokidar'
 import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { FolderInbox, Problem, Watcher } from '../ports.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { nameOf, parentOf, parseChild, parsePath, ROOT } from '../sync/path.ts'
+import { DirectoryWatcher, identityOf, watchedPathOf } from './directory-watcher.ts'
 import { eventFlood, type EventFlood } from './event-flood.ts'
+import type { FarLane } from './far-lane.ts'
+import { FarWatch } from './far-watch.ts'
 import { OWN_DIR } from './layout.ts'
+import { far } from './sys.ts'
 
 export interface WatcherOptions {
   readonly root: string
@@ -23,6 +25,8 @@ export interface WatcherOptions {
   onProblem(problem: Problem): void
   /** Where the limits of the system are reached: true if others give up watches, so that these directories can be watched in a moment. */
   makeRoom?(): boolean
+  /** Default: that of the root now; null: its disk is one of this machine. */
+  lane?(): FarLane | null
   /** Default: that of the process. */
   readonly flood?: EventFlood
 }
@@ -36,6 +40,9 @@ export class ChokidarWatcher implements Watcher {
   readonly #root: string
   readonly #options: WatcherOptions
   readonly #source = new DirectoryWatcher()
+  /** While the folder is on a disk that may not answer. */
+  #far: FarWatch | null = null
+  #last: Promise<unknown> = Promise.resolve()
   /** Watched directories with what was watched: device and inode. */
   readonly #watched = new Map<PathKey, string>()
   readonly #children = new Map<PathKey, Set<PathKey>>()
@@ -43,7 +50,7 @@ export class ChokidarWatcher implements Watcher {
   /** Directories whose watch is to be closed once the events before that have come, so that all are counted. */
   readonly #leaving = new Set<PathKey>()
   readonly #flood: EventFlood
-  #last: { readonly watched: string; readonly directory: PathKey | null } = { watched: '', directory: null }
+  #lastHeard: { readonly watched: string; readonly directory: PathKey | null } = { watched: '', directory: null }
   #hints = new Hints()
   #flushing: NodeJS.Immediate | null = null
   #closed = false
@@ -53,13 +60,16 @@ export class ChokidarWatcher implements Watcher {
     this.#options = options
     this.#flood = options.flood ?? eventFlood()
     this.#flood.add(this.#doubt)
-    this.#source.on('raw', (event, name, details) => this.#event(event, name, details))
+    this.#source.on('raw', (event, name, details) => this.#event(event, name, watchedPathOf(details)))
     this.#source.on('error', (error) => this.#failed(error))
   }
 
-  /** The watches stand when it returns. Idempotent; a directory that was replaced is watched anew. */
-  watch(directories: readonly PathKey[]): void {
+  /** The watches stand when it returns, or once it resolves. Idempotent; a directory that was replaced is watched anew. Rejects where the folder is closed meanwhile. */
+  watch(directories: readonly PathKey[]): Promise<void> | null {
+    const lane = this.#options.lane === undefined ? far.laneOf(this.#root) : this.#options.lane()
+    if (lane !== null) return this.#watchFar(lane, directories)
     for (const directory of directories) if (!this.#closed) this.#watch(directory)
+    return null
   }
 
   async close(): Promise<void> {
@@ -69,16 +79,54 @@ export class ChokidarWatcher implements Watcher {
     this.#flood.closedEarly()
     this.#watched.clear()
     this.#children.clear()
+    this.#far?.close()
     await this.#source.close()
   }
 
   #watch(directory: PathKey): void {
     const path = this.#absolute(directory)
     const identity = identityOf(path, directory === ROOT)
-    if (identity === null || this.#watched.get(directory) === identity) return
+    if (this.#isToBeWatched(directory, identity) && this.#source.watchDirectory(path)) this.#stands(directory, identity)
+  }
+
+  /** One directory at a time: two who name the same one shall not both set a watch. */
+  async #watchFar(lane: FarLane, directories: readonly PathKey[]): Promise<void> {
+    const turn = this.#last.then(async () => {
+      for (const directory of directories) {
+        if (this.#closed) return
+        const source = (this.#far ??= this.#startFar())
+        const path = this.#absolute(directory)
+        const identity = await lane.run(async () => await source.identity(path, directory === ROOT))
+        if (this.#isToBeWatched(directory, identity) && (await lane.run(async () => await source.watch(path)))) this.#stands(directory, identity)
+      }
+    })
+    this.#last = turn.catch(() => undefined)
+    await turn
+  }
+
+  #startFar(): FarWatch {
+    return new FarWatch({
+      event: ({ event, name, watchedPath }) => this.#event(event, name, watchedPath),
+      failed: (error) => this.#failed(error),
+      ended: (error) => {
+        this.#far = null
+        this.#watched.clear()
+        this.#children.clear()
+        this.#failed(error)
+        this.#doubt()
+      }
+    })
+  }
+
+  /** `identity`: of what stands there. An earlier watch ends then. */
+  #isToBeWatched(directory: PathKey, identity: string | null): identity is string {
+    if (this.#closed || identity === null || this.#watched.get(directory) === identity) return false
     this.#drop(directory)
     this.#endWatch(directory, true)
-    if (!this.#source.watchDirectory(path)) return
+    return true
+  }
+
+  #stands(directory: PathKey, identity: string): void {
     this.#watched.set(directory, identity)
     if (directory !== ROOT) addTo(this.#children, parentOf(directory), directory)
   }
@@ -99,12 +147,13 @@ export class ChokidarWatcher implements Watcher {
     if (!this.#leaving.delete(directory)) return
     if (early) this.#flood.closedEarly()
     this.#source.forgetDirectory(this.#absolute(directory))
+    this.#far?.forget(this.#absolute(directory))
   }
 
-  #event(event: string, name: unknown, details: unknown): void {
+  #event(event: string, name: unknown, watchedPath: string | null): void {
     if (this.#closed) return
     this.#flood.count()
-    const directory = this.#directoryOf(details)
+    const directory = this.#directoryOf(watchedPath)
     if (directory === null || !this.#watched.has(directory)) return
     if (typeof name !== 'string') return this.#hint(directory)
     if (directory === ROOT && name === OWN_DIR) return
@@ -148,13 +197,12 @@ export class ChokidarWatcher implements Watcher {
     return directory === ROOT ? this.#root : join(this.#root, directory)
   }
 
-  #directoryOf(details: unknown): PathKey | null {
-    if (typeof details !== 'object' || details === null || !('watchedPath' in details) || typeof details.watchedPath !== 'string') return null
-    const { watchedPath } = details
-    if (watchedPath === this.#root) return ROOT
+  #directoryOf(watched: string | null): PathKey | null {
+    if (watched === null) return null
+    if (watched === this.#root) return ROOT
     // Of a flood of events most are of the same directory as the one before.
-    if (watchedPath !== this.#last.watched) this.#last = { watched: watchedPath, directory: parsePath(watchedPath.slice(this.#root.length + 1)) }
-    return this.#last.directory
+    if (watched !== this.#lastHeard.watched) this.#lastHeard = { watched, directory: parsePath(watched.slice(this.#root.length + 1)) }
+    return this.#lastHeard.directory
   }
 }
 
@@ -188,36 +236,6 @@ class Hints {
 const LIMITS: Readonly<Record<string, string>> = {
   ENOSPC: 'the limit of watches is reached; raise fs.inotify.max_user_watches',
   EMFILE: 'the limit of watchers is reached; raise fs.inotify.max_user_instances'
-}
-
-/** chokidar's watch of one directory, without its reading of what is in it. */
-class DirectoryWatcher extends FSWatcher {
-  constructor() {
-    super({ depth: 0, ignoreInitial: true, followSymlinks: false, atomic: false, ignorePermissionErrors: true })
-  }
-
-  /** @returns false if it could not be watched; why comes as `error`, unless it is gone. */
-  watchDirectory(path: string): boolean {
-    const closer: (() => void) | undefined = this._nodeFsHandler._watchWithNodeFs(path, () => undefined)
-    if (closer === undefined) return false
-    this._addPathCloser(path, closer)
-    return true
-  }
-
-  forgetDirectory(path: string): void {
-    this._closeFile(path)
-    this._watched.delete(path)
-  }
-}
-
-/** Null for what is not a directory (any more), or cannot be looked at. Only the root may be a symlink. */
-function identityOf(path: string, root: boolean): string | null {
-  try {
-    const stat = root ? statSync(path, { bigint: true }) : lstatSync(path, { bigint: true })
-    return stat.isDirectory() ? `${stat.dev}:${stat.ino}` : null
-  } catch {
-    return null // the scanner says why
-  }
 }
 
 function addTo(map: Map<PathKey, Set<PathKey>>, key: PathKey, path: PathKey): void {

@@ -86,7 +86,7 @@ async function makeParents(context: FolderContext, path: PathKey): Promise<void>
       return { kind: 'directory', path: directory, expect: null, mode: MADE_MODE, displace: { to: 'history' } }
     })
     if (result === null) continue
-    context.ports.watcher.watch([directory])
+    await context.ports.watcher.watch([directory])
     const dot = context.counter.take()
     const entry: Entry = { kind: 'directory', mode: MADE_MODE, mdot: dot, dots: [dot], vv: bump(row?.entry.vv ?? {}, dot[0], dot[1]) }
     await state(context, { path: directory, before: row, entry, row: { entry, seen: result.seen }, list: null, kept: null, from: 'local' })

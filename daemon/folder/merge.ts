@@ -445,7 +445,7 @@ class Execution {
     switch (result.kind) {
       case 'done': {
         // Its own event may come before its row is there, and a scan does not enter directories that it knows.
-        if (op.kind === 'directory') this.#context.ports.watcher.watch([path])
+        if (op.kind === 'directory') await this.#context.ports.watcher.watch([path])
         if (op.kind === 'link') this.#linked.add(path)
         if (op.kind === 'move') this.#given.add(op.from)
         const list = staged ?? (await this.#knownList(target))

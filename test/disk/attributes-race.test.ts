@@ -3,6 +3,7 @@ import * as fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
+import { setOpenFile, setOpenFileInPool } from '../../daemon/disk/attributes.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { applyOne, openFolder, scan, told } from './tree.ts'
@@ -30,5 +31,25 @@ for (const [what, text, mtime] of [['of another size, a new mode', 'longer than 
       folder.rows.put('f', { ...(row as NonNullable<typeof row>), seen: result.seen })
     }
     t.alike(told(await scan(folder)), ['present f'])
+  })
+}
+
+for (const [how, set] of [['at once', setOpenFile], ['in the pool', setOpenFileInPool]] as const) {
+  test(`what was written before the look at the open file keeps its attributes, ${how}`, async (t) => {
+    const path = join(await t.tmp(), 'f')
+    const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
+    fs.writeFileSync(path, 'text', { mode: 0o644 })
+    const fd = fs.openSync(path, 'r')
+    t.teardown(() => fs.closeSync(fd))
+    const before = fs.fstatSync(fd, { bigint: true })
+    fs.writeFileSync(path, 'longer than before')
+    const written = fs.fstatSync(fd, { bigint: true })
+    t.is(await set(fd, before, op), null)
+    t.alike(fs.fstatSync(fd, { bigint: true }), written)
+    const after = await set(fd, written, op)
+    t.is(Number(after?.mode) & 0o777, 0o600)
+    t.is(after?.mtimeNs, 1_700_000_000_000_000_000n)
+    t.is(await set(fd, before, { ...op, mode: null, mtime: null }), null)
+    t.alike(await set(fd, after as NonNullable<typeof after>, { ...op, mode: null, mtime: null }), fs.fstatSync(fd, { bigint: true }))
   })
 }

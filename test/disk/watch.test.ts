@@ -5,6 +5,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { EventFlood } from '../../daemon/disk/event-flood.ts'
+import { FarLane } from '../../daemon/disk/far-lane.ts'
+import { FarWatch } from '../../daemon/disk/far-watch.ts'
 import { ChokidarWatcher } from '../../daemon/disk/watch.ts'
 import type { Problem } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -18,7 +20,7 @@ interface Watched {
   heard(): ReadonlySet<string>
 }
 
-async function watched(t: Assert, directories: readonly string[] = [''], flood?: EventFlood): Promise<Watched> {
+async function watched(t: Assert, directories: readonly string[] = [''], { flood, lane = null }: { readonly flood?: EventFlood; readonly lane?: FarLane | null } = {}): Promise<Watched> {
   const root = await t.tmp()
   const heard = new Set<string>()
   const problems: Problem[] = []
@@ -26,6 +28,7 @@ async function watched(t: Assert, directories: readonly string[] = [''], flood?:
   for (const directory of directories) fs.mkdirSync(join(root, directory), { recursive: true })
   const watcher = new ChokidarWatcher({
     root,
+    lane: () => lane,
     ...(flood === undefined ? {} : { flood }),
     inbox: {
       localChanged: (paths) => {
@@ -36,7 +39,7 @@ async function watched(t: Assert, directories: readonly string[] = [''], flood?:
     onProblem: (problem) => void problems.push(problem)
   })
   t.teardown(async () => await watcher.close(), { order: -1 })
-  watcher.watch(directories as PathKey[])
+  await watcher.watch(directories as PathKey[])
   const hints = async (act: () => void, ...paths: string[]): Promise<void> => {
     heard.clear()
     await new Promise<void>((resolve) => {
@@ -48,87 +51,98 @@ async function watched(t: Assert, directories: readonly string[] = [''], flood?:
   return { root, watcher, problems, hints, heard: () => heard }
 }
 
-test('a watch stands when watch returns', async (t) => {
-  const { root, hints, watcher } = await watched(t, [])
-  fs.mkdirSync(join(root, 'd'))
-  await hints(() => {
-    watcher.watch(['d' as PathKey])
-    fs.writeFileSync(join(root, 'd/f'), 'at once')
-  }, 'd/f')
-})
+/** From this thread, and from one of its own, for a disk that may not answer. */
+for (const far of [false, true]) {
+  const lane = far ? new FarLane() : null
+  const check = (name: string, run: (t: Assert) => Promise<void>): void => void test(far ? `${name}, from a thread` : name, run)
 
-test('files: made, written, renamed, given another mode or time, removed', async (t) => {
-  const { root, hints } = await watched(t, ['', 'd'])
-  await hints(() => fs.writeFileSync(join(root, 'd/f'), '1'), 'd/f')
-  await hints(() => fs.appendFileSync(join(root, 'd/f'), '2'), 'd/f')
-  await hints(() => fs.chmodSync(join(root, 'd/f'), 0o600), 'd/f')
-  await hints(() => fs.utimesSync(join(root, 'd/f'), 1, 1), 'd/f')
-  await hints(() => fs.renameSync(join(root, 'd/f'), join(root, 'g')), 'd/f', 'g')
-  await hints(() => fs.truncateSync(join(root, 'g'), 0), 'g')
-  await hints(() => fs.linkSync(join(root, 'g'), join(root, 'h')), 'h')
-  await hints(() => fs.rmSync(join(root, 'g')), 'g')
-})
+  check('a watch stands when watch returns', async (t) => {
+    const { root, hints, watcher } = await watched(t, [], { lane })
+    fs.mkdirSync(join(root, 'd'))
+    await hints(() => {
+      stand(watcher.watch(['d' as PathKey]), () => fs.writeFileSync(join(root, 'd/f'), 'at once'))
+    }, 'd/f')
+  })
 
-test('symlinks and directories: made, replaced, removed', async (t) => {
-  const { root, hints } = await watched(t)
-  await hints(() => fs.symlinkSync('a', join(root, 'l')), 'l')
-  await hints(() => {
-    fs.symlinkSync('b', join(root, 'm'))
-    fs.renameSync(join(root, 'm'), join(root, 'l'))
-  }, 'l')
-  await hints(() => fs.mkdirSync(join(root, 'd')), 'd')
-  await hints(() => fs.chmodSync(join(root, 'd'), 0o700), 'd')
-  await hints(() => fs.rmdirSync(join(root, 'd')), 'd')
-})
+  check('files: made, written, renamed, given another mode or time, removed', async (t) => {
+    const { root, hints } = await watched(t, ['', 'd'], { lane })
+    await hints(() => fs.writeFileSync(join(root, 'd/f'), '1'), 'd/f')
+    await hints(() => fs.appendFileSync(join(root, 'd/f'), '2'), 'd/f')
+    await hints(() => fs.chmodSync(join(root, 'd/f'), 0o600), 'd/f')
+    await hints(() => fs.utimesSync(join(root, 'd/f'), 1, 1), 'd/f')
+    await hints(() => fs.renameSync(join(root, 'd/f'), join(root, 'g')), 'd/f', 'g')
+    await hints(() => fs.truncateSync(join(root, 'g'), 0), 'g')
+    await hints(() => fs.linkSync(join(root, 'g'), join(root, 'h')), 'h')
+    await hints(() => fs.rmSync(join(root, 'g')), 'g')
+  })
 
-test('names with blanks, newlines, backslashes and other scripts', async (t) => {
-  const { root, hints } = await watched(t, ['', 'back\\slash'])
-  for (const name of [' a ', 'b\nc', 'd\\e', 'ä…𝄞', '*', '[x]', '!y']) await hints(() => fs.writeFileSync(join(root, name), ''), name)
-  await hints(() => fs.writeFileSync(join(root, 'back\\slash/f'), ''), 'back\\slash/f')
-})
+  check('symlinks and directories: made, replaced, removed', async (t) => {
+    const { root, hints } = await watched(t, [''], { lane })
+    await hints(() => fs.symlinkSync('a', join(root, 'l')), 'l')
+    await hints(() => {
+      fs.symlinkSync('b', join(root, 'm'))
+      fs.renameSync(join(root, 'm'), join(root, 'l'))
+    }, 'l')
+    await hints(() => fs.mkdirSync(join(root, 'd')), 'd')
+    await hints(() => fs.chmodSync(join(root, 'd'), 0o700), 'd')
+    await hints(() => fs.rmdirSync(join(root, 'd')), 'd')
+  })
 
-test('a name that is not UTF-8 is a hint of its directory', async (t) => {
-  const { root, hints } = await watched(t, ['', 'd'])
-  await hints(() => fs.writeFileSync(Buffer.concat([Buffer.from(`${root}/d/`), Buffer.of(0xff)]), ''), 'd')
-})
+  check('names with blanks, newlines, backslashes and other scripts', async (t) => {
+    const { root, hints } = await watched(t, ['', 'back\\slash'], { lane })
+    for (const name of [' a ', 'b\nc', 'd\\e', 'ä…𝄞', '*', '[x]', '!y']) await hints(() => fs.writeFileSync(join(root, name), ''), name)
+    await hints(() => fs.writeFileSync(join(root, 'back\\slash/f'), ''), 'back\\slash/f')
+  })
 
-test('a directory that moved is watched under its new name once it is met again', async (t) => {
-  const { root, hints, watcher, heard } = await watched(t, ['', 'a', 'a/b'])
-  await hints(() => fs.renameSync(join(root, 'a'), join(root, 'c')), 'a', 'c', 'a/b')
-  watcher.watch(['c', 'c/b'] as PathKey[])
-  await hints(() => fs.writeFileSync(join(root, 'c/b/f'), ''), 'c/b/f')
-  t.absent(heard().has('a/b/f'), 'and not under the old one')
-})
+  check('a name that is not UTF-8 is a hint of its directory', async (t) => {
+    const { root, hints } = await watched(t, ['', 'd'], { lane })
+    await hints(() => fs.writeFileSync(Buffer.concat([Buffer.from(`${root}/d/`), Buffer.of(0xff)]), ''), 'd')
+  })
 
-test('a directory that was replaced is watched anew', async (t) => {
-  const { root, hints, watcher } = await watched(t, ['', 'a'])
-  await hints(() => {
-    fs.rmSync(join(root, 'a'), { recursive: true })
-    fs.mkdirSync(join(root, 'a'))
-  }, 'a')
-  watcher.watch(['a' as PathKey])
-  await hints(() => fs.writeFileSync(join(root, 'a/f'), ''), 'a/f')
-})
+  check('a directory that moved is watched under its new name once it is met again', async (t) => {
+    const { root, hints, watcher, heard } = await watched(t, ['', 'a', 'a/b'], { lane })
+    await hints(() => fs.renameSync(join(root, 'a'), join(root, 'c')), 'a', 'c', 'a/b')
+    await watcher.watch(['c', 'c/b'] as PathKey[])
+    await hints(() => fs.writeFileSync(join(root, 'c/b/f'), ''), 'c/b/f')
+    t.absent(heard().has('a/b/f'), 'and not under the old one')
+  })
 
-test('our own directory gives no hint', async (t) => {
-  const { root, hints, heard } = await watched(t)
-  fs.mkdirSync(join(root, '.p2psync'))
-  fs.writeFileSync(join(root, '.p2psync/x'), '')
-  await hints(() => fs.writeFileSync(join(root, 'f'), ''), 'f')
-  t.alike([...heard()], ['f'])
-})
+  check('a directory that was replaced is watched anew', async (t) => {
+    const { root, hints, watcher } = await watched(t, ['', 'a'], { lane })
+    await hints(() => {
+      fs.rmSync(join(root, 'a'), { recursive: true })
+      fs.mkdirSync(join(root, 'a'))
+    }, 'a')
+    await watcher.watch(['a' as PathKey])
+    await hints(() => fs.writeFileSync(join(root, 'a/f'), ''), 'a/f')
+  })
 
-test('what is not there or no directory is no problem', async (t) => {
-  const { root, watcher, hints, problems } = await watched(t)
-  fs.writeFileSync(join(root, 'file'), '')
-  fs.symlinkSync('/', join(root, 'link'))
-  watcher.watch(['gone', 'gone/below', 'file', 'link'] as PathKey[])
-  await hints(() => fs.writeFileSync(join(root, 'f'), ''), 'f')
-  t.alike(problems, [])
-})
+  check('our own directory gives no hint', async (t) => {
+    const { root, hints, heard } = await watched(t, [''], { lane })
+    fs.mkdirSync(join(root, '.p2psync'))
+    fs.writeFileSync(join(root, '.p2psync/x'), '')
+    await hints(() => fs.writeFileSync(join(root, 'f'), ''), 'f')
+    t.alike([...heard()], ['f'])
+  })
+
+  check('what is not there or no directory is no problem', async (t) => {
+    const { root, watcher, hints, problems } = await watched(t, [''], { lane })
+    fs.writeFileSync(join(root, 'file'), '')
+    fs.symlinkSync('/', join(root, 'link'))
+    await watcher.watch(['gone', 'gone/below', 'file', 'link'] as PathKey[])
+    await hints(() => fs.writeFileSync(join(root, 'f'), ''), 'f')
+    t.alike(problems, [])
+  })
+}
+
+/** Near: at once. */
+function stand(watches: Promise<void> | null, then: () => void): void {
+  if (watches === null) then()
+  else watches.then(then, (error: unknown) => console.log(error))
+}
 
 test('a flood of events calls for a full scan', async (t) => {
-  const { root, hints } = await watched(t, [''], new EventFlood(2000))
+  const { root, hints } = await watched(t, [''], { flood: new EventFlood(2000) })
   await hints(() => {
     for (let i = 0; i < 2000; i++) fs.writeFileSync(join(root, `f${i}`), 'x')
   }, 'all')
@@ -136,12 +150,12 @@ test('a flood of events calls for a full scan', async (t) => {
 
 test('many directories that go at once are a hint each, and no full scan', async (t) => {
   const names = Array.from({ length: 90 }, (_, i) => `d${i}`)
-  const { root, watcher, hints, heard } = await watched(t, [], new EventFlood(16_384))
+  const { root, watcher, hints, heard } = await watched(t, [], { flood: new EventFlood(16_384) })
   for (const name of names) {
     fs.mkdirSync(join(root, name))
     for (let i = 0; i < 95; i++) fs.writeFileSync(join(root, name, `f${i}`), '')
   }
-  watcher.watch(['', ...names] as PathKey[])
+  await watcher.watch(['', ...names] as PathKey[])
   await hints(() => {
     for (const name of names) fs.rmSync(join(root, name), { recursive: true })
   }, ...names)
@@ -149,7 +163,7 @@ test('many directories that go at once are a hint each, and no full scan', async
 })
 
 test('many names of one directory are a hint of it', async (t) => {
-  const { root, hints, heard } = await watched(t, ['', 'd'], new EventFlood(1_000_000))
+  const { root, hints, heard } = await watched(t, ['', 'd'], { flood: new EventFlood(1_000_000) })
   await hints(() => {
     for (let i = 0; i < 5100; i++) fs.writeFileSync(join(root, 'd', `f${i}`), '')
     for (let i = 0; i < 5100; i++) fs.writeFileSync(join(root, `g${i}`), '')
@@ -160,7 +174,7 @@ test('many names of one directory are a hint of it', async (t) => {
 test('a watcher that was closed is silent', async (t) => {
   const { root, watcher, heard } = await watched(t)
   await watcher.close()
-  watcher.watch(['' as PathKey])
+  await watcher.watch(['' as PathKey])
   fs.writeFileSync(join(root, 'f'), '')
   await new Promise((resolve) => setImmediate(resolve))
   await watcher.close()
@@ -180,17 +194,17 @@ test('where the limit of watches is reached, others may give up theirs, and all 
     throw Object.assign(new Error('no space left on device, watch'), { code: 'ENOSPC' })
   })
   const settle = async (): Promise<void> => await new Promise((resolve) => setTimeout(resolve, 50))
-  watcher.watch(['' as PathKey])
+  await watcher.watch(['' as PathKey])
   await settle()
   t.alike(problems, [])
   t.alike(heard, ['all'])
   isRoom = false
-  watcher.watch(['' as PathKey])
+  await watcher.watch(['' as PathKey])
   await settle()
   t.alike(problems.map(({ code }) => code), ['ENOSPC'])
   t.alike(heard, ['all'])
   restore(watch)
-  watcher.watch(['' as PathKey])
+  await watcher.watch(['' as PathKey])
   fs.writeFileSync(join(root, 'f'), '')
   await settle()
   t.ok(heard.includes('f'), 'it is watched as soon as it can be')
@@ -208,10 +222,35 @@ test('a thousand directories are watched in little time and memory', async (t) =
   for (const name of names) fs.mkdirSync(join(root, name))
   const before = process.memoryUsage().rss
   const start = performance.now()
-  watcher.watch(names as PathKey[])
+  await watcher.watch(names as PathKey[])
   const ms = performance.now() - start
   const megabytes = (process.memoryUsage().rss - before) / 1e6
   t.comment(`${ms.toFixed(0)} ms, ${megabytes.toFixed(1)} MB`)
   t.ok(megabytes < 60)
   await hints(() => fs.writeFileSync(join(root, 'd999/f'), ''), 'd999/f')
+})
+
+test('a folder that is given up while its disk does not answer: who waits for a watch is told', async (t) => {
+  const lane = new FarLane()
+  const { watcher, root, heard } = await watched(t, [''], { lane })
+  const waiting = watcher.watch(['d' as PathKey])
+  await new Promise((resolve) => setImmediate(resolve))
+  lane.cut()
+  await t.exception(async () => await waiting, /does not answer/)
+  await watcher.close()
+  fs.writeFileSync(join(root, 'f'), '')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.alike([...heard()], [])
+})
+
+test('a thread that watches and ends is told of, and nobody waits for it', async (t) => {
+  const told: string[] = []
+  const ended = new Promise<void>((resolve) => {
+    const source = new FarWatch({ event: () => undefined, failed: () => undefined, ended: (error) => (told.push(error.message), resolve()) }, new URL('file:///nowhere.js'))
+    t.teardown(() => source.close())
+    source.identity('/', true).then((identity) => told.push(String(identity)), () => undefined)
+  })
+  await ended
+  await new Promise((resolve) => setImmediate(resolve))
+  t.alike(told.map((text) => (text.includes('/nowhere.js') ? 'nowhere' : text)), ['nowhere', 'null'])
 })

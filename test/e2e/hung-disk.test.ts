@@ -1,7 +1,7 @@
 /** A folder whose disk does not answer (a network file system whose server is gone): the daemon starts, goes on with its other folders, and ends. */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'brittle'
@@ -162,4 +162,57 @@ test('a disk that hangs in the midst of an apply, and its folder is removed: it 
   t.is([...tree.keys()].filter((path) => /^f\d+$/.test(path)).length, APPLIED)
   t.alike([...tree.keys()].filter((path) => path.includes('conflict')), [])
   t.ok(await isNew(APPLIED - 1))
+})
+
+const untraceable = unpassable ?? (spawnSync('strace', ['--version']).status === 0 ? null : 'needs strace')
+if (untraceable !== null) console.log(`# whether the main thread asks such a disk is skipped: ${untraceable}`)
+
+/** What the main thread of this process asks of the file system below `at`: other threads are not traced. */
+async function traced(t: Scope, pid: number, at: string, file: string): Promise<() => Promise<string[]>> {
+  const strace = spawn('strace', ['-p', String(pid), '-y', '-s', '300', '-e', 'trace=file,desc', '-o', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => void strace.kill())
+  await new Promise<void>((resolve) => strace.stderr.setEncoding('utf8').on('data', (text: string) => text.includes('attached') && resolve()))
+  return async () => {
+    const ended = new Promise((resolve) => strace.on('exit', resolve))
+    strace.kill()
+    await ended
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    // Names are opened from descriptors of their directories, and the folder below `at` is the only one. What is read and written elsewhere may name it.
+    return lines.filter((line) => line.includes(`<${at}`) || (!/^p?(?:read|write)v?\d*\(/.test(line) && (line.includes(`"${at}`) || line.includes('"/proc/self/fd/'))))
+  }
+}
+
+test('no thread that others wait for asks such a disk, whatever happens there', { timeout: TIMEOUT_MS, skip: untraceable !== null }, async (t) => {
+  const world = await createWorld(t)
+  const [a, b] = [new Device(t, world, 'a'), new Device(t, world, 'b')]
+  await Promise.all([a.start(), b.start()])
+  await pair(a, b)
+  const under = b.beside('under')
+  await passThrough(t, under, b.path())
+  const asked = await traced(t, b.pid, b.path(), join(world.root, 'trace'))
+  const equal = async (): Promise<void> => void (await waitEqual([a.path(), under], STEP_MS, async () => (await statusOf(b, b.path())).state === 'idle'))
+  await a.add()
+  await b.add()
+  for (let i = 0; i < 30; i++) await a.write(`d/f${i}`, `old ${i}`)
+  await a.write('large', Buffer.alloc(3_000_000, 1))
+  await equal()
+  for (let i = 0; i < 30; i++) await a.write(`d/f${i}`, `new ${i}`)
+  await a.write('large', Buffer.alloc(3_000_001, 2))
+  await symlink('d', a.path('link'))
+  await equal()
+  await chmod(a.path('d/f0'), 0o755)
+  await chmod(a.path('d'), 0o700)
+  await rename(a.path('d/f1'), a.path('f1'))
+  await rm(a.path('link'))
+  await equal()
+  await rename(a.path('d'), a.path('e'))
+  await equal()
+  // Told by the watches of the file system itself.
+  for (let i = 0; i < 30; i++) await b.write(`k/f${i}`, `${i}`)
+  await b.write('here', Buffer.alloc(3_000_000, 3))
+  await equal()
+  await rm(a.path('k'), { recursive: true })
+  await equal()
+  await b.call('folders.remove', { folder: 'docs' })
+  t.alike(await asked(), [])
 })

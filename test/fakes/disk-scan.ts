@@ -90,7 +90,7 @@ export class ScanWalk {
   }
 
   async *#directory(directory: PathKey, depth: Depth): AsyncGenerator<Finding> {
-    this.#request.onDirectory?.(directory)
+    await this.#request.onDirectory?.(directory)
     await this.#life.step()
     const node = this.#store.tree.node(directory)
     if (node?.kind !== 'directory') return yield { kind: 'unstable', path: directory }

@@ -21,8 +21,9 @@ export class FakeWatcher implements Watcher {
     this.#fate = fate
   }
 
-  watch(directories: readonly PathKey[]): void {
+  watch(directories: readonly PathKey[]): null {
     for (const directory of directories) this.#watched.add(directory)
+    return null
   }
 
   /** A user did something to these paths. */

@@ -395,6 +395,20 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/far', 'a path that leads to a file system which is no disk of this machine, also by symlinks; nothing is asked of that one')]
   },
   {
+    bug: 'of a folder on a network the watch of a directory that is gone stays, and a new one of that name is not watched',
+    file: 'daemon/disk/watch.ts',
+    find: 'this.#far?.forget(this.#absolute(directory))',
+    replace: 'undefined',
+    caughtBy: [by('disk/watch', 'a directory that was replaced is watched anew, from a thread')]
+  },
+  {
+    bug: 'attributes of a file are set although somebody wrote to it meanwhile',
+    file: 'daemon/disk/attributes.ts',
+    find: '!isAsBefore(now, before)',
+    replace: 'false',
+    caughtBy: [by('disk/attributes-race', 'what was written before the look at the open file keeps its attributes, at once')]
+  },
+  {
     bug: 'status waits for the history of a disk that does not answer, each time anew',
     file: 'daemon/handlers/sizes.ts',
     find: 'size.walking === null || size.isLate',
