@@ -14,3 +14,11 @@ test('of a system call hundreds are made at once, and each tells its own error',
   t.alike([...new Set(results.map((result) => (result.status === 'rejected' ? (result.reason as { code?: string }).code : 'done')))], ['EBADF'])
   t.exception(() => fsync?.atOnce(-1), /EBADF/)
 })
+
+test('a call that cannot even be made takes no place of the others', { timeout: 20_000 }, async (t) => {
+  const access = await systemCall('int access(const char *path, int mode)')
+  const refused = await Promise.allSettled(Array.from({ length: 200 }, async () => await access?.inPool('/', 'no mode')))
+  t.is(refused.filter(({ status }) => status === 'rejected').length, 200)
+  await access?.inPool('/', 0)
+  t.pass('one that can be made is made')
+})

@@ -1,4 +1,5 @@
 /** What is asked of a file system before the moves of atomic.ts rely on it: one that passes calls on may leave out their flags. */
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import realFs from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
@@ -38,7 +39,7 @@ function makeSloppy(): void {
 }
 
 makeSloppy()
-const { applyOne, fileOp, leftInStaging, openFolder, read, stage, statOf, tree } = await import('./tree.ts')
+const { applyOne, fileOp, leftInStaging, moveOp, openFolder, read, stage, statOf, tree } = await import('./tree.ts')
 const { renameNew } = await import('../../daemon/disk/sys.ts')
 
 interface Case {
@@ -97,4 +98,25 @@ test('a name that is taken is refused, whatever has it; one that is free is give
   t.alike([fs.readFileSync(at('näme 1'), 'utf8'), fs.existsSync(at('from'))], ['from and more', false])
   await renameNew(at('directory'), at('directory 1'))
   t.ok(fs.statSync(at('directory 1')).isDirectory())
+})
+
+const mayMount = process.getuid?.() === 0
+if (!mayMount) console.log('# what is asked of a full disk is skipped: needs root')
+
+test('a disk without room for a byte is asked all the same: files are renamed, and get their names', { skip: !mayMount }, async (t) => {
+  Object.assign(system, { exchanges: true, type: null, fails: false })
+  const at = await t.tmp()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'p2psync-test', at])
+  t.teardown(() => execFileSync('umount', ['-l', at]), { order: -1 })
+  const { root, disk } = await openFolder(t, { root: join(at, 'folder') })
+  for (const name of ['a', 'b']) fs.writeFileSync(join(root, name), name)
+  await stage(disk, 'new')
+  t.exception(() => fs.writeFileSync(join(at, 'filler'), Buffer.alloc(1 << 20)), /ENOSPC/)
+  t.is(fs.statfsSync(at).bavail, 0)
+  Object.assign(counts, { overwritten: 0, noReplace: 0 })
+  t.is((await applyOne(disk, moveOp('a', 'moved', statOf(root, 'a')))).kind, 'done')
+  t.is((await applyOne(disk, fileOp('new', 'new'))).kind, 'done')
+  t.ok(counts.noReplace > 1, 'and once to ask')
+  t.alike([read(root, 'moved'), read(root, 'new'), read(root, 'b')], ['a', 'new', 'b'])
+  t.alike(leftInStaging(root), [])
 })

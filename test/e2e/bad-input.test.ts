@@ -84,6 +84,13 @@ test('a symlink in the place of .p2psyncignore, which another device may have pu
   rmSync(a.path('.p2psyncignore'))
   t.is((await a.cli('ignore', 'docs', '*.tmp')).code, 0)
   t.is(readFileSync(a.path('.p2psyncignore'), 'utf8'), '*.tmp\n')
+  // What is added counts: a larger one would not be read.
+  const large = `#${'x'.repeat(1024 * 1024 - 8)}\n`
+  writeFileSync(a.path('.p2psyncignore'), large)
+  t.is((await a.cli('ignore', 'docs', 'longer')).code, 1)
+  t.is(readFileSync(a.path('.p2psyncignore'), 'utf8'), large, 'nothing is written')
+  t.is((await a.cli('ignore', 'docs', '*.a')).code, 0)
+  t.is(readFileSync(a.path('.p2psyncignore'), 'utf8'), `${large}*.a\n`)
 })
 
 test('a pattern that would ignore nothing is refused, and nothing is written; one that stands in the file is told', { timeout: 280_000 }, async (t) => {
