@@ -11,7 +11,6 @@ import { createContext } from './folder/create-context.ts'
 import { Counter, type FolderContext } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
 import { checkFolder, nothingChecked, type CheckReport } from './folder/check.ts'
-import { Calendar } from './folder/calendar.ts'
 import { applyRules, doubtRules } from './folder/apply-rules.ts'
 import { lookAgain, lookAgainAtAll } from './folder/displaced.ts'
 import { loadDivergent } from './folder/divergence.ts'
@@ -67,7 +66,6 @@ export class Folder extends Resource implements FolderInbox {
   readonly #rules = new Rules()
   readonly #tidying = new Tidying()
   readonly #abort = busyAbortController()
-  readonly #calendar = new Calendar()
   readonly #notices: Notices
   readonly #reporter: Reporter
   readonly #flood: Flood
@@ -430,7 +428,7 @@ export class Folder extends Resource implements FolderInbox {
   }
 
   #expire(): void {
-    this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION, this.#calendar)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
+    this.act(async (context) => await expireHistory(context, this.#options.retention?.() ?? DEFAULT_RETENTION)).catch((error: unknown) => this.#options.log.debug({ error: messageOf(error) }, 'history is looked at later'))
   }
 
   /** Full scan now; resolves when it and what follows from it is done, or the folder cannot. */

@@ -349,6 +349,14 @@ export interface HistoryRow {
   readonly reason: DisplacedReason
 }
 
+/** Of the last look at the history, by the clock of then, in milliseconds since the epoch. */
+export interface HistoryClock {
+  /** To the day. */
+  readonly lookedAt: number
+  /** When the clock leaped last, by its new time; null: it never did. */
+  readonly leapedAt: number | null
+}
+
 /** One folder's part of the index; all methods are safe to call at once. */
 export interface FolderIndex extends Omit<KnownTree, 'digest'>, DirectoryDigests {
   readonly own: OwnCheckpoint | null
@@ -370,6 +378,8 @@ export interface FolderIndex extends Omit<KnownTree, 'digest'>, DirectoryDigests
   readonly rules: string | null
   /** R46: what the rows say of `from` and below stands on disk at `to`. */
   readonly relocation: Relocation | null
+  /** Null: history was never looked at. */
+  readonly historyClock: HistoryClock | null
   /** Every row of one remote drive, in batches. */
   allRemote(drive: DriveKey): AsyncIterable<readonly { readonly path: PathKey; readonly entry: Entry }[]>
   /** The list of a content held here (tree or history), or null. */
@@ -410,6 +420,7 @@ export interface IndexBatch {
   /** 64 hex digits. */
   setRules(digest: string): void
   setRelocation(relocation: Relocation | null): void
+  setHistoryClock(clock: HistoryClock): void
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void
   readonly size: number
   flush(): Promise<void>

@@ -35,6 +35,7 @@ const MAX_NUMBERED = 100
 
 export class Displaced {
   readonly #parts: DisplacedParts
+  #lastCopy: Promise<unknown> = Promise.resolve()
 
   constructor(parts: DisplacedParts) {
     this.#parts = parts
@@ -68,20 +69,31 @@ export class Displaced {
 
   /**
    * What is in history has a second name that the user gave it (`ln`): written to in place there, it would change here too. So
-   * history gets a copy of its own, if the bytes hold still meanwhile; where there is no room for one it stays as it is.
+   * history gets a copy of its own, if the bytes hold still meanwhile; where there is no room for one it stays as it is. One at a time:
+   * of two names that go at once the second one keeps the inode, which somebody may hold open.
    */
   async ownInode(slot: HistorySlot, path: PathKey): Promise<void> {
     const { roots, log } = this.#parts
+    const turn = this.#lastCopy.then(async () => await roots.useOwn(slot.directory, async (bucket) => await this.#copyIn(bucket, slot.file)))
+    this.#lastCopy = turn.catch(() => undefined)
     try {
-      await roots.useOwn(slot.directory, async (bucket) => {
-        const stat = await lstat(at(bucket, slot.file))
-        const copy = kindOf(stat) === 'file' && stat.nlink > 1n ? await prepareCopy(roots, bucket, slot.file, toSeen(stat)) : null
-        if (copy !== null) await roots.useOwn(SWAP_DIR, async (swap) => await rename(at(swap, copy.name), at(bucket, slot.file)))
-      })
+      await turn
     } catch (error) {
       if (errnoOf(error) === null) throw error
       log.warn({ path, error: messageOf(error) }, 'history shares its bytes with another name of the file: they could not be copied')
     }
+  }
+
+  async #copyIn(bucket: Directory, file: string): Promise<void> {
+    const { roots } = this.#parts
+    const stat = await lstat(at(bucket, file))
+    const copy = kindOf(stat) === 'file' && stat.nlink > 1n ? await prepareCopy(roots, bucket, file, toSeen(stat)) : null
+    if (copy === null) return
+    await roots.useOwn(SWAP_DIR, async (swap) => {
+      // The user may have removed the other name meanwhile.
+      if ((await lstat(at(bucket, file))).nlink > 1n) await rename(at(swap, copy.name), at(bucket, file))
+      else await unlink(at(swap, copy.name))
+    })
   }
 
   /** The same inode has this name in the tree. */

@@ -140,15 +140,20 @@ async function dropDirectory(batch: Batch, out: string): Promise<boolean> {
 async function takeBack(batch: Batch, op: Exchanging, prepared: Prepared, out: string, stat: Stat, parent: Directory, name: string): Promise<ApplyResult> {
   const { mover } = batch.parts
   const moved = await mover.replace({ kind: 'directory', area: SWAP_DIR, name: out, stat, cid: null }, parent, name, op.path)
+  const stray = moved.kind === 'gone' || moved.out === null ? null : await takenBack(batch, op, prepared, moved.out)
   if (moved.kind !== 'placed') return await batch.stray(SWAP_DIR, out, op.path)
   await mover.forgetOut(out)
-  if (moved.out === null) return changed(op.path)
-  const taken = await batch.statInSwap(moved.out)
-  if (taken.ino !== prepared.stat.ino || !sameButCtime(toSeen(taken), toSeen(prepared.stat))) return await batch.stray(SWAP_DIR, moved.out, op.path)
-  if (prepared.kind === 'file') await batch.retire(moved.out, taken, op.path)
-  else await batch.discard({ ...prepared, name: moved.out })
-  await mover.forgetOut(moved.out)
-  return (await batch.obstacle(op.path)) ?? changed(op.path)
+  return stray ?? (moved.out === null ? null : await batch.obstacle(op.path)) ?? changed(op.path)
+}
+
+/** @returns null if it is what we had put there. */
+async function takenBack(batch: Batch, op: Exchanging, prepared: Prepared, out: string): Promise<ApplyResult | null> {
+  const taken = await batch.statInSwap(out)
+  if (taken.ino !== prepared.stat.ino || !sameButCtime(toSeen(taken), toSeen(prepared.stat))) return await batch.stray(SWAP_DIR, out, op.path)
+  if (prepared.kind === 'file') await batch.retire(out, taken, op.path)
+  else await batch.discard({ ...prepared, name: out })
+  await batch.parts.mover.forgetOut(out)
+  return null
 }
 
 async function exchange(batch: Batch, op: Exchanging, prepared: Prepared, parent: Directory, name: string): Promise<Moved> {

@@ -52,6 +52,11 @@ export class Displacements {
     return due.map(({ name }) => name)
   }
 
+  /** Its first look is still to come. */
+  waits(name: string): boolean {
+    return this.#fresh.some((each) => each.name === name)
+  }
+
   takePending(): boolean {
     const pending = this.#pending
     this.#pending = false
@@ -86,20 +91,22 @@ async function recheck(context: FolderContext, names: readonly string[]): Promis
     const rows = await Promise.all(names.slice(start, start + ROWS_AT_ONCE).map((name) => index.historyRow(name)))
     for (const row of rows) {
       if (context.signal.aborted) return context.displaced.keep()
-      if (row !== null) await recheckOne(context, row)
+      if (row !== null) await isOld(context, row)
     }
   }
 }
 
-async function recheckOne(context: FolderContext, row: HistoryRow): Promise<void> {
+/** False if somebody wrote to it since: then it stands under a name of its own, and is in history no more. */
+export async function isOld(context: FolderContext, row: HistoryRow): Promise<boolean> {
   const { disk, log } = context.ports
   const { name, path, entry } = row
-  if (entry.kind !== 'file') return
+  if (entry.kind !== 'file') return true
   const outcome = await disk.recheck(name, path, entry)
-  if (outcome.kind !== 'stray') return
+  if (outcome.kind !== 'stray') return true
   log.warn({ path, at: outcome.at }, 'somebody wrote to a file after a sync had replaced it; what was written stands under a name of its own')
   await forget(context, row)
   context.work.markScan(outcome.at === null ? [path] : [path, outcome.at])
+  return false
 }
 
 /** The old version is not there any more: the user's own program wrote over it. */

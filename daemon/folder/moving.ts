@@ -6,7 +6,7 @@
  * stated here that is not stated there.
  */
 import { MOVED_SILENCE_MS, MOVED_TOLD_MS } from '../../base/limits.ts'
-import type { ApplyOp, FolderReport, Row } from '../ports.ts'
+import type { ApplyOp, ApplyResult, FolderReport, Problem, Row } from '../ports.ts'
 import { isLive } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 import { isBelow, parentOf, ROOT } from '../sync/path.ts'
@@ -16,6 +16,8 @@ import { contested, isPlain, livingBelow, rowsIn } from './settled-tree.ts'
 
 /** Changes on disk in one go when things are moved back. */
 const GIVE_BACK_OPS = 1000
+/** Something stands there: that is no failure. */
+const SPECIAL = 'special-file'
 
 /** What the cycle knows of it. */
 export class Moving {
@@ -193,6 +195,8 @@ export async function endMoveOfBefore(context: FolderContext): Promise<void> {
   const { relocation } = index
   if (relocation === null) return
   const [old, next] = await Promise.all([disk.look({ area: 'tree', path: relocation.from }), disk.look({ area: 'tree', path: relocation.to })])
+  // Where it cannot be told nothing may be looked at: to a scan what stood at the old name would be deleted.
+  for (const look of [old, next]) if (look.kind === 'problem' && look.problem.code !== SPECIAL) throw failure(look.problem)
   // Anything else is as if the user had moved it: the scan finds it so.
   if (old.kind === 'nothing' && next.kind === 'directory' && next.seen.ino === relocation.ino) await giveBack(context, relocation)
   await record(context, null)
@@ -224,12 +228,22 @@ async function giveBackDirectory(context: FolderContext, move: DirectoryMove, di
   const [own, next] = await index.rows([directory, twin])
   if (own?.entry.kind !== 'directory') return { directories: [], left: null }
   const rows = await rowsIn(context, directory)
-  await disk.apply([{ kind: 'directory', path: directory, expect: null, mode: own.entry.mode, displace: { to: 'history' } }], context.rules.ignored)
+  const apply = async (ops: readonly ApplyOp[]): Promise<void> => done(await disk.apply(ops, context.rules.ignored))
+  await apply([{ kind: 'directory', path: directory, expect: null, mode: own.entry.mode, displace: { to: 'history' } }])
   const leaves = rows.flatMap(([path, row]) => moveBack(move, path, row))
-  for (let start = 0; start < leaves.length; start += GIVE_BACK_OPS) await disk.apply(leaves.slice(start, start + GIVE_BACK_OPS), context.rules.ignored)
+  for (let start = 0; start < leaves.length; start += GIVE_BACK_OPS) await apply(leaves.slice(start, start + GIVE_BACK_OPS))
   const isStated = next !== undefined && next !== null && isLive(next.entry)
   const left: ApplyOp | null = isStated || own.seen === null ? null : { kind: 'remove', path: twin, expect: own.seen, displace: { to: 'history' } }
   return { directories: rows.filter(([, row]) => row.entry.kind === 'directory').map(([path]) => path), left }
+}
+
+/** What a disk refuses is tried again: a scan in between would find it deleted. */
+function done(results: readonly ApplyResult[]): void {
+  for (const result of results) if (result.kind === 'problem') throw failure(result.problem)
+}
+
+function failure({ code, message }: Problem): Error {
+  return Object.assign(new Error(`a directory that moved cannot go back to its name: ${message}`), { code })
 }
 
 function moveBack(move: DirectoryMove, path: PathKey, row: Row): ApplyOp[] {

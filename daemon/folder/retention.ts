@@ -3,9 +3,10 @@
  * its path: a log of which there is one for each minute would else drive out all that was ever deleted. Then the oldest.
  */
 import { messageOf } from '../../base/errors.ts'
-import type { HistoryFile, HistoryRow } from '../ports.ts'
-import type { Calendar } from './calendar.ts'
+import type { HistoryClock, HistoryFile, HistoryRow } from '../ports.ts'
+import * as calendar from './calendar.ts'
 import type { FolderContext } from './context.ts'
+import { isOld } from './displaced.ts'
 
 export interface Retention {
   readonly maxAgeMs: number
@@ -31,15 +32,18 @@ interface Aged extends HistoryFile {
 }
 
 /** @returns how many files went. The file goes before its row: a crash in between leaves a row without a file, which goes next time. */
-export async function expireHistory(context: FolderContext, retention: Retention, calendar: Calendar): Promise<number> {
+export async function expireHistory(context: FolderContext, retention: Retention): Promise<number> {
   const { disk, index, clock, log } = context.ports
   const { files, fileSystemBytes } = await disk.history()
   const rows = new Map<string, HistoryRow>()
   for await (const batch of index.history(null)) for (const row of batch) rows.set(row.name, row)
   const kept = files.map((file): Kept => ({ ...file, at: rows.get(file.name)?.at ?? file.at, row: rows.get(file.name) ?? null }))
-  calendar.look(clock.now(), kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
-  const oldest = calendar.oldest(clock.now(), retention.maxAgeMs)
-  const expired = expiredOf(kept, clock.now(), oldest, retention.maxBytes ?? shareOf(fileSystemBytes))
+  const now = clock.now()
+  const looked = calendar.look(index.historyClock, now, kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
+  // Before anything goes: a crash after that must not take the new time for the old one.
+  if (looked !== null) await remember(context, looked)
+  const oldest = index.historyClock === null ? Number.NEGATIVE_INFINITY : calendar.oldest(index.historyClock, now, retention.maxAgeMs)
+  const expired = expiredOf(kept, now, oldest, retention.maxBytes ?? shareOf(fileSystemBytes))
   let removed = 0
   for (let start = 0; start < expired.length && !context.signal.aborted; start += AT_ONCE) {
     removed += await removeSome(context, expired.slice(start, start + AT_ONCE))
@@ -84,11 +88,19 @@ function closeOnes<T extends Aged>(byAge: readonly T[], now: number): ReadonlySe
   return close
 }
 
+async function remember({ ports: { index } }: FolderContext, looked: HistoryClock): Promise<void> {
+  const batch = index.batch()
+  batch.setHistoryClock(looked)
+  await batch.flush()
+}
+
 async function removeSome(context: FolderContext, files: readonly Kept[]): Promise<number> {
   const { disk, log } = context.ports
   const gone: Kept[] = []
   for (const file of files) {
     try {
+      // R35: what was written to it since it came there is nobody's old version.
+      if (context.displaced.waits(file.name) || (file.row !== null && !(await isOld(context, file.row)))) continue
       if (await disk.removeHistory(file.name)) gone.push(file)
     } catch (error) {
       log.warn({ name: file.name, error: messageOf(error) }, 'a file of the history could not be removed; it is tried again later')

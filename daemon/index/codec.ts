@@ -17,9 +17,10 @@
  *     own        1 · drive 32 · generation · writer 8 · counter · length · epoch [· generation of its blobs]
  *     totals     1 · files · directories · bytes
  *     relocation 1 · device 32 · ino u64 · from · to
+ *     clock      1 · looked at · leaped at, 0 for never
  */
 import { P2psyncError, messageOf } from '../../base/errors.ts'
-import type { BlobRange, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, StatNumbers, Totals } from '../ports.ts'
+import type { BlobRange, HistoryClock, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, StatNumbers, Totals } from '../ports.ts'
 import type { SizeClass } from '../sync/content.ts'
 import type { Dot, Entry, LiveEntry, VersionVector } from '../sync/entry.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, ObjectId, PathKey, WriterId } from '../sync/ids.ts'
@@ -418,4 +419,17 @@ export function decodeRelocation(bytes: Buffer): Relocation {
     from: from.string() as PathKey,
     to: from.string() as PathKey
   }))
+}
+
+export function encodeHistoryClock({ lookedAt, leapedAt }: HistoryClock): Buffer {
+  return encode((out) => out.uint(whole(lookedAt)).uint(leapedAt === null ? 0 : whole(leapedAt)))
+}
+
+export function decodeHistoryClock(bytes: Buffer): HistoryClock {
+  return decode(bytes, (from) => ({ lookedAt: from.uint(), leapedAt: from.uint() || null }))
+}
+
+/** A clock may stand before 1970. */
+function whole(ms: number): number {
+  return Math.max(1, Math.floor(ms))
 }

@@ -4,7 +4,7 @@
  */
 import type RocksDB from 'rocksdb-native'
 import type { WriteBatch } from 'rocksdb-native'
-import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
+import type { BlobRange, FolderIndex, FoundObject, HistoryClock, HistoryRow, IndexBatch, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import { isConflictPath } from '../sync/conflict.ts'
 import type { Entry } from '../sync/entry.ts'
@@ -15,6 +15,7 @@ import {
   decodeHistory,
   decodeKnownRow,
   decodeOwn,
+  decodeHistoryClock,
   decodeRelocation,
   decodeRemote,
   decodeRow,
@@ -22,6 +23,7 @@ import {
   encodeDrive,
   encodeHistory,
   encodeOwn,
+  encodeHistoryClock,
   encodeRelocation,
   encodeRemote,
   encodeRow,
@@ -57,6 +59,7 @@ export class RocksFolderIndex implements FolderIndex {
   #totals = NO_TOTALS
   #rules: string | null = null
   #relocation: Relocation | null = null
+  #historyClock: HistoryClock | null = null
   #drives: ReadonlyMap<DriveKey, DriveRow> = new Map()
   #last: Promise<unknown> = Promise.resolve()
   #closing = false
@@ -89,6 +92,10 @@ export class RocksFolderIndex implements FolderIndex {
 
   get relocation(): Relocation | null {
     return this.#relocation
+  }
+
+  get historyClock(): HistoryClock | null {
+    return this.#historyClock
   }
 
   remoteCheckpoint(drive: DriveKey): RemoteCheckpoint | null {
@@ -206,8 +213,9 @@ export class RocksFolderIndex implements FolderIndex {
 
   async #load(): Promise<void> {
     const [own, totals, rules] = await Promise.all([this.#table.get(this.#keys.own), this.#table.get(this.#keys.totals), this.#table.get(this.#keys.rules)])
-    const relocation = await this.#table.get(this.#keys.relocation)
+    const [relocation, clock] = await Promise.all([this.#table.get(this.#keys.relocation), this.#table.get(this.#keys.historyClock)])
     this.#relocation = relocation === null ? null : decodeRelocation(relocation)
+    this.#historyClock = clock === null ? null : decodeHistoryClock(clock)
     this.#rules = rules?.toString('hex') ?? null
     this.#own = own === null ? null : decodeOwn(own)
     this.#totals = totals === null ? NO_TOTALS : decodeTotals(totals)
@@ -288,6 +296,7 @@ export class RocksFolderIndex implements FolderIndex {
       if (wishes.rules !== null) out.tryPut(this.#keys.rules, Buffer.from(wishes.rules, 'hex'))
       if (wishes.relocation === null) out.tryDelete(this.#keys.relocation)
       else if (wishes.relocation !== undefined) out.tryPut(this.#keys.relocation, encodeRelocation(wishes.relocation))
+      if (wishes.historyClock !== null) out.tryPut(this.#keys.historyClock, encodeHistoryClock(wishes.historyClock))
     } catch (error) {
       out.destroy()
       throw error
@@ -304,6 +313,7 @@ export class RocksFolderIndex implements FolderIndex {
     this.#own = own
     this.#rules = wishes.rules ?? this.#rules
     if (wishes.relocation !== undefined) this.#relocation = wishes.relocation
+    this.#historyClock = wishes.historyClock ?? this.#historyClock
     this.#totals = totals
     this.#drives = drives
   }

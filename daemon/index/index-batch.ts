@@ -1,5 +1,5 @@
 /** Gathers the changes of one flush; the last wish for a row wins. What they mean for rows already stored is found at the flush. */
-import type { BlobRange, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row } from '../ports.ts'
+import type { BlobRange, HistoryClock, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row } from '../ports.ts'
 import type { ContentList } from '../sync/content.ts'
 import type { ContentId, DeviceId, DriveKey, PathKey } from '../sync/ids.ts'
 import type { Relocation } from '../sync/relocation.ts'
@@ -26,11 +26,12 @@ export interface Wishes {
   rules: string | null
   /** Undefined: as it is. */
   relocation: Relocation | null | undefined
+  historyClock: HistoryClock | null
 }
 
 export class GatheringBatch implements IndexBatch {
   readonly #flush: (wishes: Wishes) => Promise<void>
-  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), generation: null, own: null, rules: null, relocation: undefined }
+  readonly #wishes: Wishes = { rows: new Map(), drives: new Map(), divergent: new Map(), contents: new Map(), history: new Map(), generation: null, own: null, rules: null, relocation: undefined, historyClock: null }
   #size = 0
   #flushed = false
 
@@ -99,6 +100,10 @@ export class GatheringBatch implements IndexBatch {
 
   setRelocation(relocation: Relocation | null): void {
     this.#count().relocation = relocation
+  }
+
+  setHistoryClock(clock: HistoryClock): void {
+    this.#count().historyClock = clock
   }
 
   setRemote(drive: DriveKey, checkpoint: RemoteCheckpoint): void {

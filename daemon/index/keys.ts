@@ -21,6 +21,7 @@
  *     o                                          own checkpoint
  *     t                                          totals
  *     w                                          a directory that moved whole here and is not stated yet
+ *     j                                          when history was looked at last, and when the clock leaped last
  *
  * Number 0 is the daemon's: `v` format version, `n` last number given, `f` folder id 32 → number u32 BE.
  */
@@ -59,7 +60,7 @@ export function folderRange(number: number): Range {
   return { gte: u32(number), lt: u32(number + 1) }
 }
 
-type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'q' | 'a' | 'w'
+type Table = 'r' | 'm' | 'v' | 'c' | 'l' | 'g' | 'k' | 'K' | 'p' | 'h' | 'i' | 'd' | 'o' | 't' | 'x' | 'q' | 'a' | 'w' | 'j'
 
 /** The keys of one folder. */
 export class Keys {
@@ -68,14 +69,16 @@ export class Keys {
   readonly totals: Buffer
   readonly rules: Buffer
   readonly relocation: Buffer
+  readonly historyClock: Buffer
   readonly copiesKnown: Buffer
 
   constructor(number: number) {
-    for (const table of 'rmvclgkKphidotxqaw') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
+    for (const table of 'rmvclgkKphidotxqawj') this.#prefixes.set(table as Table, Buffer.concat([u32(number), Buffer.from(table)]))
     this.own = this.#prefix('o')
     this.totals = this.#prefix('t')
     this.rules = this.#prefix('a')
     this.relocation = this.#prefix('w')
+    this.historyClock = this.#prefix('j')
     this.copiesKnown = this.#prefix('x')
   }
 

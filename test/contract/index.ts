@@ -205,6 +205,19 @@ function rows(check: Check): void {
     t.is(bench.index.relocation, null)
   })
 
+  check('when history was looked at last is known, also after a restart', async (t, bench) => {
+    t.is(bench.index.historyClock, null)
+    for (const clock of [{ lookedAt: 1_700_000_000_000, leapedAt: null }, { lookedAt: 1_700_000_000_000, leapedAt: 1_600_000_000_001 }]) {
+      const batch = bench.index.batch()
+      batch.setHistoryClock(clock)
+      await batch.flush()
+      await put(bench.index, ['a', row(file('a'))])
+      t.alike(bench.index.historyClock, clock, 'other rows change nothing about it')
+      await bench.reopen()
+      t.alike(bench.index.historyClock, clock)
+    }
+  })
+
   check('batches flushed at once are all kept', async (t, { index }) => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => put(index, [`f${i}`, row(file(`${i}`))])))
     t.is((await collect(index.all())).length, 20)

@@ -1,11 +1,13 @@
 /** R35 on a real disk: what of history is looked at again, and where a changed one goes. */
 import * as fs from 'node:fs'
+import realFs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
-import { applyOne, fileOp, historyTexts, inMicroseconds, listOf, openFolder, read, scan, stage, statOf, tree, type Folder } from './tree.ts'
+import { apply, applyOne, fileOp, historyTexts, inMicroseconds, listOf, openFolder, read, removeOp, scan, stage, statOf, tree, type Folder } from './tree.ts'
 
 /** `d/doc` was displaced while a writer holds it open. */
 async function displaced(t: Assert): Promise<Folder & { readonly fd: number; readonly name: string; readonly entry: FileEntry }> {
@@ -74,3 +76,45 @@ test('R35: one that has another name in the tree was changed there', async (t) =
   t.alike(await disk.recheck(name, DOC, entry), { kind: 'same' })
   t.is(read(root, 'other'), 'BEFORE')
 })
+
+test('R35: two names of one file that go at once: whoever has it open writes into history yet', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const { root, disk, rows } = await openFolder(t)
+    fs.writeFileSync(join(root, 'a'), 'before')
+    fs.linkSync(join(root, 'a'), join(root, 'b'))
+    await scan({ disk, rows })
+    const fd = fs.openSync(join(root, 'a'), 'r+')
+    const results = await apply(disk, removeOp('a', rows.seen('a')), removeOp('b', rows.seen('b')))
+    t.alike(results.map(({ kind }) => kind), ['done', 'done'])
+    fs.writeSync(fd, 'BEFORE', 0)
+    fs.closeSync(fd)
+    t.alike(historyTexts(root).sort(), ['BEFORE', 'before'])
+  }
+})
+
+test('R35: a file of two names goes, and the user removes the other one meanwhile: whoever has it open writes into history yet', async (t) => {
+  const { root, disk, rows } = await openFolder(t)
+  fs.writeFileSync(join(root, 'a'), 'before')
+  fs.linkSync(join(root, 'a'), join(root, 'b'))
+  await scan({ disk, rows })
+  const fd = fs.openSync(join(root, 'a'), 'r+')
+  const { lstatSync } = realFs
+  t.teardown(() => replaceLstat(lstatSync))
+  let looks = 0
+  // It came out, is to be copied, was copied, and then: has it still two names?
+  const last = 4
+  replaceLstat(((path: string, options: fs.StatSyncOptions) => {
+    if (path.endsWith('-a') && ++looks === last) fs.unlinkSync(join(root, 'b'))
+    return lstatSync(path, options)
+  }) as typeof lstatSync)
+  t.is((await applyOne(disk, removeOp('a', rows.seen('a')))).kind, 'done')
+  t.is(looks, last)
+  fs.writeSync(fd, 'BEFORE', 0)
+  fs.closeSync(fd)
+  t.alike(historyTexts(root), ['BEFORE'])
+})
+
+function replaceLstat(lstatSync: typeof fs.lstatSync): void {
+  Object.assign(realFs, { lstatSync })
+  syncBuiltinESMExports()
+}

@@ -3,6 +3,8 @@
  * an empty one that holds the name.
  */
 import * as fs from 'node:fs'
+import realFs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
 import { silentLog } from '../../base/log.ts'
@@ -146,3 +148,33 @@ test('R48: what somebody saves at a name while an empty file of ours holds it st
   t.ok(copy !== undefined && paths.includes(copy as PathKey), 'it is told')
   t.alike(fs.readdirSync(join(root, ASIDE_DIR)), [])
 })
+
+test('invariant 1: where names cannot be exchanged, a file that is taken back is in history though its name was taken in that instant', async (t) => {
+  const { mkdirSync } = realFs
+  t.teardown(() => restore(mkdirSync))
+  const hooks = { afterMove: (): void => undefined }
+  const folder = await openFolder(t, { hooks, capabilities: { noReplace: false, links: true, exchange: false } })
+  const { root } = folder
+  fs.mkdirSync(join(root, 'd'))
+  const swap = join(root, '.p2psync/staging/swap')
+  hooks.afterMove = () => {
+    hooks.afterMove = () => undefined
+    for (const name of fs.readdirSync(swap)) if (fs.statSync(join(swap, name)).isDirectory()) fs.writeFileSync(join(swap, name, 'in'), 'theirs')
+    // The directory is about to get its name again.
+    restore(((path: string, options: fs.MakeDirectoryOptions) => {
+      if (path.endsWith('/d')) fs.writeFileSync(path, "the user's")
+      return mkdirSync(path, options)
+    }) as typeof mkdirSync)
+  }
+  await stage(folder.disk, 'new')
+  t.not((await applyOne(folder.disk, fileOp('d', 'new', { expect: statOf(root, 'd') }))).kind, 'done')
+  t.is(read(root, 'd'), "the user's")
+  t.alike(historyTexts(root), ['new'])
+  t.ok(tree(root).some((path) => path.endsWith('/in') && read(root, path) === 'theirs'), tree(root).join(' '))
+  t.alike(leftInStaging(root), [])
+})
+
+function restore(mkdirSync: typeof fs.mkdirSync): void {
+  realFs.mkdirSync = mkdirSync
+  syncBuiltinESMExports()
+}

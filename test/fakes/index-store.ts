@@ -1,5 +1,5 @@
 /** What of a fake index outlives a daemon. Rows are frozen: nobody may change what was read. */
-import type { BlobRange, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
+import type { BlobRange, HistoryClock, HistoryRow, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
 import type { ContentList } from '../../daemon/sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, DriveKey, PathKey } from '../../daemon/sync/ids.ts'
 import type { Relocation } from '../../daemon/sync/relocation.ts'
@@ -18,6 +18,7 @@ export class IndexStore {
   /** What it says instead of counting, as damaged. */
   totals: Totals | null = null
   relocation: Relocation | null = null
+  historyClock: HistoryClock | null = null
   readonly rows = new Map<PathKey, Row>()
   readonly rowNames = new Map<string, Set<string>>()
   readonly remotes = new Map<DriveKey, Map<PathKey, RemoteRow>>()
@@ -32,6 +33,7 @@ export class IndexStore {
     const copy = new IndexStore()
     copy.own = this.own
     copy.relocation = this.relocation
+    copy.historyClock = this.historyClock
     for (const [path, row] of this.rows) copy.putRow(path, row)
     for (const rows of this.remotes.values()) for (const [path, row] of rows) copy.putRemote(path, row)
     for (const [drive, checkpoint] of this.checkpoints) copy.checkpoints.set(drive, checkpoint)

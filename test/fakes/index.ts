@@ -1,5 +1,5 @@
 /** A `FolderIndex` over an `IndexStore`: everything in memory, a batch visible at its flush and not before. */
-import type { BlobRange, FolderIndex, FoundObject, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
+import type { BlobRange, FolderIndex, FoundObject, HistoryClock, HistoryRow, IndexBatch, OwnCheckpoint, Place, RemoteCheckpoint, RemoteRow, Row, Totals } from '../../daemon/ports.ts'
 import { encodeHeader, encodePages, pageId, type ContentList } from '../../daemon/sync/content.ts'
 import { isConflictPath } from '../../daemon/sync/conflict.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
@@ -33,6 +33,10 @@ export class FakeIndex implements FolderIndex {
 
   get relocation(): Relocation | null {
     return this.#store.relocation
+  }
+
+  get historyClock(): HistoryClock | null {
+    return this.#store.historyClock
   }
 
   get totals(): Totals {
@@ -266,6 +270,12 @@ class FakeBatch implements IndexBatch {
   setRelocation(relocation: Relocation | null): void {
     this.#add(() => {
       this.#store.relocation = relocation
+    })
+  }
+
+  setHistoryClock(clock: HistoryClock): void {
+    this.#add(() => {
+      this.#store.historyClock = clock
     })
   }
 

@@ -2,9 +2,9 @@
 import test from 'brittle'
 import { Export, makeEmpty } from '../../daemon/export.ts'
 import { versionId, type Version } from '../../daemon/folder/history.ts'
-import { Calendar } from '../../daemon/folder/calendar.ts'
+import { look, oldest, stamp } from '../../daemon/folder/calendar.ts'
 import { expiredOf } from '../../daemon/folder/retention.ts'
-import type { HistoryFile } from '../../daemon/ports.ts'
+import type { HistoryClock, HistoryFile } from '../../daemon/ports.ts'
 import { chunkId, contentList } from '../../daemon/sync/content.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
@@ -153,21 +153,85 @@ test('retention: a file system that tells of no size ends nothing by size', asyn
 })
 
 test('retention: after a leap of the clock nothing goes by age until the new time has lasted as long', (t) => {
-  const calendar = new Calendar()
   const start = 1_000 * DAY_MS
-  calendar.look(start, start - DAY_MS)
-  t.is(calendar.oldest(start, 30 * DAY_MS), start - 30 * DAY_MS)
-  calendar.look(start + 3 * DAY_MS, start)
-  t.is(calendar.oldest(start + 3 * DAY_MS, 30 * DAY_MS), start - 27 * DAY_MS, 'a machine may sleep')
+  const first = look(null, start, start - DAY_MS)
+  t.alike(first, { lookedAt: start, leapedAt: null })
+  t.is(oldest(first as HistoryClock, start, 30 * DAY_MS), start - 30 * DAY_MS)
+  t.is(look(first, start + DAY_MS / 2, start), null, 'nothing to write down')
+  const third = look(first, start + 3 * DAY_MS, start)
+  t.alike(third, { lookedAt: start + 3 * DAY_MS, leapedAt: null }, 'a machine may sleep')
+  t.is(oldest(third as HistoryClock, start + 3 * DAY_MS, 30 * DAY_MS), start - 27 * DAY_MS)
   const later = start + 3_650 * DAY_MS
-  calendar.look(later, start)
-  t.is(calendar.oldest(later, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
-  calendar.look(later + 5 * DAY_MS, start)
-  t.is(calendar.oldest(later + 29 * DAY_MS, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
-  t.is(calendar.oldest(later + 30 * DAY_MS, 30 * DAY_MS), later)
-  const started = new Calendar()
-  started.look(later, start)
-  t.is(started.oldest(later, 30 * DAY_MS), Number.NEGATIVE_INFINITY, 'a start in another time')
+  const leaped = look(third, later, later) as HistoryClock
+  t.alike(leaped, { lookedAt: later, leapedAt: later }, 'also where the newest of the history is of the new time')
+  t.is(oldest(leaped, later, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
+  const after = look(leaped, later + 5 * DAY_MS, start) as HistoryClock
+  t.is(oldest(after, later + 29 * DAY_MS, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
+  t.is(oldest(after, later + 30 * DAY_MS, 30 * DAY_MS), later)
+  t.is(oldest(look(null, later, start) as HistoryClock, later, 30 * DAY_MS), Number.NEGATIVE_INFINITY, 'history is older than what is known of the clock')
+})
+
+test('what comes into history by a clock that is behind counts from the last look at it', (t) => {
+  const known = { lookedAt: 1_000 * DAY_MS, leapedAt: null }
+  t.is(stamp(known, 5), 1_000 * DAY_MS)
+  t.is(stamp(known, 999 * DAY_MS), 999 * DAY_MS, 'a clock that was set right by a little')
+  t.is(stamp(known, 1_001 * DAY_MS), 1_001 * DAY_MS)
+  t.is(stamp(null, 5), 5)
+})
+
+for (const [which, years] of [['ten years ahead', 10], ['at 1970', -47]] as const) {
+  test(`invariant 5: a device that starts with its clock ${which}, gets something, and starts again, keeps its history`, async (t) => {
+    const made = await FolderWorld.open({}, { retention: () => ({ maxAgeMs: 30 * DAY_MS, maxBytes: null }) })
+    const [a, b] = made.devices as [FolderDevice, FolderDevice]
+    const edit = async (text: string): Promise<void> => {
+      a.user.write('doc', text)
+      await made.rest()
+    }
+    const restart = async (skewMs: number): Promise<void> => {
+      b.kill()
+      b.skewMs = skewMs
+      b.start()
+      await made.rest()
+    }
+    await edit('one')
+    await edit('two')
+    await made.rest(16 * 60_000)
+    t.is(b.disk.history.size, 1)
+    await restart(years * 365 * DAY_MS)
+    await edit('three')
+    await made.rest(16 * 60_000)
+    t.is(b.disk.history.size, 2)
+    await restart(years * 365 * DAY_MS)
+    await made.rest(16 * 60_000)
+    t.is(b.disk.history.size, 2)
+    // Before history is looked at by that clock.
+    await restart(years * 365 * DAY_MS)
+    await edit('four')
+    await restart(0)
+    await made.rest(16 * 60_000)
+    t.is(b.disk.history.size, 3)
+    await made.rest(31 * DAY_MS)
+    t.ok(b.disk.history.size < 3, 'what is old by the right clock goes in time')
+  })
+}
+
+test('R35: what was written to in history is no old version, and retention does not end it', async (t) => {
+  let maxBytes = 1_000
+  const made = await FolderWorld.open({}, { retention: () => ({ maxAgeMs: DAY_MS, maxBytes }) })
+  const [a, b] = made.devices as [FolderDevice, FolderDevice]
+  a.user.write('doc', 'before')
+  await made.rest()
+  const file = b.disk.tree.node('doc')
+  a.user.write('doc', 'after')
+  await made.rest()
+  if (file?.kind !== 'file') return t.fail('it did not come')
+  file.data = Buffer.from('written late')
+  file.mtimeNs += 1_000_000_000n
+  file.ctimeNs += 1_000_000_000n
+  maxBytes = 0
+  await made.rest(16 * 60_000)
+  t.is(b.disk.history.size, 0)
+  for (const device of [a, b]) t.alike(device.files().map((path) => device.user.read(path).toString()).sort(), ['after', 'written late'])
 })
 
 interface Aged extends HistoryFile {

@@ -68,6 +68,8 @@ export class FolderDevice implements Node {
   readonly #world: FolderWorld
   readonly drive: DriveLog
   readonly index = new IndexStore()
+  /** By so much its clock is ahead. */
+  skewMs = 0
   readonly #options: Options
   #life: Life
   #folder: Folder | null = null
@@ -80,7 +82,7 @@ export class FolderDevice implements Node {
     this.#options = options
     this.device = createHash('sha256').update(`device ${name}`).digest('hex') as DeviceId
     this.#life = new Life({ clock: world.clock })
-    this.disk = new DiskStore(() => world.clock.now())
+    this.disk = new DiskStore(() => world.clock.now() + this.skewMs)
     this.disk.onChange = (paths) => this.#watcher?.hint(paths)
     this.drive = new DriveLog(this.device)
     this.drive.onAppend = () => world.network.grew(this.device)
@@ -108,7 +110,7 @@ export class FolderDevice implements Node {
   }
 
   start(): void {
-    const life = (this.#life = new Life({ clock: this.#world.clock }))
+    const life = (this.#life = new Life({ clock: this.#world.clock, skewMs: () => this.skewMs }))
     const disk = new FakeDisk(this.disk, life)
     const index = new FakeIndex(this.index, life)
     const peers = (this.#peers = new FakePeers(this.#world.network, this.device, life))

@@ -5,7 +5,7 @@ import test from 'brittle'
 import fc from 'fast-check'
 import * as codec from '../../daemon/index/codec.ts'
 import { Keys, divergentOfKey, nameOfKey, pathOfKey, placeOfKey } from '../../daemon/index/keys.ts'
-import type { HistoryRow, OwnCheckpoint, Row, Totals } from '../../daemon/ports.ts'
+import type { HistoryClock, HistoryRow, OwnCheckpoint, Row, Totals } from '../../daemon/ports.ts'
 import { PAGE_CHUNKS } from '../../daemon/sync/content.ts'
 import type { ContentId, DeviceId, PathKey, WriterId } from '../../daemon/sync/ids.ts'
 import type { Relocation } from '../../daemon/sync/relocation.ts'
@@ -25,6 +25,7 @@ interface Golden {
   readonly own: Row1<OwnCheckpoint>
   readonly totals: Row1<Totals>
   readonly relocation: Row1<Relocation>
+  readonly clocks: readonly Row1<HistoryClock>[]
 }
 
 const golden = JSON.parse(readFileSync(join(projectRoot, 'test/index/golden/rows.json'), 'utf8')) as Golden
@@ -85,6 +86,11 @@ test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {
   t.alike(codec.decodeTotals(Buffer.from(totals.hex, 'hex')), totals.row)
   t.is(codec.encodeRelocation(relocation.row).toString('hex'), relocation.hex)
   t.alike(codec.decodeRelocation(Buffer.from(relocation.hex, 'hex')), relocation.row)
+  for (const { row, hex } of golden.clocks) {
+    t.is(codec.encodeHistoryClock(row).toString('hex'), hex)
+    t.alike(codec.decodeHistoryClock(Buffer.from(hex, 'hex')), row)
+  }
+  t.alike(codec.decodeHistoryClock(codec.encodeHistoryClock({ lookedAt: -5, leapedAt: -5 })), { lookedAt: 1, leapedAt: 1 }, 'a clock before 1970')
 })
 
 test('a damaged value is a clear error', (t) => {

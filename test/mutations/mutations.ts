@@ -5,6 +5,7 @@
  */
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
+import { KEEPING_MUTATIONS } from './keeping-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
 import { OUTSIDE_MUTATIONS } from './outside-mutations.ts'
 import { SETTING_ASIDE } from './setting-aside.ts'
@@ -587,7 +588,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/regressions', 'what was ignored when it was stated comes after a crash behind the change of the rules')]
   },
   ...DRIVE_MUTATIONS,
-  ...FETCH_MUTATIONS,
+  ...FETCH_MUTATIONS, ...KEEPING_MUTATIONS,
   ...OUTSIDE_MUTATIONS,
   ...STATEMENT_MUTATIONS,
   ...STORE_MUTATIONS
