@@ -85,6 +85,12 @@ export const RETRY_FIRST_MS = 1000
 export const RETRY_LAST_MS = 30_000
 /** The same for contents that only other devices could give: what changes there is told at once, except a disk that can be read again. */
 export const ASK_LAST_MS = 10 * 60_000
+/** More contents that nobody can give are not asked for at each word of another device, … */
+export const FEW_UNAVAILABLE = 200
+/** … but after so long for each, which keeps what that costs below a hundredth or so of a core, … */
+export const ASK_GATHER_MS = 10
+/** … up to this. */
+export const ASK_GATHER_LAST_MS = 60_000
 /** Nothing is staged that would leave less than this free on the folder's disk, for the store, logs and other programs … */
 export const FREE_RESERVE_BYTES = 128 * 1024 * 1024
 /** … or less than this share, on a disk so small that the other would be most of it. */

@@ -7,6 +7,7 @@ import { messageOf, P2psyncError } from '../base/errors.ts'
 import { busyAbortController } from '../base/abort.ts'
 import { Resource } from '../base/resource.ts'
 import { Acts } from './folder/acts.ts'
+import { AskAgain } from './folder/ask-again.ts'
 import { createContext } from './folder/create-context.ts'
 import { Counter, type FolderContext } from './folder/context.ts'
 import { awaitMetadata } from './folder/first-metadata.ts'
@@ -83,6 +84,7 @@ export class Folder extends Resource implements FolderInbox {
   readonly #times: Times
   #firstScanDone = false
   readonly #later: LaterScans
+  readonly #askAgain: AskAgain
   /** By the clock, which may be set. */
   #notBefore = 0
   /** Ends a scan or a pull under way: the folder is paused or closed. */
@@ -95,6 +97,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#times = new Times(options.recovery)
     this.#notices = new Notices(options.clock, this.#abort.signal)
     this.#later = laterScans(options.clock, this.#notices, (paths) => this.#mark(() => this.#work.markScan(paths)))
+    this.#askAgain = new AskAgain(this.#notices)
     this.#reporter = new Reporter(options.peers, this.#notices, () => this.report())
     this.#flood = { sliceDeletions: options.sliceDeletions, notices: this.#notices, signal: () => this.#reading.signal, stopped: () => this.#stopped || !this.#acts.empty }
   }
@@ -183,7 +186,7 @@ export class Folder extends Resource implements FolderInbox {
     this.#mark(() => {
       const context = this.#context
       if (context === null) return
-      context.fetcher.peersChanged()
+      this.#askAgain.heard(context.ports.peers, context.fetcher)
       if (isHintDue(context)) this.#work.markMoves()
       if (hearForetold(context) || isPrunable(context) || this.#options.remotes.list().some((drive) => isBehind(context, drive))) this.#work.markPull()
     })

@@ -98,6 +98,13 @@ export class Fetcher {
     return this.#missing.size
   }
 
+  /** Those, and the ones that are asked for once more. */
+  get refused(): number {
+    let count = 0
+    for (const job of this.#jobs.values()) if (job.refused === true) count++
+    return count
+  }
+
   /** The path waits for bytes that no connected device could give when they were asked. */
   isRefused(path: PathKey): boolean {
     const cid = this.#wants.get(path)

@@ -3,6 +3,13 @@ import { by, type Mutation } from './mutation.ts'
 
 export const FETCH_MUTATIONS: readonly Mutation[] = [
   {
+    bug: 'each word of a device has the others asked for all that nobody can give',
+    file: 'daemon/folder/ask-again.ts',
+    find: 'refused <= FEW_UNAVAILABLE',
+    replace: 'true',
+    caughtBy: [by('folder/ask-again', 'many are asked for when a device comes, and else once for many words')]
+  },
+  {
     bug: 'a device is asked again for what it was asked for',
     file: 'daemon/folder/fetch-groups.ts',
     find: '!group.asked.has(device) && group.ids',
