@@ -211,6 +211,10 @@ export interface Disk {
   hold(place: Place, seen: SeenStat): Promise<Omit<OpenFile, 'verified'> | null>
   /** Throws P2psyncError-free system errors (ENOSPC …) as they are. */
   stage(list: ContentList): Promise<StagedFile>
+  /** Bytes of all chunks but the last, where contents are cut by another rule than that of the format. */
+  readonly minChunk?: number
+  /** Throws as `stage` of a content of that size would, if it has no room for it; what of it is here already may be less. */
+  foresee(cid: ContentId, size: number): Promise<void>
   /** As `stage`, `write`, `seal` and `release` of each. Never rejects: of each the error with which it failed, or null. */
   stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]>
   /** True if the content stands sealed in staging. */

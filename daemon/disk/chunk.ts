@@ -9,7 +9,7 @@
  *     a file of at most 64 KiB is one chunk, an empty file none
  */
 import { sha256 } from '../../base/sha256.ts'
-import { MAX_CHUNK_BYTES, type SizeClass } from '../sync/content.ts'
+import { MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, type SizeClass } from '../sync/content.ts'
 
 /** Lengths in bytes. */
 export interface CutRule {
@@ -24,8 +24,8 @@ export interface CutRule {
 export const ONE_CHUNK_BYTES = 64 * 1024
 
 export const CUT_RULES: Readonly<Record<SizeClass, CutRule>> = {
-  0: { min: 32 * 1024, average: 128 * 1024, max: MAX_CHUNK_BYTES[0], strictMask: upperBits(17 + 2), looseMask: upperBits(17 - 2) },
-  1: { min: 256 * 1024, average: 1024 * 1024, max: MAX_CHUNK_BYTES[1], strictMask: upperBits(20 + 2), looseMask: upperBits(20 - 2) }
+  0: { min: MIN_CHUNK_BYTES[0], average: 128 * 1024, max: MAX_CHUNK_BYTES[0], strictMask: upperBits(17 + 2), looseMask: upperBits(17 - 2) },
+  1: { min: MIN_CHUNK_BYTES[1], average: 1024 * 1024, max: MAX_CHUNK_BYTES[1], strictMask: upperBits(20 + 2), looseMask: upperBits(20 - 2) }
 }
 
 const GEAR = gearTable()

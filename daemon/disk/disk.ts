@@ -134,6 +134,10 @@ export class FolderDisk implements Disk {
     return await this.#staging.stage(list)
   }
 
+  async foresee(cid: ContentId, size: number): Promise<void> {
+    await this.#staging.foresee(cid, size)
+  }
+
   async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {
     return await this.#staging.stageAll(files)
   }

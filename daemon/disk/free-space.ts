@@ -40,10 +40,24 @@ export class FreeSpace {
 
   /** `needs`: bytes that will be written; `pending`: those that others, begun earlier, will still write. Throws NoRoomError. */
   async admit(needs: number, pending: number): Promise<void> {
-    if (needs === 0) return
-    if (this.#now() - this.#askedAt > BELIEVED_MS || !this.#fits(needs, pending)) await this.#measure()
-    if (!this.#fits(needs, pending)) throw new NoRoomError(needs + pending, this.#free, this.#reserve)
+    await this.#look(needs, pending)
+    // In one step: what another was admitted with meanwhile counts.
+    this.#refuse(needs, pending)
     this.#free -= needs
+  }
+
+  /** As `admit`, and takes nothing of the room. */
+  async foresee(needs: number, pending: number): Promise<void> {
+    await this.#look(needs, pending)
+    this.#refuse(needs, pending)
+  }
+
+  async #look(needs: number, pending: number): Promise<void> {
+    if (needs > 0 && (this.#now() - this.#askedAt > BELIEVED_MS || !this.#fits(needs, pending))) await this.#measure()
+  }
+
+  #refuse(needs: number, pending: number): void {
+    if (needs > 0 && !this.#fits(needs, pending)) throw new NoRoomError(needs + pending, this.#free, this.#reserve)
   }
 
   #fits(needs: number, pending: number): boolean {

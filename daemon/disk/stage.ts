@@ -76,6 +76,12 @@ export class Staging {
     }
   }
 
+  /** See Disk.foresee. */
+  async foresee(cid: ContentId, size: number): Promise<void> {
+    const present = this.#present ?? (await this.#list())
+    if (!present.has(cid)) await this.#space.foresee(size, this.#pending)
+  }
+
   /** See Disk.stageAll. */
   async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {
     const errors = new Map<WholeFile, unknown>()

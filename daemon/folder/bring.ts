@@ -8,7 +8,7 @@ import { Fetcher } from './fetcher.ts'
 import type { KeptFile } from '../ports.ts'
 
 /** Where the bytes go. */
-export type Sink = Pick<Disk, 'stage' | 'isStaged'>
+export type Sink = Pick<Disk, 'stage' | 'isStaged'> & Partial<Pick<Disk, 'foresee'>>
 
 interface Wait {
   readonly done: (list: ContentList) => void
@@ -25,7 +25,13 @@ export class Bringer {
   constructor({ ports }: FolderContext, sink: Sink, signal: AbortSignal) {
     const { disk, index, peers, log } = ports
     this.#fetcher = new Fetcher({
-      disk: { stage: (list) => sink.stage(list), isStaged: (cid) => sink.isStaged(cid), read: (place, offset, length) => disk.read(place, offset, length) },
+      disk: {
+        stage: (list) => sink.stage(list),
+        foresee: async (cid, size) => await sink.foresee?.(cid, size),
+        isStaged: (cid) => sink.isStaged(cid),
+        read: (place, offset, length) => disk.read(place, offset, length),
+        ...(disk.minChunk === undefined ? {} : { minChunk: disk.minChunk })
+      },
       index,
       peers,
       log,

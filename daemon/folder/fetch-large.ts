@@ -1,7 +1,7 @@
 /** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from all devices that have it. */
 import { setMaxListeners } from 'node:events'
 import type { StagedFile } from '../ports.ts'
-import { chunkId, contentId, contentList, decodeHeader, decodePage, pageId, type Chunk, type ContentList, type SizeClass } from '../sync/content.ts'
+import { chunkId, contentId, decodeHeader, decodePage, ListReader, pageId, type Chunk, type ContentHeader, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
 import { parsePath } from '../sync/path.ts'
 import { Groups, type Wanted } from './fetch-groups.ts'
@@ -21,6 +21,8 @@ const MAX_COPY_SOURCES = 4
 const COPY_PROBES = 9
 /** Chunks looked up in one read of the index. */
 const LOOKUPS_AT_ONCE = 256
+/** Pages of a list that are put together without a pause: some 5 ms. */
+const PAGES_AT_ONCE = 16
 /** Chunks read at once. */
 const READS_AT_ONCE = 16
 
@@ -60,6 +62,8 @@ export class LargeLane {
   async #list(job: Job): Promise<ContentList | null> {
     const known = (await this.#sources.ports.index.content(job.cid))?.list ?? null
     if (known !== null) return known
+    // A list is as long as its content is large, and anybody may say any size.
+    await this.#sources.ports.disk.foresee?.(job.cid, job.size)
     for (const device of this.#sources.candidates([job])) {
       const list = await this.#askList(device, job)
       if (list !== null) return list
@@ -71,18 +75,12 @@ export class LargeLane {
   async #askList(device: DeviceId, job: Job): Promise<ContentList | null> {
     const id = job.cid as string as ObjectId
     const bytes = (await this.#wantAll(device, [id], (_id, data) => contentId(data) === job.cid)).get(id)
-    const header = bytes === undefined ? null : decodeHeader(bytes)
+    const { minChunk } = this.#sources.ports.disk
+    const header = bytes === undefined ? null : decodeHeader(bytes, minChunk)
     if (header === null || header.size !== job.size) return null
     const pages = await this.#wantAll(device, header.pages, (page, data) => pageId(data) === page)
-    const chunks: Chunk[] = []
-    for (const page of header.pages) {
-      const rows = pages.get(page)
-      const decoded = rows === undefined ? null : decodePage(rows, header.sizeClass)
-      if (decoded === null) return null
-      chunks.push(...decoded)
-    }
-    const list = contentList(header.sizeClass, chunks)
-    return list.cid === job.cid ? list : null
+    const chunks = await listed(header, pages, minChunk)
+    return chunks === null ? null : { cid: job.cid, sizeClass: header.sizeClass, size: header.size, chunks }
   }
 
   /** Another version of the file, or a copy of it, gives what it shares in one go. */
@@ -205,4 +203,18 @@ export class LargeLane {
     })
     return got
   }
+}
+
+/** Null where these pages are not all, or no list. A page that is named several times is held once. */
+async function listed(header: ContentHeader, pages: ReadonlyMap<ObjectId, Buffer>, minChunk: number | undefined): Promise<readonly Chunk[] | null> {
+  const reader = new ListReader(header, minChunk)
+  const decoded = new Map<ObjectId, readonly Chunk[] | null>()
+  for (const [i, id] of header.pages.entries()) {
+    if (i % PAGES_AT_ONCE === PAGES_AT_ONCE - 1) await new Promise((resolve) => setImmediate(resolve))
+    const rows = pages.get(id)
+    let page = decoded.get(id)
+    if (page === undefined) decoded.set(id, (page = rows === undefined ? null : decodePage(rows, header.sizeClass)))
+    if (page === null || !reader.take(page)) return null
+  }
+  return reader.isWhole ? reader.chunks : null
 }

@@ -25,7 +25,7 @@ export type ChunkPlaces = Extract<FoundObject, { readonly kind: 'chunk' }>['at']
 
 export interface SourcePorts {
   /** Without `stageAll` each content is staged by itself. */
-  readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'> & Partial<Pick<Disk, 'stageAll'>>
+  readonly disk: Pick<Disk, 'stage' | 'read' | 'isStaged'> & Partial<Pick<Disk, 'stageAll' | 'foresee' | 'minChunk'>>
   readonly index: Pick<FolderIndex, 'content' | 'find' | 'row'>
   readonly peers: Pick<FolderPeers, 'connected' | 'want'>
   readonly log: Log

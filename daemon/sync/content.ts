@@ -35,6 +35,8 @@ export interface ContentHeader {
 
 export const PAGE_CHUNKS = 1024
 export const LARGE_CLASS_FROM_BYTES = 16 * 1024 ** 3
+/** Of all but the last chunk of a content. */
+export const MIN_CHUNK_BYTES: Readonly<Record<SizeClass, number>> = { 0: 32 * 1024, 1: 256 * 1024 }
 export const MAX_CHUNK_BYTES: Readonly<Record<SizeClass, number>> = { 0: 512 * 1024, 1: 4 * 1024 * 1024 }
 
 const PAGE_DOMAIN = Buffer.from('p2psync/page/1\0')
@@ -111,18 +113,62 @@ export function encodeHeader(header: ContentHeader): Buffer {
   return out
 }
 
-/** Null for anything that is not exactly a header within the format's limits. The caller has checked its hash. */
-export function decodeHeader(bytes: Uint8Array): ContentHeader | null {
+/**
+ * Null for anything that is not exactly a header within the format's limits, or names more pages than a content of its size can have. The
+ * caller has checked its hash. `minChunk`: as of ListReader.
+ */
+export function decodeHeader(bytes: Uint8Array, minChunk?: number): ContentHeader | null {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (data.length < HEADER_BYTES) return null
   const sizeClass = data.readUInt8(0)
   const size = data.readBigUInt64LE(1)
   const count = data.readUInt32LE(9)
   if ((sizeClass !== 0 && sizeClass !== 1) || size > BigInt(Number.MAX_SAFE_INTEGER)) return null
+  if (sizeClass !== sizeClassOf(Number(size)) || count > maxPages(Number(size), minChunk ?? MIN_CHUNK_BYTES[sizeClass])) return null
   if (data.length !== HEADER_BYTES + count * 32) return null
   const pages: ObjectId[] = []
   for (let i = 0; i < count; i++) pages.push(toId(data.subarray(HEADER_BYTES + i * 32, HEADER_BYTES + (i + 1) * 32)) as ObjectId)
   return { sizeClass, size: Number(size), pages }
+}
+
+function maxPages(size: number, minChunk: number): number {
+  return Math.ceil(Math.ceil(size / minChunk) / PAGE_CHUNKS)
+}
+
+/**
+ * Puts the chunks of a header's pages together, page by page: a page may be named again and again, and what comes of it is bounded by nothing
+ * but the rules of the format.
+ */
+export class ListReader {
+  readonly chunks: Chunk[] = []
+  readonly #header: ContentHeader
+  readonly #minChunk: number
+  #pages = 0
+  #size = 0
+
+  /** `minChunk`: bytes of all chunks but the last, where they are cut by another rule than that of the format. */
+  constructor(header: ContentHeader, minChunk = MIN_CHUNK_BYTES[header.sizeClass]) {
+    this.#header = header
+    this.#minChunk = minChunk
+  }
+
+  /** False: this page cannot be the next one. */
+  take(page: readonly Chunk[]): boolean {
+    const isLast = ++this.#pages === this.#header.pages.length
+    if (!isLast && page.length !== PAGE_CHUNKS) return false
+    for (const [i, chunk] of page.entries()) {
+      const isEnd = isLast && i === page.length - 1
+      this.#size += chunk.length
+      if (this.#size > this.#header.size || (chunk.length < this.#minChunk && !isEnd)) return false
+      this.chunks.push(chunk)
+    }
+    return true
+  }
+
+  /** The chunks are those of the whole content. */
+  get isWhole(): boolean {
+    return this.#pages === this.#header.pages.length && this.#size === this.#header.size
+  }
 }
 
 /** Null for anything that is not exactly a page of chunks allowed in that class. The caller has checked its hash. */

@@ -391,7 +391,7 @@ function contents(check: Check): void {
     const content = list(...Array.from({ length: 1025 }, (_, i) => `chunk ${i}`))
     await hold(index, content, tree('big'), null)
     const found = await index.find(object(content.cid))
-    const header = found?.kind === 'bytes' ? decodeHeader(found.data) : null
+    const header = found?.kind === 'bytes' ? decodeHeader(found.data, 1) : null
     if (found?.kind !== 'bytes' || header === null) return t.fail('no header')
     t.is(contentId(found.data), content.cid)
     t.is(header.pages.length, 2)

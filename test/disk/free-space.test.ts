@@ -62,3 +62,11 @@ test('freed space is seen at once', async (t) => {
 test('an empty file fits on a full disk', async (t) => {
   t.absent(await refusal(new FreeSpace('', () => Promise.resolve(space(0))).admit(0, 0)))
 })
+
+test('what is foreseen takes nothing of the room', async (t) => {
+  const disk = new FreeSpace('', () => Promise.resolve(space(100)))
+  t.is(await refusal(disk.foresee(91 * MIB, 0)), await refusal(disk.admit(91 * MIB, 0)))
+  t.ok(await refusal(disk.foresee(50 * MIB, 41 * MIB)))
+  for (let i = 0; i < 3; i++) t.absent(await refusal(disk.foresee(60 * MIB, 0)))
+  t.absent(await refusal(disk.admit(60 * MIB, 0)))
+})

@@ -8,7 +8,7 @@ import type { Life } from './life.ts'
 import { joinPath, nameOf, parentOf, statOf, type DirectoryNode, type FakeNode, type FileNode } from './tree.ts'
 
 /** Small, so that small contents have several chunks. */
-const CHUNK_BYTES = 8
+export const CHUNK_BYTES = 8
 /** How far below a looked-at directory the walk goes; `all` is everything. */
 type Depth = 'all' | number
 

@@ -7,7 +7,7 @@ import type { FileEntry } from '../../daemon/sync/entry.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import type { MovedTree, Relocation } from '../../daemon/sync/relocation.ts'
 import { Applier } from './disk-apply.ts'
-import { ScanWalk, cut, sameStat } from './disk-scan.ts'
+import { CHUNK_BYTES, ScanWalk, cut, sameStat } from './disk-scan.ts'
 import type { DiskStore, StagedContent } from './disk-store.ts'
 import type { Life } from './life.ts'
 import { FakeFsError, joinPath, parentOf, nameOf, statOf, type DirectoryNode, type FakeNode } from './tree.ts'
@@ -16,6 +16,7 @@ const IGNORE_FILE = '.p2psyncignore'
 const FINDINGS_BATCH = 4
 
 export class FakeDisk implements Disk {
+  readonly minChunk = CHUNK_BYTES
   readonly #store: DiskStore
   readonly #life: Life
   readonly #problems = new Map<string, Problem>()
@@ -82,6 +83,11 @@ export class FakeDisk implements Disk {
     let staged = this.#store.staging.get(list.cid)
     if (staged === undefined) this.#store.staging.set(list.cid, (staged = { list, data: Buffer.alloc(list.size), have: new Set(), sealed: false }))
     return new FakeStagedFile(staged, this.#store, this.#life)
+  }
+
+  async foresee(_cid: ContentId, size: number): Promise<void> {
+    await this.#life.step()
+    if (this.#store.full) throw new FakeFsError('ENOSPC', `staging of ${size} bytes`)
   }
 
   async stageAll(files: readonly WholeFile[]): Promise<readonly unknown[]> {

@@ -6,6 +6,7 @@
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { KEEPING_MUTATIONS } from './keeping-mutations.ts'
+import { MEMBER_MUTATIONS } from './member-mutations.ts'
 import { by, type Mutation } from './mutation.ts'
 import { OUTSIDE_MUTATIONS } from './outside-mutations.ts'
 import { SETTING_ASIDE } from './setting-aside.ts'
@@ -589,6 +590,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   ...DRIVE_MUTATIONS,
   ...FETCH_MUTATIONS, ...KEEPING_MUTATIONS,
+  ...FETCH_MUTATIONS,
+  ...MEMBER_MUTATIONS,
   ...OUTSIDE_MUTATIONS,
   ...STATEMENT_MUTATIONS,
   ...STORE_MUTATIONS

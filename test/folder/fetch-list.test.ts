@@ -1,0 +1,109 @@
+/** The list of a large content as a device gives it: a member that makes one up is believed no more than the format allows. */
+import test from 'brittle'
+import { LargeLane } from '../../daemon/folder/fetch-large.ts'
+import { Sources, type Job, type SourcePorts } from '../../daemon/folder/fetch-sources.ts'
+import type { FolderPeer, StagedFile } from '../../daemon/ports.ts'
+import { chunkId, contentId, encodeHeader, encodePages, MIN_CHUNK_BYTES, PAGE_CHUNKS, pageId, type Chunk, type ContentList } from '../../daemon/sync/content.ts'
+import type { DeviceId, ObjectId } from '../../daemon/sync/ids.ts'
+import { FakeLog } from '../fakes/log.ts'
+
+const MIN = MIN_CHUNK_BYTES[0]
+
+interface Outcome {
+  readonly list: ContentList | null
+  readonly error: string | null
+  /** How many different objects the device was asked for. */
+  readonly asked: number
+  /** Turns that the event loop had between the last page and staging. */
+  readonly turns: number
+}
+
+/** Fetches a content whose header names these pages, in this order, and has this size. */
+async function fetch(size: number, pages: readonly Buffer[], room = Infinity): Promise<Outcome> {
+  const header = encodeHeader({ sizeClass: 0, size, pages: pages.map(pageId) })
+  const cid = contentId(header)
+  const objects = new Map<ObjectId, Buffer>([[cid as string as ObjectId, header], ...pages.map((page) => [pageId(page), page] as const)])
+  let [asked, turns] = [0, 0]
+  let isOver = false
+  const count = (): void => {
+    turns++
+    if (!isOver) setImmediate(count)
+  }
+  let list: ContentList | null = null
+  const staged: StagedFile = { cid, missing: () => [], write: async () => undefined, seal: async () => undefined, release: async () => undefined }
+  const ports: SourcePorts = {
+    disk: {
+      stage: async (given) => {
+        isOver = true
+        list = given
+        return staged
+      },
+      foresee: async (_cid, bytes) => {
+        if (bytes > room) throw Object.assign(new Error('no room'), { code: 'ENOSPC' })
+      },
+      read: async () => null,
+      isStaged: () => false
+    },
+    index: { content: async () => null, find: async () => null, row: async () => null },
+    peers: {
+      connected: (): FolderPeer[] => [{ device: '0'.repeat(64) as DeviceId, report: { state: 'idle', dirty: false, drive: null, length: 0, blocked: [] } }],
+      want: async (_device, ids, take) => {
+        for (const id of new Set(ids)) {
+          asked++
+          take(id, objects.get(id) ?? null)
+        }
+        if (asked > 1) setImmediate(count)
+      }
+    },
+    log: new FakeLog(() => undefined),
+    signal: new AbortController().signal
+  }
+  const lane = new LargeLane(new Sources(ports), { received: () => undefined, finished: () => undefined, unavailable: () => undefined, isWanted: () => true, dropped: () => undefined }, () => false)
+  const job: Job = { cid, size, chunk: null, sources: new Set(), state: 'active' }
+  const error = await lane.fetch(job, null).then(
+    () => null,
+    (thrown: unknown) => (thrown as { code?: string }).code ?? 'failed'
+  )
+  isOver = true
+  return { list, error, asked, turns }
+}
+
+function chunks(count: number, length = MIN): readonly Chunk[] {
+  return Array.from({ length: count }, (_, i) => ({ id: chunkId(Buffer.from(`chunk ${i}`)), length }))
+}
+
+function page(rows: readonly Chunk[]): Buffer {
+  return encodePages(rows)[0] as Buffer
+}
+
+const FULL = page(chunks(PAGE_CHUNKS))
+
+test('a list of many pages, the same one several times, is put together, and others get their turns meanwhile', async (t) => {
+  const { list, turns, asked } = await fetch((65 * PAGE_CHUNKS) * MIN + 7, [...Array.from({ length: 65 }, () => FULL), page(chunks(1, 7))])
+  t.is(list?.chunks.length, 65 * PAGE_CHUNKS + 1)
+  t.is(list?.size, 65 * PAGE_CHUNKS * MIN + 7)
+  t.is(asked, 3)
+  t.ok(turns >= 4, `${turns} turns`)
+})
+
+test('a page is not even asked for where a header names more of them than its size can have', async (t) => {
+  const tiny = page(chunks(PAGE_CHUNKS, 1))
+  const { list, asked } = await fetch(200 * PAGE_CHUNKS, Array.from({ length: 200 }, () => tiny))
+  t.is(list, null)
+  t.is(asked, 1, 'the header alone')
+})
+
+test('a list of chunks that no cutter makes, or of pages that are not full, is none', async (t) => {
+  t.is((await fetch(PAGE_CHUNKS + 1, [page([...chunks(1, 1), ...chunks(1, PAGE_CHUNKS)])])).list, null)
+  const half = page(chunks(PAGE_CHUNKS / 2, 2 * MIN))
+  t.is((await fetch(2 * PAGE_CHUNKS * MIN, [half, half])).list, null)
+  t.is((await fetch(4 * MIN, [page(chunks(3))])).list, null, 'too short')
+  t.is((await fetch(2 * MIN, [page(chunks(3))])).list, null, 'too long')
+})
+
+test('nobody is asked for the list of a content for which the disk has no room', async (t) => {
+  const { error, asked } = await fetch(PAGE_CHUNKS * MIN, [FULL], PAGE_CHUNKS * MIN - 1)
+  t.is(error, 'ENOSPC')
+  t.is(asked, 0)
+  t.ok((await fetch(PAGE_CHUNKS * MIN, [FULL], PAGE_CHUNKS * MIN)).list)
+})

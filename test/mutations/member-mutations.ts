@@ -1,0 +1,71 @@
+/** Planted bugs of what a member that means harm may cost the others: see mutations.ts. */
+import { by, type Mutation } from './mutation.ts'
+
+export const MEMBER_MUTATIONS: readonly Mutation[] = [
+  {
+    bug: 'a header may name any number of pages, whatever the size of its content',
+    file: 'daemon/sync/content.ts',
+    find: ' || count > maxPages(',
+    replace: ' || 0 > maxPages(',
+    caughtBy: [by('sync/content', 'a header names no more pages than a content of its size can have'), by('folder/fetch-list', 'a page is not even asked for where a header names more of them than its size can have')]
+  },
+  {
+    bug: 'a large content may be listed with the small chunks of the other class',
+    file: 'daemon/sync/content.ts',
+    find: 'sizeClass !== sizeClassOf(Number(size)) || ',
+    replace: '',
+    caughtBy: [by('sync/content', 'a header of another class than that of its size is none')]
+  },
+  {
+    bug: 'a list may have more bytes than its content',
+    file: 'daemon/sync/content.ts',
+    find: 'this.#size > this.#header.size || ',
+    replace: '',
+    caughtBy: [by('sync/content', 'pages are those of a list: full but for the last, of chunks that the cutter makes, and as long as the content')]
+  },
+  {
+    bug: 'a list may have chunks of a byte',
+    file: 'daemon/sync/content.ts',
+    find: ' || (chunk.length < this.#minChunk && !isEnd)',
+    replace: '',
+    caughtBy: [by('folder/fetch-list', 'a list of chunks that no cutter makes, or of pages that are not full, is none')]
+  },
+  {
+    bug: 'pages in the middle of a list need not be full',
+    file: 'daemon/sync/content.ts',
+    find: 'if (!isLast && page.length !== PAGE_CHUNKS)',
+    replace: 'if (false)',
+    caughtBy: [by('folder/fetch-list', 'a list of chunks that no cutter makes, or of pages that are not full, is none')]
+  },
+  {
+    bug: 'a list may end before its content does',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'reader.isWhole ? reader.chunks : null',
+    replace: 'reader.chunks',
+    caughtBy: [by('folder/fetch-list', 'a list of chunks that no cutter makes, or of pages that are not full, is none')]
+  },
+  {
+    bug: 'a long list holds up everything else while it is put together',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'await new Promise((resolve) => setImmediate(resolve));',
+    replace: ';',
+    caughtBy: [by('folder/fetch-list', 'a list of many pages, the same one several times, is put together, and others get their turns meanwhile')]
+  },
+  {
+    bug: 'the list of a content is asked for however little room the disk has',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'await this.#sources.ports.disk.foresee?.(job.cid, job.size);',
+    replace: ';',
+    caughtBy: [by('folder/fetch-list', 'nobody is asked for the list of a content for which the disk has no room')]
+  },
+  {
+    bug: 'what is foreseen takes room of the disk',
+    file: 'daemon/disk/free-space.ts',
+    find: `async foresee(needs, pending) {
+        await this.#look(needs, pending);`,
+    replace: `async foresee(needs, pending) {
+        await this.#look(needs, pending);
+        this.#free -= needs;`,
+    caughtBy: [by('disk/free-space', 'what is foreseen takes nothing of the room')]
+  }
+]
