@@ -18,8 +18,9 @@ import type { Life } from './sessions.ts'
 /** What the owner of a connection does with what the peer says. */
 export interface ControlEvents {
   onHello(hello: Hello): void
-  onHeads(folder: FolderId, heads: readonly DriveHead[]): Promise<void>
-  onReport(folder: FolderId, report: FolderReport): void
+  /** `bytes`: of the message, here and below. */
+  onHeads(folder: FolderId, heads: readonly DriveHead[], bytes: number): Promise<void>
+  onReport(folder: FolderId, report: FolderReport, bytes: number): void
   /** Rejects if the folder cannot settle. */
   settle(folder: FolderId, signal: AbortSignal): Promise<FolderReport>
   /** What of the folder's history is here. */
@@ -165,8 +166,8 @@ export class Control {
       hello: channel.message(wire.hello, (message) => this.#onHello(message)),
       have: channel.message(wire.have, (message, bytes) => this.#later(bytes, () => this.#onHave(new Set(message.hashes)))),
       records: channel.message(wire.records, (message, bytes) => this.#later(bytes + message.records.length * RECORD_OBJECT_BYTES, () => this.#onRecords(message))),
-      heads: channel.message(wire.heads, (message, bytes) => this.#later(bytes, () => events.onHeads(message.folder, message.heads))),
-      report: channel.message(wire.report, (message, bytes) => this.#later(bytes, () => events.onReport(message.folder, message.report))),
+      heads: channel.message(wire.heads, (message, bytes) => this.#later(bytes, () => events.onHeads(message.folder, message.heads, bytes))),
+      report: channel.message(wire.report, (message, bytes) => this.#later(bytes, () => events.onReport(message.folder, message.report, bytes))),
       settle: channel.message(wire.settle, (message, bytes) => this.#later(bytes, () => this.#onSettle(message.id, message.folder))),
       settled: channel.message(wire.settled, (message, bytes) => this.#later(bytes, () => this.#onSettled(message))),
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),

@@ -10,12 +10,13 @@ import type { OnObject } from './chunk-client.ts'
 import { ChunkLane } from './chunk-lane.ts'
 import { Control } from './control.ts'
 import type { Group } from './group.ts'
-import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_FOLDERS, SIGNS_LOOKED_FOR, SIGN_LOOK_MS } from './limits.ts'
+import { DISMISS_MS, HELLO_TIMEOUT_MS, SIGNS_LOOKED_FOR, SIGN_LOOK_MS } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
 import { RunLane } from './run-lane.ts'
 import { signLife } from './sessions.ts'
+import { Spoken } from './spoken.ts'
 import type { Life } from './sessions.ts'
 import type { Ahead, Offer, Push } from './run-protocol.ts'
 import type { Runs } from './runs.ts'
@@ -57,11 +58,9 @@ export class PeerLink {
   readonly since: number
   /** Drives whose core was handed to `attach` on this connection. */
   readonly attached = new Set<DriveKey>()
-  /** What the peer said of its copies, by folder; absent: nothing yet. */
-  readonly heads = new Map<FolderId, readonly DriveHead[]>()
   readonly #context: LinkContext
   readonly #log: Log
-  readonly #reports = new Map<FolderId, FolderReport>()
+  readonly #spoken: Spoken
   readonly #closeListeners: Listeners<[]>
   readonly #control: Control
   readonly #chunks: ChunkLane
@@ -80,6 +79,7 @@ export class PeerLink {
     this.since = context.clock.now()
     this.#context = context
     this.#log = context.log.child({ peer: device.slice(0, 8) })
+    this.#spoken = new Spoken((folder) => context.group.folder(folder) !== null)
     this.#closeListeners = new Listeners(this.#log, 'close')
     stream.on('error', (error) => this.#log.debug({ reason: messageOf(error) }, 'connection error'))
     stream.on('close', () => this.#ended())
@@ -133,7 +133,12 @@ export class PeerLink {
 
   /** What the device last told of a folder. */
   report(folder: FolderId): FolderReport | null {
-    return this.#reports.get(folder) ?? null
+    return this.#spoken.report(folder)
+  }
+
+  /** What it said of its copies of a folder; null: nothing yet. */
+  heads(folder: FolderId): readonly DriveHead[] | null {
+    return this.#spoken.heads(folder)
   }
 
   sendReport(folder: FolderId, report: FolderReport): void {
@@ -268,14 +273,12 @@ export class PeerLink {
           this.#context.onReady(this)
         },
         onOtherVersion: () => this.#context.onOtherVersion(this.device),
-        onHeads: async (folder, heads) => {
-          if (this.heads.size >= MAX_FOLDERS && !this.heads.has(folder)) throw new Error('heads of too many folders')
-          this.heads.set(folder, heads)
+        onHeads: async (folder, heads, bytes) => {
+          this.#spoken.setHeads(folder, heads, bytes)
           await this.#context.onHeads(this, folder)
         },
-        onReport: (folder, report) => {
-          if (this.#reports.size >= MAX_FOLDERS && !this.#reports.has(folder)) throw new Error('reports of too many folders')
-          this.#reports.set(folder, report)
+        onReport: (folder, report, bytes) => {
+          this.#spoken.setReport(folder, report, bytes)
           this.#context.onReport(this, folder)
         },
         settle: (folder, signal) => this.#context.settle(folder, signal),

@@ -73,8 +73,8 @@ export class Replication {
       told.set(id, drives)
       link.sendHeads(id, heads)
     }
-    const remote = link.heads.get(id)
-    if (remote === undefined) return
+    const remote = link.heads(id)
+    if (remote === null) return
     for (const drive of folder.drives) {
       if (!link.ready) continue
       const ofDrive = (head: DriveHead): boolean => head.key === drive.driveKey

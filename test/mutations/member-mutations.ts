@@ -67,5 +67,43 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
         await this.#look(needs, pending);
         this.#free -= needs;`,
     caughtBy: [by('disk/free-space', 'what is foreseen takes nothing of the room')]
+  },
+  {
+    bug: 'what a member says of folders that there are not is kept without end',
+    file: 'daemon/net/spoken.ts',
+    find: 'this.#trim();',
+    replace: ';',
+    caughtBy: [by('net/spoken', 'of folders that this device does not know little is kept, the newest')]
+  },
+  {
+    bug: 'what was said of a folder before its key came goes with what is made up',
+    file: 'daemon/net/spoken.ts',
+    find: `if (this.#isKnown(folder))
+                this.#bytes += bytesOf(row);
+            else
+                this.#rows.delete(folder);`,
+    replace: 'this.#rows.delete(folder);',
+    caughtBy: [by('net/spoken', 'what was said of a folder before this device knew it is kept once it does')]
+  },
+  {
+    bug: 'nothing is kept of a folder that this device does not know yet',
+    file: 'daemon/net/spoken.ts',
+    find: 'this.#unknownBytes <= MAX_UNKNOWN_BYTES',
+    replace: 'this.#unknownBytes <= 0',
+    caughtBy: [by('net/spoken', 'a device is heard of folders that it made while it was away')]
+  },
+  {
+    bug: 'reports are as long as a member likes, of every folder there is',
+    file: 'daemon/net/spoken.ts',
+    find: 'this.#bytes <= MAX_SPOKEN_BYTES ||',
+    replace: 'true ||',
+    caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together, and heads end the connection')]
+  },
+  {
+    bug: 'heads are as many as a member likes, of every folder there is',
+    file: 'daemon/net/spoken.ts',
+    find: 'if (this.#bytes > MAX_SPOKEN_BYTES && ',
+    replace: 'if (false && ',
+    caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together, and heads end the connection')]
   }
 ]
