@@ -1,5 +1,6 @@
 /** The lane of contents of many chunks: a few at a time, each as a pipeline from the files here and from all devices that have it. */
 import { setMaxListeners } from 'node:events'
+import { keptView } from '../../base/kept-view.ts'
 import type { StagedFile } from '../ports.ts'
 import { chunkId, contentId, decodeHeader, decodePage, ListReader, pageId, type Chunk, type ContentHeader, type ContentList, type SizeClass } from '../sync/content.ts'
 import type { ChunkId, DeviceId, ObjectId, PathKey } from '../sync/ids.ts'
@@ -14,6 +15,8 @@ export const LARGE_AT_ONCE = 3
  * chunk of up to 4 MiB, and as many again are being written.
  */
 const WANTS_AT_ONCE: Readonly<Record<SizeClass, number>> = { 0: 6, 1: 2 }
+/** What devices send in one message of small chunks is less: of such a message a chunk is written as it came. */
+const FULL_MESSAGE_BYTES = 2 * 1024 * 1024
 /** Bytes asked for in one want of a large content. */
 const WANT_BYTES = 1024 * 1024
 /** Files of the tree from which a content is put together before its chunks are looked up one by one. */
@@ -189,7 +192,8 @@ export class LargeLane {
         if (item === undefined || data === null || chunkId(data) !== item.chunk.id) return
         left.delete(id)
         this.#outcomes.received(data.length)
-        for (const offset of item.offsets) hold(writes, staged.write(offset, data))
+        const kept = keptView(data, FULL_MESSAGE_BYTES)
+        for (const offset of item.offsets) hold(writes, staged.write(offset, kept))
       },
       signal
     )
@@ -199,7 +203,7 @@ export class LargeLane {
   async #wantAll(device: DeviceId, ids: readonly ObjectId[], valid: (id: ObjectId, data: Buffer) => boolean): Promise<Map<ObjectId, Buffer>> {
     const got = new Map<ObjectId, Buffer>()
     await this.#sources.want(device, ids, (id, data) => {
-      if (data !== null && valid(id, data)) got.set(id, data)
+      if (data !== null && valid(id, data)) got.set(id, keptView(data))
     })
     return got
   }

@@ -2,6 +2,7 @@
  * Chunks of small files that were just read or received, verified: what is published next and what other devices ask for next needs
  * the same bytes, and reading a small file again costs as much as all else that is done for it. Empty when the folder is at rest.
  */
+import { keptView } from '../../base/kept-view.ts'
 import { chunkId } from '../sync/content.ts'
 import type { ChunkId } from '../sync/ids.ts'
 
@@ -17,7 +18,7 @@ export class RecentChunks {
   /** `data` hashes to `id`, and stays as it is. */
   put(id: ChunkId, data: Buffer): void {
     if (data.length > MAX_CHUNK_BYTES || this.#chunks.has(id)) return
-    this.#chunks.set(id, data)
+    this.#chunks.set(id, keptView(data))
     this.#bytes += data.length
     for (const oldest of this.#chunks.keys()) {
       if (this.#bytes <= MAX_BYTES) break

@@ -3,6 +3,7 @@
  * bounded here and proved by who takes it in; a peer that is beyond the bounds ends its connection, one that says nothing loses its
  * turn.
  */
+import { keptView } from '../../base/kept-view.ts'
 import { MAX_RUN_BLOCKS, MAX_RUN_BYTES } from '../../base/limits.ts'
 import type { BlockRun, Clock, Log, RunRequest } from '../ports.ts'
 import type { DriveKey } from '../sync/ids.ts'
@@ -116,7 +117,7 @@ export class RunLane {
       blocks: channel.message(wire.blocks, (message) => this.#onBlocks(message)),
       end: channel.message(wire.end, (message) => this.#onEnd(message)),
       none: channel.message(wire.none, ({ id }) => this.#take(id)?.done(null)),
-      push: channel.message(wire.push, (message) => this.#options.onPush(message)),
+      push: channel.message(wire.push, (message) => this.#options.onPush({ ...message, blocks: message.blocks.map((block) => keptView(block)) })),
       ahead: channel.message(wire.ahead, (message) => this.#options.onAhead(message)),
     }
   }
@@ -127,7 +128,7 @@ export class RunLane {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     for (const block of blocks) {
-      pending.blocks.push(block)
+      pending.blocks.push(keptView(block))
       pending.bytes += block.length
     }
     if (pending.blocks.length > MAX_RUN_BLOCKS || pending.bytes > MAX_RUN_BYTES) throw new Error('a run is longer than any may be')

@@ -115,11 +115,11 @@ export const end: Encoding<End> = encoding(
     out.put(c.bool, message.signer !== null)
     if (message.signer !== null) out.put(bytes(MAX_SIGNER_BYTES), message.signer)
   },
-  // A copy of the signature: it is kept for good, and must not hold on to the whole message.
+  // Copies: they are kept, the signature for good, and must not hold on to the whole message.
   (state) => ({
     id: c.uint.decode(state),
     signature: Buffer.from(bytes(MAX_SIGNATURE_BYTES).decode(state)),
-    signer: c.bool.decode(state) ? bytes(MAX_SIGNER_BYTES).decode(state) : null,
+    signer: c.bool.decode(state) ? Buffer.from(bytes(MAX_SIGNER_BYTES).decode(state)) : null,
   }),
 )
 

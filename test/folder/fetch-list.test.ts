@@ -1,4 +1,6 @@
 /** The list of a large content as a device gives it: a member that makes one up is believed no more than the format allows. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'brittle'
 import { LargeLane } from '../../daemon/folder/fetch-large.ts'
 import { Sources, type Job, type SourcePorts } from '../../daemon/folder/fetch-sources.ts'
@@ -16,21 +18,42 @@ interface Outcome {
   readonly asked: number
   /** Turns that the event loop had between the last page and staging. */
   readonly turns: number
+  /** Of the frames in which pages came, so many were held when the last had come. */
+  readonly held: number
+  /** Of what the chunks that were written held on to, the most. */
+  readonly heldByWrite: number
+}
+
+setFlagsFromString('--expose-gc')
+const gc = runInNewContext('gc') as () => void
+
+const FRAME_BYTES = 16 * 1024 * 1024
+
+/** As a device may send it: with as much behind it as a frame takes. */
+function framed(data: Buffer): Buffer {
+  const frame = new Uint8Array(FRAME_BYTES)
+  frame.set(data)
+  return Buffer.from(frame.buffer, 0, data.length)
 }
 
 /** Fetches a content whose header names these pages, in this order, and has this size. */
-async function fetch(size: number, pages: readonly Buffer[], room = Infinity): Promise<Outcome> {
+async function fetch(size: number, pages: readonly Buffer[], room = Infinity, data: Buffer | null = null): Promise<Outcome> {
   const header = encodeHeader({ sizeClass: 0, size, pages: pages.map(pageId) })
   const cid = contentId(header)
   const objects = new Map<ObjectId, Buffer>([[cid as string as ObjectId, header], ...pages.map((page) => [pageId(page), page] as const)])
   let [asked, turns] = [0, 0]
   let isOver = false
+  let [held, heldByWrite] = [0, 0]
   const count = (): void => {
     turns++
     if (!isOver) setImmediate(count)
   }
   let list: ContentList | null = null
-  const staged: StagedFile = { cid, missing: () => [], write: async () => undefined, seal: async () => undefined, release: async () => undefined }
+  const missing = data === null ? [] : [{ chunk: { id: chunkId(data), length: data.length }, offset: 0 }]
+  const write: StagedFile['write'] = async (_offset, bytes) => {
+    heldByWrite = Math.max(heldByWrite, bytes.buffer.byteLength)
+  }
+  const staged: StagedFile = { cid, missing: () => missing, write, seal: async () => undefined, release: async () => undefined }
   const ports: SourcePorts = {
     disk: {
       stage: async (given) => {
@@ -48,10 +71,17 @@ async function fetch(size: number, pages: readonly Buffer[], room = Infinity): P
     peers: {
       connected: (): FolderPeer[] => [{ device: '0'.repeat(64) as DeviceId, report: { state: 'idle', dirty: false, drive: null, length: 0, blocked: [] } }],
       want: async (_device, ids, take) => {
+        const frames: WeakRef<ArrayBufferLike>[] = []
         for (const id of new Set(ids)) {
           asked++
-          take(id, objects.get(id) ?? null)
+          const object = data !== null && id === (chunkId(data) as string) ? data : objects.get(id)
+          const frame = object === undefined ? null : framed(object)
+          if (frame !== null) frames.push(new WeakRef(frame.buffer))
+          take(id, frame)
         }
+        if (pages.length > 1) await new Promise((resolve) => setTimeout(resolve, 10))
+        if (pages.length > 1) gc()
+        held = Math.max(held, frames.filter((frame) => frame.deref() !== undefined).length)
         if (asked > 1) setImmediate(count)
       }
     },
@@ -65,7 +95,7 @@ async function fetch(size: number, pages: readonly Buffer[], room = Infinity): P
     (thrown: unknown) => (thrown as { code?: string }).code ?? 'failed'
   )
   isOver = true
-  return { list, error, asked, turns }
+  return { list, error, asked, turns, held, heldByWrite }
 }
 
 function chunks(count: number, length = MIN): readonly Chunk[] {
@@ -106,4 +136,13 @@ test('nobody is asked for the list of a content for which the disk has no room',
   t.is(error, 'ENOSPC')
   t.is(asked, 0)
   t.ok((await fetch(PAGE_CHUNKS * MIN, [FULL], PAGE_CHUNKS * MIN)).list)
+})
+
+test('a page is kept without the frame it came in, and so is a chunk until it is written', async (t) => {
+  const pages = Array.from({ length: 8 }, (_, i) => page(chunks(PAGE_CHUNKS, MIN + i)))
+  const size = pages.reduce((sum, _, i) => sum + PAGE_CHUNKS * (MIN + i), 0)
+  const { list, held, heldByWrite } = await fetch(size, pages, Infinity, Buffer.alloc(MIN, 1))
+  t.ok(list)
+  t.ok(held <= 1, `${held} frames`)
+  t.ok(heldByWrite > 0 && heldByWrite <= 2 * 1024 * 1024, `${heldByWrite} bytes`)
 })

@@ -26,3 +26,10 @@ test('of more than 8 MiB the oldest go, and large chunks are not kept', (t) => {
   recent.put(id(1000), Buffer.alloc(64 * 1024 + 1))
   t.is(recent.get(id(1000)), null)
 })
+
+test('a chunk is kept without the message it came in', (t) => {
+  const chunks = new RecentChunks()
+  const id = chunks.take(Buffer.alloc(1024 * 1024, 3).subarray(0, 100))
+  t.alike(chunks.get(id), Buffer.alloc(100, 3))
+  t.ok((chunks.get(id)?.buffer.byteLength ?? Infinity) <= 8192)
+})

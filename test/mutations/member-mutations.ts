@@ -105,5 +105,40 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'if (this.#bytes > MAX_SPOKEN_BYTES && ',
     replace: 'if (false && ',
     caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together, and heads end the connection')]
+  },
+  {
+    bug: 'a small part of a message holds on to all of it',
+    file: 'base/kept-view.ts',
+    find: 'Buffer.from(view)',
+    replace: 'view',
+    caughtBy: [by('base/kept-view', 'a small part of a message is kept as a copy, most of it as it is')]
+  },
+  {
+    bug: 'the blocks of a run hold on to what was sent along with them',
+    file: 'daemon/net/run-lane.ts',
+    find: 'pending.blocks.push(keptView(block))',
+    replace: 'pending.blocks.push(block)',
+    caughtBy: [by('net/run-pace', 'what is kept of a run are its blocks, and not what was sent along with them')]
+  },
+  {
+    bug: 'the pages of a list hold on to the frames they came in',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'got.set(id, keptView(data))',
+    replace: 'got.set(id, data)',
+    caughtBy: [by('folder/fetch-list', 'a page is kept without the frame it came in, and so is a chunk until it is written')]
+  },
+  {
+    bug: 'a chunk that waits for the disk holds on to whatever was sent along with it',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'keptView(data, FULL_MESSAGE_BYTES)',
+    replace: 'data',
+    caughtBy: [by('folder/fetch-list', 'a page is kept without the frame it came in, and so is a chunk until it is written')]
+  },
+  {
+    bug: 'a tiny file that came ahead holds on to whatever was sent along with it',
+    file: 'daemon/folder/recent-chunks.ts',
+    find: 'keptView(data)',
+    replace: 'data',
+    caughtBy: [by('folder/recent-chunks', 'a chunk is kept without the message it came in')]
   }
 ]

@@ -21,8 +21,8 @@ interface Asked {
   readonly clock: FakeClock
   /** What has become of it. */
   outcome: 'under way' | 'late' | 'failed' | BlockRun
-  /** One message of one block; resolves once it was read. */
-  give(bytes: number): Promise<void>
+  /** One message of one block, and so many bytes behind its end; resolves once it was read. */
+  give(bytes: number, behind?: number): Promise<void>
   end(): Promise<void>
 }
 
@@ -76,7 +76,7 @@ async function asked(t: Assert): Promise<Asked> {
   const state: Asked = {
     clock,
     outcome: 'under way',
-    give: async (bytes) => await say(2, c.encode(wire.blocks, { id, blocks: bytes === 0 ? [] : [Buffer.alloc(bytes)] })),
+    give: async (bytes, behind = 0) => await say(2, Buffer.concat([c.encode(wire.blocks, { id, blocks: bytes === 0 ? [] : [Buffer.alloc(bytes)] }), Buffer.alloc(behind)])),
     end: async () => await say(3, c.encode(wire.end, { id, signature: Buffer.alloc(64), signer: null }))
   }
   run.then(
@@ -112,4 +112,14 @@ test('runs: a slow device that sends what a message holds, just in time, is hear
   await run.end()
   t.ok(typeof run.outcome === 'object' && run.outcome.blocks.length === 8)
   t.is(run.clock.nextAt, null, 'and nothing waits any more')
+})
+
+test('what is kept of a run are its blocks, and not what was sent along with them', async (t) => {
+  const run = await asked(t)
+  for (let i = 0; i < 4; i++) await run.give(500, 4 * MAX_MESSAGE_BYTES)
+  await run.end()
+  const { outcome } = run
+  if (typeof outcome === 'string') return t.fail(outcome)
+  t.alike(outcome.blocks.map((block) => block.length), [500, 500, 500, 500])
+  t.ok(outcome.blocks.every((block) => block.buffer.byteLength < 10_000))
 })
