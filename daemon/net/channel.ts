@@ -1,11 +1,12 @@
 /**
  * What every channel of ours needs from protomux: nothing goes out before both ends opened it (protomux would hold back at most
- * 32 KiB and then stop the whole stream), a handler that fails ends the connection and never the process, and a sender can wait
- * until the stream has room.
+ * 32 KiB and then stop the whole stream), a handler that fails ends the connection and never the process, a sender can wait until
+ * the stream has room, and a peer that is answered and never reads is let go before that fills the memory.
  */
 import type { Encoding } from 'compact-encoding'
 import Protomux from 'protomux'
 import type { Channel as MuxChannel } from 'protomux'
+import { MAX_WAITING_BYTES } from './limits.ts'
 
 export interface ChannelOptions {
   readonly protocol: string
@@ -24,6 +25,7 @@ export class Channel {
   readonly #waiting = new Set<() => void>()
   #open = false
   #closed = false
+  #overflowed = false
 
   constructor(stream: unknown, options: ChannelOptions) {
     this.#options = options
@@ -58,7 +60,12 @@ export class Channel {
         }
       },
     })
-    return (message) => this.#open && !this.#closed && declared !== undefined && declared.send(message)
+    return (message) => {
+      if (!this.#open || this.#closed || this.#overflowed || declared === undefined) return false
+      const hasRoom = declared.send(message)
+      if (waitingIn(this.#mux.stream) > MAX_WAITING_BYTES) this.#overflow()
+      return hasRoom
+    }
   }
 
   start(): void {
@@ -99,9 +106,24 @@ export class Channel {
     this.#options.onClose(this.#open)
   }
 
+  /** Whoever sends is in the middle of something. */
+  #overflow(): void {
+    this.#overflowed = true
+    queueMicrotask(() => {
+      if (!this.#closed) this.#options.onFault(new Error('the device does not read what it is sent'))
+    })
+  }
+
   #wake(): void {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const resolve of waiting) resolve()
   }
+}
+
+/** Bytes that a stream holds until it can send them; streamx has no public name for them. */
+export function waitingIn(stream: unknown): number {
+  // SAFETY: it is only read, and a stream that has none counts as empty.
+  const { _writableState } = stream as { readonly _writableState?: { readonly buffered?: number } }
+  return _writableState?.buffered ?? 0
 }

@@ -70,6 +70,11 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024
 export const MAX_QUEUED_MESSAGES = 512
 /** The same in bytes: a whole log twice over, or a whole answer about history. */
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+/**
+ * What may wait to be sent on one connection. Bulk waits for room after each message, so that it is some messages of each channel; what does not
+ * wait (records, twice where they are handed over, heads, small changes) is below half of this. More waits only for who asks and never reads.
+ */
+export const MAX_WAITING_BYTES = 64 * 1024 * 1024
 /** What a record takes of memory besides its bytes. */
 export const RECORD_OBJECT_BYTES = 300
 /** Records that show a device that it is no member any more: they are about nothing else. */

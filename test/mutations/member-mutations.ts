@@ -140,5 +140,12 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'keptView(data)',
     replace: 'data',
     caughtBy: [by('folder/recent-chunks', 'a chunk is kept without the message it came in')]
+  },
+  {
+    bug: 'what a member is answered piles up for as long as it does not read',
+    file: 'daemon/net/channel.ts',
+    find: 'this.#overflow();',
+    replace: ';',
+    caughtBy: [by('net/channel', 'over UDX a peer that never reads is let go once too much waits for it, and not before'), by('net/channel', 'over TCP a peer that never reads is let go once too much waits for it, and not before')]
   }
 ]
