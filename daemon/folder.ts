@@ -500,7 +500,7 @@ export class Folder extends Resource implements FolderInbox {
 
   /** Idle, as the connected devices are, nothing is wrong, and nobody waits for what it does. */
   get quiet(): boolean {
-    const isWell = this.#context !== null && this.#context.blocked.size === 0 && this.#context.problems.size === 0
+    const isWell = this.#context !== null && this.#context.blocked.size === 0 && this.#context.problems.size === 0 && this.#context.misstated.isEmpty
     return this.activity === 'idle' && isWell && !this.awaited && this.#options.peers.connected().every(({ report }) => report === null || report.state === 'paused' || (report.state === 'idle' && !report.dirty))
   }
 

@@ -7,6 +7,7 @@ import type { Displacements } from './displaced.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Foretelling } from './foretelling.ts'
 import type { Guard } from './guard.ts'
+import type { Misstated } from './misstated.ts'
 import type { Moving } from './moving.ts'
 import type { PullRoom } from './pull-room.ts'
 import type { RecentChunks } from './recent-chunks.ts'
@@ -62,6 +63,8 @@ export interface FolderContext {
   readonly asked: Set<ContentId>
   /** Last known problem by path; only for `status`. */
   readonly problems: Map<string, Problem>
+  /** As `problems`: what other devices state and is not valid. */
+  readonly misstated: Misstated
   /** Paths whose target cannot be applied for now (R39). */
   readonly blocked: Map<PathKey, Problem>
   /** What is gone from disk and stands in the index still. */

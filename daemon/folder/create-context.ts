@@ -8,6 +8,7 @@ import { Displacements } from './displaced.ts'
 import { Fetcher } from './fetcher.ts'
 import { Foretelling } from './foretelling.ts'
 import { Guard } from './guard.ts'
+import { Misstated } from './misstated.ts'
 import { Moving } from './moving.ts'
 import type { FolderOptions } from './options.ts'
 import { PullRoom } from './pull-room.ts'
@@ -83,6 +84,7 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
     resting: parts.resting,
     asked: new Set(),
     problems,
+    misstated: new Misstated(),
     blocked,
     unstated: new Unstated(),
     displaced: new Displacements(),

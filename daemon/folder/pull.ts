@@ -109,7 +109,7 @@ async function takeIn(context: FolderContext, drive: RemoteDrive, read: RemoteBa
   const placing = Promise.all(newcomers.map(({ entry }) => index.places(entry.cid)))
   placing.catch(() => undefined)
   await batch.flush()
-  for (const problem of read.invalid) context.problems.set(`${device}:${problem.path}`, problem)
+  context.misstated.add(drive, read.invalid)
   context.work.markDirty(dirty)
   await requestAll(context, device, newcomers, placing)
   return { isNews: dirty.length + newcomers.length > 0, deletes }

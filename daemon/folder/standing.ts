@@ -60,13 +60,13 @@ export class Standing {
   }
 
   status(activity: FolderActivity, reason: FolderStatus['reason'], settled: boolean): FolderStatus {
-    const { ports, tally, blocked, problems, fetcher } = this.#context
+    const { ports, tally, blocked, problems, misstated, fetcher } = this.#context
     return {
       state: activity,
       reason,
       totals: ports.index.totals,
       need: tally.need(blocked.keys()),
-      problems: [...problems.values()],
+      problems: [...problems.values(), ...misstated.of(ports.remotes.list())],
       devices: this.devices().map((device) => ({ device, need: tally.deviceNeed(device), inSync: settled && this.inSyncWith(device) })),
       receivedBytes: fetcher.receivedBytes
     }

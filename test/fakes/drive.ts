@@ -3,7 +3,7 @@
  * where one `publish` ended.
  */
 import { createHash } from 'node:crypto'
-import type { Audit, BlobRange, DriveHead, OwnDrive, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives, Stated, Verified } from '../../daemon/ports.ts'
+import type { Audit, BlobRange, DriveHead, OwnDrive, Problem, Publication, Published, ReadChunk, RemoteBatch, RemoteDrive, RemoteDrives, Stated, Verified } from '../../daemon/ports.ts'
 import { chunkId, type ContentList } from '../../daemon/sync/content.ts'
 import type { Entry } from '../../daemon/sync/entry.ts'
 import type { BlobsKey, DeviceId, DriveKey, PathKey, WriterId } from '../../daemon/sync/ids.ts'
@@ -16,6 +16,8 @@ export interface DriveBlock {
   readonly entry: Entry | null
   readonly list: ContentList | null
   readonly blob: BlobRange | null
+  /** What is wrong with it, for who reads it. */
+  readonly problem?: Problem
 }
 
 /** The log itself; outlives daemons. Block 0 is a header, as in a Hyperbee. */
@@ -297,8 +299,12 @@ export class FakeRemoteDrive implements RemoteDrive {
       if (signal.aborted) return
       const end = log.signed.find((signed) => signed >= Math.min(at + CHANGES_BATCH, length)) ?? length
       const last = new Map<PathKey, Entry | null>()
-      for (const block of log.blocks.slice(Math.max(0, at - 1), end - 1)) last.set(block.path, block.entry)
-      yield { changes: [...last].map(([path, entry]) => ({ path, entry })), invalid: [], length: end, fork: this.fork }
+      const invalid: Problem[] = []
+      for (const { path, entry, problem } of log.blocks.slice(Math.max(0, at - 1), end - 1)) {
+        if (problem === undefined) last.set(path, entry)
+        else invalid.push(problem)
+      }
+      yield { changes: [...last].map(([path, entry]) => ({ path, entry })), invalid, length: end, fork: this.fork }
       at = end
     }
   }

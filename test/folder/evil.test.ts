@@ -54,3 +54,15 @@ test('a number of our own writer that another device made up is none that we go 
     t.ok(entry !== undefined && fits(entry), `${path}: others can read what a states (${JSON.stringify(entry?.dots)})`)
   }
 })
+
+test('a device that states what is not valid, again and again, is told of briefly', async (t) => {
+  const { world, a, evil } = await two()
+  const bad = Array.from({ length: 3000 }, (_, i) => ({ path: `bad ${i}`, code: 'invalid-name', message: 'the name is not allowed in a synced folder' }))
+  evil.drive.append(bad.map((problem) => ({ path: 'bad' as PathKey, entry: null, list: null, blob: null, problem })))
+  evil.drive.announce()
+  await world.rest()
+  const { problems } = a.folder.status()
+  t.is(problems.length, 101)
+  t.alike(problems.slice(0, 100), bad.slice(0, 100))
+  t.ok(problems[100]?.message.includes('2900 more'))
+})

@@ -147,5 +147,26 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#overflow();',
     replace: ';',
     caughtBy: [by('net/channel', 'over UDX a peer that never reads is let go once too much waits for it, and not before'), by('net/channel', 'over TCP a peer that never reads is let go once too much waits for it, and not before')]
+  },
+  {
+    bug: 'each statement of another device that is not valid is kept by name',
+    file: 'daemon/folder/misstated.ts',
+    find: 'drive.told.size < MAX_TOLD || ',
+    replace: 'true || ',
+    caughtBy: [by('folder/evil', 'a device that states what is not valid, again and again, is told of briefly')]
+  },
+  {
+    bug: 'what a drive stated and is not valid is told for ever',
+    file: 'daemon/folder/misstated.ts',
+    find: 'this.#drives.delete(key);',
+    replace: ';',
+    caughtBy: [by('folder/misstated', 'what a drive stated that does not count any more is forgotten')]
+  },
+  {
+    bug: 'a name that is not valid is kept at any length',
+    file: 'daemon/folder/misstated.ts',
+    find: 'problem.path.slice(0, MAX_NAME)',
+    replace: 'problem.path',
+    caughtBy: [by('folder/misstated', 'a name is kept as far as it can be told')]
   }
 ]
