@@ -1,11 +1,11 @@
 /**
  * Asking a peer for objects. Bytes are handed on as they come and are not verified here. A want ends when each id was answered,
- * when the signal aborts, when the connection ends, or after a minute without any answer.
+ * when the signal aborts, when the connection ends, after a minute without any answer or byte, or when the answers come by drops.
  */
 import { MAX_WANT_OBJECTS } from '../../base/limits.ts'
 import type { Clock } from '../ports.ts'
 import type { FolderId, ObjectId } from '../sync/ids.ts'
-import { MAX_QUEUED_WANTS, WANT_IDLE_MS } from './limits.ts'
+import { MAX_QUEUED_WANTS, WANT_IDLE_BYTES, WANT_IDLE_MS, WANT_PACE_BYTES, WANT_PACE_MS, WANT_TOTAL_MS } from './limits.ts'
 import type { Cancel, Data, Nack, Want } from './protocol.ts'
 
 export type OnObject = (id: ObjectId, data: Buffer | null) => void
@@ -15,7 +15,9 @@ interface Pending {
   readonly onObject: OnObject
   readonly done: () => void
   readonly fail: (error: unknown) => void
-  stopTimer: () => void
+  stopIdle: () => void
+  stopPace: () => void
+  stopTotal: () => void
 }
 
 export interface ChunkSender {
@@ -31,10 +33,15 @@ export class ChunkClient {
   #lastId = 0
   #running = 0
   #ended: Error | null = null
+  readonly #heard: () => number
+  /** Of what was asked for. */
+  #receivedBytes = 0
 
-  constructor(send: ChunkSender, clock: Clock) {
+  /** `heard`: bytes that the connection has brought so far, of whatever kind. */
+  constructor(send: ChunkSender, clock: Clock, heard: () => number) {
     this.#send = send
     this.#clock = clock
+    this.#heard = heard
   }
 
   /** As `FolderPeers.want`; longer lists go in several messages, one after the other. */
@@ -97,10 +104,13 @@ export class ChunkClient {
         onObject,
         done: finish(resolve),
         fail: (error) => finish(() => reject(error))(),
-        stopTimer: () => undefined,
+        stopIdle: () => undefined,
+        stopPace: () => undefined,
+        stopTotal: this.#clock.after(WANT_TOTAL_MS, () => this.#giveUp(id, 'the peer does not come to an end')),
       }
       this.#pending.set(id, pending)
       this.#watch(id, pending)
+      this.#pace(id, pending)
       signal.addEventListener('abort', abort)
       this.#send.want({ id, folder, ids })
     })
@@ -109,6 +119,7 @@ export class ChunkClient {
   #answer(want: number, id: ObjectId, bytes: Buffer | null): void {
     const pending = this.#pending.get(want)
     if (pending === undefined || !pending.open.delete(id)) return
+    this.#receivedBytes += bytes?.length ?? 0
     this.#watch(want, pending)
     try {
       pending.onObject(id, bytes)
@@ -121,18 +132,35 @@ export class ChunkClient {
   }
 
   #watch(id: number, pending: Pending): void {
-    pending.stopTimer()
-    pending.stopTimer = this.#clock.after(WANT_IDLE_MS, () => {
-      this.#send.cancel({ id })
-      this.#settle(id)?.fail(new Error('the peer does not answer'))
+    pending.stopIdle()
+    const before = this.#heard()
+    pending.stopIdle = this.#clock.after(WANT_IDLE_MS, () => {
+      if (this.#heard() - before < WANT_IDLE_BYTES) this.#giveUp(id, 'the peer does not answer')
+      else this.#watch(id, pending)
     })
+  }
+
+  /** Of all answers together: this want may wait for those that were asked for before it. */
+  #pace(id: number, pending: Pending): void {
+    const before = this.#receivedBytes
+    pending.stopPace = this.#clock.after(WANT_PACE_MS, () => {
+      if (this.#receivedBytes - before < WANT_PACE_BYTES) this.#giveUp(id, 'the peer answers by drops')
+      else this.#pace(id, pending)
+    })
+  }
+
+  #giveUp(id: number, why: string): void {
+    this.#send.cancel({ id })
+    this.#settle(id)?.fail(new Error(why))
   }
 
   #settle(id: number): Pending | null {
     const pending = this.#pending.get(id)
     if (pending === undefined) return null
     this.#pending.delete(id)
-    pending.stopTimer()
+    pending.stopIdle()
+    pending.stopPace()
+    pending.stopTotal()
     return pending
   }
 }

@@ -15,6 +15,8 @@ export interface ChunkLaneOptions {
   /** INVARIANT 7: asked at the moment of each answer. */
   allowed(): boolean
   serve(folder: FolderId, id: ObjectId): Promise<Buffer | null>
+  /** Bytes that the stream has brought so far. */
+  heard(): number
   /** So many bytes of objects came, or went. */
   streamed(bytes: number): void
   /** `opened` is false if the peer does not know the channel. */
@@ -46,7 +48,7 @@ export class ChunkLane {
       streamed(bytesOf(message))
       return data(message)
     }
-    const client = new ChunkClient({ want, cancel }, clock)
+    const client = new ChunkClient({ want, cancel }, clock, () => options.heard())
     const server = new ChunkServer(
       { data: (message) => allowed() && send(message), nack, drained: () => channel.drained() },
       async (folder, id) => (allowed() ? serve(folder, id) : null),

@@ -98,8 +98,17 @@ export const READ_AHEAD_BYTES = 4 * 1024 * 1024
 export const MAX_READ_AHEAD = 32
 /** One want answers at most this much, whatever it names. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024
-/** A want without any answer for so long is given up. */
+/** A want without any answer for so long is given up, unless the connection brought so many bytes meanwhile: an answer may be long, and the line slow. */
 export const WANT_IDLE_MS = 60_000
+export const WANT_IDLE_BYTES = 64 * 1024
+/**
+ * What the answers of a device bring in each such time, or its wants are given up: by drops it would hold a place of each kind for hours. A line
+ * of 20 KB/s brings twelve times as much; an answer of 5 MiB, which counts when all of it is there, takes it less than five minutes.
+ */
+export const WANT_PACE_MS = 10 * 60_000
+export const WANT_PACE_BYTES = 1024 * 1024
+/** A want with all that is asked for before it, some 20 MiB, at little more than half of that. */
+export const WANT_TOTAL_MS = 30 * 60_000
 /** Settle requests of one peer under way at once. */
 export const MAX_SETTLES = 64
 /** History requests of one peer under way at once. */

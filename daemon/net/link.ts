@@ -302,6 +302,7 @@ export class PeerLink {
       // INVARIANT: nothing for who is no member, at the moment of each answer.
       allowed: () => !this.#closed && group.isMember(this.device),
       serve: (folder, id) => serve(this.device, folder, id),
+      heard: () => stream.rawBytesRead,
       streamed,
       onClose,
       onFault: (error) => this.#fault(error),

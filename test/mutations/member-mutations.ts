@@ -168,5 +168,26 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'problem.path.slice(0, MAX_NAME)',
     replace: 'problem.path',
     caughtBy: [by('folder/misstated', 'a name is kept as far as it can be told')]
+  },
+  {
+    bug: 'a device that answers by drops holds those who ask it',
+    file: 'daemon/net/chunk-client.ts',
+    find: 'this.#receivedBytes - before < WANT_PACE_BYTES',
+    replace: 'false',
+    caughtBy: [by('net/want-pace', 'a device that answers one small object a minute is given up, with whatever bytes beside them')]
+  },
+  {
+    bug: 'a want that others overtake for ever never ends',
+    file: 'daemon/net/chunk-client.ts',
+    find: 'this.#clock.after(WANT_TOTAL_MS',
+    replace: 'this.#clock.after(100 * WANT_TOTAL_MS',
+    caughtBy: [by('net/want-pace', 'a device that keeps the pace and never comes to an end is given up')]
+  },
+  {
+    bug: 'over a slow line an answer of more than a minute is given up',
+    file: 'daemon/net/chunk-client.ts',
+    find: 'this.#heard() - before < WANT_IDLE_BYTES',
+    replace: 'true',
+    caughtBy: [by('net/want-pace', 'over a slow line all that is asked for at once comes, the largest objects too')]
   }
 ]
