@@ -589,8 +589,8 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/regressions', 'what was ignored when it was stated comes after a crash behind the change of the rules')]
   },
   ...DRIVE_MUTATIONS,
-  ...FETCH_MUTATIONS, ...KEEPING_MUTATIONS,
   ...FETCH_MUTATIONS,
+  ...KEEPING_MUTATIONS,
   ...MEMBER_MUTATIONS,
   ...OUTSIDE_MUTATIONS,
   ...STATEMENT_MUTATIONS,
