@@ -172,7 +172,7 @@ export class Control {
       settled: channel.message(wire.settled, (message, bytes) => this.#later(bytes, () => this.#onSettled(message))),
       goodbye: channel.message(wire.goodbye, (message) => this.#onGoodbye(message.records)),
       history: channel.message(wire.history, (message, bytes) => this.#later(bytes, () => this.#answers.onRequest(message))),
-      versions: channel.message(wire.versions, (message, bytes) => this.#later(bytes, () => this.#questions.onVersions(message))),
+      versions: channel.message(wire.versions, (message, bytes) => this.#later(bytes, () => this.#questions.onVersions(message, bytes))),
       probe: channel.message(wire.probe, (message) => this.#now(() => this.#probes.onProbe(message))),
       treeHashAt: channel.message(wire.treeHashAt, (message) => this.#now(() => this.#probes.onTreeHash(message))),
       cloned: channel.message(wire.cloned, (life) => this.#now(() => events.onCloned(life))),

@@ -4,14 +4,16 @@
  */
 import type { Clock, HistoryQuery, KeptVersion } from '../ports.ts'
 import type { FolderId } from '../sync/ids.ts'
-import { HISTORY_IDLE_MS, MAX_HISTORY_REQUESTS, MAX_VERSIONS, MAX_VERSIONS_IN_MESSAGE } from './limits.ts'
+import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_HISTORY_REQUESTS, MAX_VERSIONS, MAX_VERSIONS_BYTES, MAX_VERSIONS_IN_MESSAGE } from './limits.ts'
 import type { HistoryRequest, Versions } from './protocol.ts'
 
 interface Question {
   readonly versions: KeptVersion[]
   readonly done: (versions: readonly KeptVersion[]) => void
   readonly fail: (error: unknown) => void
+  bytes: number
   stopWaiting: () => void
+  readonly stopTotal: () => void
 }
 
 /** Our questions on one connection. */
@@ -33,7 +35,7 @@ export class HistoryQuestions {
     signal.addEventListener('abort', abort)
     try {
       return await new Promise<readonly KeptVersion[]>((done, fail) => {
-        this.#open.set(id, { versions: [], done, fail, stopWaiting: this.#waitFor(id) })
+        this.#open.set(id, { versions: [], bytes: 0, done, fail, stopWaiting: this.#waitFor(id), stopTotal: this.#clock.after(HISTORY_TOTAL_MS, () => this.#fail(id, new Error('the device does not come to the end of its history'))) })
         this.#send({ id, folder, query })
       })
     } finally {
@@ -41,17 +43,20 @@ export class HistoryQuestions {
     }
   }
 
-  onVersions({ id, more, versions }: Versions): void {
+  /** `bytes`: of the message. */
+  onVersions({ id, more, versions }: Versions, bytes: number): void {
     const question = this.#open.get(id)
     if (question === undefined) return
     question.stopWaiting()
     if (question.versions.length + versions.length > MAX_VERSIONS) return this.#fail(id, new Error('the device has more versions than can be listed'))
     for (const version of versions) question.versions.push(version)
-    if (more) {
+    question.bytes += bytes
+    if (more && question.bytes < MAX_VERSIONS_BYTES) {
       question.stopWaiting = this.#waitFor(id)
       return
     }
     this.#open.delete(id)
+    question.stopTotal()
     question.done(question.versions)
   }
 
@@ -67,6 +72,7 @@ export class HistoryQuestions {
     const question = this.#open.get(id)
     this.#open.delete(id)
     question?.stopWaiting()
+    question?.stopTotal()
     question?.fail(error)
   }
 }

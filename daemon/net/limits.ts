@@ -117,8 +117,12 @@ export const MAX_HISTORY_REQUESTS = 8
 export const MAX_VERSIONS_IN_MESSAGE = 1000
 /** Versions that one request may bring, in memory of the asker. */
 export const MAX_VERSIONS = 200_000
+/** The same in messages: 335 bytes for each, which is a path of some 200. What comes after it is not listed. */
+export const MAX_VERSIONS_BYTES = 64 * 1024 * 1024
 /** A device that says nothing to a request for its history: it may be an older one. */
 export const HISTORY_IDLE_MS = 10_000
+/** A whole answer: a user waits for it. A slow line of 20 KB/s brings 12 MB in this, which is most histories. */
+export const HISTORY_TOTAL_MS = 10 * 60_000
 /** Questions for tree hashes of one peer under way at once; a search asks one at a time for each drive. */
 export const MAX_PROBES = 1024
 /** A device that says nothing to one: it may be an older one. */

@@ -189,5 +189,19 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#heard() - before < WANT_IDLE_BYTES',
     replace: 'true',
     caughtBy: [by('net/want-pace', 'over a slow line all that is asked for at once comes, the largest objects too')]
+  },
+  {
+    bug: 'an answer about history has any number of bytes',
+    file: 'daemon/net/history.ts',
+    find: ' && question.bytes < MAX_VERSIONS_BYTES',
+    replace: '',
+    caughtBy: [by('net/evil-history', 'an answer about history is listed as far as its bytes go')]
+  },
+  {
+    bug: 'an answer about history may take for ever',
+    file: 'daemon/net/history.ts',
+    find: 'this.#clock.after(HISTORY_TOTAL_MS',
+    replace: 'this.#clock.after(100 * HISTORY_TOTAL_MS',
+    caughtBy: [by('net/evil-history', 'an answer about history that does not come to its end is given up')]
   }
 ]

@@ -1,8 +1,13 @@
-/** A member whose history holds times that are none. */
+/** A member whose history holds times that are none, or has no end. */
 import test from 'brittle'
 import c from 'compact-encoding'
+import { HistoryQuestions } from '../../daemon/net/history.ts'
+import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_VERSIONS_BYTES } from '../../daemon/net/limits.ts'
 import * as wire from '../../daemon/net/protocol.ts'
-import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
+import type { KeptVersion } from '../../daemon/ports.ts'
+import type { ContentId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
+import { FakeClock } from '../fakes/clock.ts'
+import { NEVER } from './helpers.ts'
 
 test('a time of a version that is beyond what can be shown is refused where it arrives', (t) => {
   const content = { kind: 'file' as const, mtime: '0', mode: 0o600, size: 1, cid: 'a'.repeat(43) as ContentId }
@@ -15,4 +20,49 @@ test('a time of a version that is beyond what can be shown is refused where it a
     if (error instanceof RangeError) shown = String(error)
   }
   t.is(shown, 'refused')
+})
+
+interface Asked {
+  readonly clock: FakeClock
+  readonly questions: HistoryQuestions
+  outcome: 'open' | readonly KeptVersion[] | string
+}
+
+const VERSION: KeptVersion = { path: 'file' as PathKey, content: { kind: 'file', mtime: '0', mode: 0o600, size: 1, cid: 'a'.repeat(43) as ContentId }, writer: null, at: 1, reason: 'deleted' }
+
+function asked(): Asked {
+  const clock = new FakeClock()
+  const questions = new HistoryQuestions(() => true, clock)
+  const state: Asked = { clock, questions, outcome: 'open' }
+  questions.ask('f'.repeat(64) as FolderId, { path: null, after: 0 }, NEVER).then(
+    (versions) => (state.outcome = versions),
+    (error: unknown) => (state.outcome = (error as Error).message)
+  )
+  return state
+}
+
+test('an answer about history is listed as far as its bytes go', async (t) => {
+  const state = asked()
+  const { clock, questions } = state
+  let sent = 0
+  for (; sent < 200 && state.outcome === 'open'; sent++) {
+    questions.onVersions({ id: 1, more: true, versions: [VERSION] }, 1024 * 1024)
+    await clock.run(0)
+  }
+  t.is(sent * 1024 * 1024, MAX_VERSIONS_BYTES)
+  t.is(state.outcome.length, sent)
+  t.is(clock.nextAt, null, 'and nothing waits any more')
+  questions.onVersions({ id: 1, more: false, versions: [VERSION] }, 100)
+})
+
+test('an answer about history that does not come to its end is given up', async (t) => {
+  const state = asked()
+  let ms = 0
+  for (; ms < 2 * HISTORY_TOTAL_MS && state.outcome === 'open'; ms += HISTORY_IDLE_MS - 1) {
+    state.questions.onVersions({ id: 1, more: true, versions: [VERSION] }, 100)
+    await state.clock.run(HISTORY_IDLE_MS - 1)
+  }
+  t.is(state.outcome, 'the device does not come to the end of its history')
+  t.ok(ms < HISTORY_TOTAL_MS + HISTORY_IDLE_MS)
+  t.is(state.clock.nextAt, null)
 })
