@@ -1,12 +1,16 @@
 /** How the process ends where one of its threads cannot: its own end waits for every thread, and one that waits for a disk that hangs never comes back. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nativeCall, type NativeCall } from '../base/native.ts'
+import { runningThreads } from '../base/threads.ts'
 
 /** What is read or written at the end is over by then. */
 const LAST_CALLS_MS = 500
 const POLL_MS = 20
+/** Loading takes some 15 ms, on a busy machine some 100, and for ever where the pool has no thread left. */
+const LOAD_MS = 2000
 
 let exitNow: NativeCall | null = null
+let loaded: Promise<void> = Promise.resolve()
 
 /**
  * What it takes is loaded, and the process is ended by SIGALRM then, unless it has ended by then (null: it may go on). Nobody waits for this: loading takes
@@ -18,7 +22,7 @@ export function prepareEnd(seconds: number | null): void {
     if (seconds !== null) alarm?.(seconds)
     exitNow ??= await nativeCall('void _exit(int status)')
   }
-  load().catch(() => undefined) // as without koffi
+  loaded = load().catch(() => undefined) // as without koffi
 }
 
 /** `process.exit`, which waits for no thread once `prepareEnd` has come so far. */
@@ -27,14 +31,15 @@ export function exitAtOnce(code: number): never {
   process.exit(code)
 }
 
-/** `process.exit`, which waits for no call of a file system that does not come back. */
-export async function exitWith(code: number): Promise<never> {
-  const deadline = performance.now() + LAST_CALLS_MS
+/** `process.exit`, which waits for no call of a file system that does not come back, on whatever thread: they have `ms` for that. */
+export async function exitWith(code: number, ms = LAST_CALLS_MS): Promise<never> {
+  const deadline = performance.now() + ms
   while (isCalling() && performance.now() < deadline) await sleep(POLL_MS)
+  if (isCalling()) await Promise.race([loaded, sleep(LOAD_MS)])
   if (isCalling()) exitAtOnce(code)
   process.exit(code)
 }
 
 function isCalling(): boolean {
-  return process.getActiveResourcesInfo().some((kind) => kind.startsWith('FSReq'))
+  return runningThreads() > 0 || process.getActiveResourcesInfo().some((kind) => kind.startsWith('FSReq'))
 }

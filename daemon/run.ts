@@ -5,7 +5,7 @@ import type { Paths } from '../base/paths.ts'
 import { ConfigStore } from './config.ts'
 import { Daemon } from './daemon.ts'
 import type { EarlyLook } from './disk/early-look.ts'
-import { exitAtOnce, prepareEnd } from './last-resort.ts'
+import { exitAtOnce, exitWith, prepareEnd } from './last-resort.ts'
 import { nextWait, probing, takesWrites } from './takes-writes.ts'
 import { compileAtOnce } from './tiering.ts'
 
@@ -75,7 +75,8 @@ function sayBugs(log: RootLog): void {
   process.on('unhandledRejection', (error) => log.error({ error }, 'a bug: an unhandled rejection'))
   process.on('uncaughtException', (error) => {
     log.error({ error }, 'a bug: an uncaught exception; the daemon stops')
-    process.exit(1)
+    prepareEnd(END_S)
+    void exitWith(1, 0)
   })
 }
 

@@ -2,7 +2,8 @@
  * Watches of a folder whose file system may not answer (far.ts), from a thread of their own: to set one asks the file system for its path,
  * on the thread that sets it.
  */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../../base/threads.ts'
 
 export type FarWatchRequest =
   | { readonly kind: 'identity'; readonly id: number; readonly path: string; readonly root: boolean }
@@ -42,8 +43,7 @@ export class FarWatch {
 
   constructor(listener: FarWatchListener, module = THREAD) {
     this.#listener = listener
-    this.#worker = new Worker(module)
-    this.#worker.unref()
+    this.#worker = startThread(module)
     this.#worker.on('message', (message: FarWatchMessage) => this.#told(message))
     this.#worker.on('error', (error) => this.#end(error))
     this.#worker.on('exit', () => this.#end(new Error('the thread that watches ended')))

@@ -4,6 +4,7 @@
  * is replaced); one that is not found any more is a failure of the check, so that it moves along with the code.
  */
 import { DRIVE_MUTATIONS } from './drive-mutations.ts'
+import { FAR_MUTATIONS } from './far-mutations.ts'
 import { FETCH_MUTATIONS } from './fetch-mutations.ts'
 import { KEEPING_MUTATIONS } from './keeping-mutations.ts'
 import { MEMBER_MUTATIONS } from './member-mutations.ts'
@@ -589,6 +590,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sim/regressions', 'what was ignored when it was stated comes after a crash behind the change of the rules')]
   },
   ...DRIVE_MUTATIONS,
+  ...FAR_MUTATIONS,
   ...FETCH_MUTATIONS,
   ...KEEPING_MUTATIONS,
   ...MEMBER_MUTATIONS,
