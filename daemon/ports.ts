@@ -305,8 +305,11 @@ export interface HistoryFile {
 
 /** Hints, never truth. */
 export interface Watcher {
-  /** The scanner met these directories: watch them. The watches stand when it returns (null), or once it resolves. Idempotent. */
-  watch(directories: readonly PathKey[]): Promise<void> | null
+  /**
+   * The scanner met these directories: watch them. The watches stand when it returns (null), or once it resolves. Idempotent.
+   * @param isOver asked between some and the next ones: then the rest is left to a full scan.
+   */
+  watch(directories: readonly PathKey[], isOver?: () => boolean): Promise<void> | null
   close(): Promise<void>
 }
 

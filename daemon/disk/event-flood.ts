@@ -1,7 +1,7 @@
 /**
- * Whether the kernel's queue of file system events may have run over, which neither Node nor libuv tells. All watches of a process
- * share one queue, and libuv empties it before anything else runs: if it ran over, it brings as many events as the queue holds
- * in one turn of the event loop, less those of watches that were closed meanwhile, which nobody is told of.
+ * Whether the kernel's queue of file system events may have run over, which neither Node nor libuv tells. All watches of a
+ * thread share one queue, that of its event loop, and libuv empties it before anything else runs: if it ran over, it brings as many
+ * events as the queue holds in one turn of the loop, less those of watches that were closed meanwhile, which nobody is told of.
  */
 import { readFileSync } from 'node:fs'
 
@@ -53,7 +53,7 @@ export class EventFlood {
 
 let shared: EventFlood | null = null
 
-/** That of this process. */
+/** That of this thread. */
 export function eventFlood(): EventFlood {
   return (shared ??= new EventFlood(queueLimit()))
 }

@@ -52,6 +52,11 @@ export class FarLane {
     return this.#running > 0 || ms > TASK_MS ? ms : 0
   }
 
+  /** What is under way goes on. */
+  sign(): void {
+    this.#sign = performance.now()
+  }
+
   /** In its turn. Rejects with ETIMEDOUT once the lane is cut, whatever comes of the call: it must use no memory that others use then. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.#isCut) throw noAnswer()

@@ -5,10 +5,17 @@
 import type { Worker } from 'node:worker_threads'
 import { startThread } from '../../base/threads.ts'
 
-export type FarWatchRequest =
-  | { readonly kind: 'identity'; readonly id: number; readonly path: string; readonly root: boolean }
-  | { readonly kind: 'watch'; readonly id: number; readonly path: string }
-  | { readonly kind: 'forget'; readonly path: string }
+export interface FarDirectory {
+  readonly path: string
+  readonly root: boolean
+  /** Of what is watched there, as `identityOf`; null: nothing is. */
+  readonly known: string | null
+}
+
+/** `known`: that is still what stands there, and its watch. Null: nothing that can be watched stands there, and an earlier watch is as it was. */
+export type FarAnswer = { readonly identity: string; readonly stands: boolean } | 'known' | null
+
+export type FarWatchRequest = { readonly kind: 'watch'; readonly id: number; readonly directories: readonly FarDirectory[] } | { readonly kind: 'forget'; readonly path: string }
 
 export interface FarWatchEvent {
   readonly event: string
@@ -17,19 +24,28 @@ export interface FarWatchEvent {
 }
 
 export type FarWatchMessage =
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: string | boolean | null }
+  | { readonly kind: 'answer'; readonly id: number; readonly answers: readonly FarAnswer[] }
   | { readonly kind: 'events'; readonly events: readonly FarWatchEvent[] }
   | { readonly kind: 'failed'; readonly code: string | null; readonly message: string }
+  | { readonly kind: 'doubt' | 'sign' }
 
 export interface FarWatchListener {
   event(event: FarWatchEvent): void
+  /** Events may be missing. */
+  doubt(): void
+  /** What is under way goes on. */
+  sign(): void
   /** A directory could not be watched. */
   failed(error: Error): void
-  /** With all its watches. */
-  ended(error: Error): void
+  /** With all its watches. `answered`: it had begun to do its work. */
+  ended(error: Error, answered: boolean): void
 }
 
-type Answer = Extract<FarWatchMessage, { readonly kind: 'answer' }>['answer']
+/** What the thread is started with. */
+export interface FarWatchData {
+  /** Of the kernel's queue of events; null: as the system says. */
+  readonly queueLimit: number | null
+}
 
 const THREAD = new URL('./far-watch-thread.js', import.meta.url)
 
@@ -37,45 +53,42 @@ const THREAD = new URL('./far-watch-thread.js', import.meta.url)
 export class FarWatch {
   readonly #worker: Worker
   readonly #listener: FarWatchListener
-  readonly #asked = new Map<number, (answer: Answer) => void>()
+  readonly #asked = new Map<number, (answers: readonly FarAnswer[] | null) => void>()
   #lastId = 0
+  #answered = false
   #isOver = false
 
-  constructor(listener: FarWatchListener, module = THREAD) {
+  /** Throws where the system gives no thread. */
+  constructor(listener: FarWatchListener, { module = THREAD, queueLimit = null }: { readonly module?: URL; readonly queueLimit?: number | null } = {}) {
+    const data: FarWatchData = { queueLimit }
     this.#listener = listener
-    this.#worker = startThread(module)
+    this.#worker = startThread(module, data)
     this.#worker.on('message', (message: FarWatchMessage) => this.#told(message))
     this.#worker.on('error', (error) => this.#end(error))
-    this.#worker.on('exit', () => this.#end(new Error('the thread that watches ended')))
+    this.#worker.on('exit', () => {
+      this.#end(new Error('the thread that watches ended'))
+      for (const done of this.#asked.values()) done(null)
+      this.#asked.clear()
+    })
   }
 
-  /** As `identityOf`; null once it is closed, or the thread has ended. */
-  async identity(path: string, root: boolean): Promise<string | null> {
-    const answer = await this.#ask((id) => ({ kind: 'identity', id, path, root }))
-    return typeof answer === 'string' ? answer : null
-  }
-
-  /** As `watchDirectory`; false once it is closed, or the thread has ended. Its events come after its answer, or are told to nobody. */
-  async watch(path: string): Promise<boolean> {
-    return (await this.#ask((id) => ({ kind: 'watch', id, path }))) === true
+  /** In their order, after all that was asked before. Null: the thread has ended. Events of new watches come after the answer. */
+  async watch(directories: readonly FarDirectory[]): Promise<readonly FarAnswer[] | null> {
+    if (this.#isOver) return null
+    return await new Promise((done) => {
+      this.#asked.set(++this.#lastId, done)
+      this.#post({ kind: 'watch', id: this.#lastId, directories })
+    })
   }
 
   forget(path: string): void {
     this.#post({ kind: 'forget', path })
   }
 
-  /** Nothing is told any more. Does not wait for the thread. */
+  /** Nothing is told any more, but who waits for an answer waits on: as long as the thread may be in a call. Does not wait for it. */
   close(): void {
-    this.#endAll()
+    this.#isOver = true
     this.#worker.terminate().catch(() => undefined)
-  }
-
-  #ask(request: (id: number) => FarWatchRequest): Promise<Answer> {
-    return new Promise((done) => {
-      if (this.#isOver) return done(null)
-      this.#asked.set(++this.#lastId, done)
-      this.#post(request(this.#lastId))
-    })
   }
 
   #post(request: FarWatchRequest): void {
@@ -84,22 +97,21 @@ export class FarWatch {
   }
 
   #told(message: FarWatchMessage): void {
+    if (message.kind === 'answer') {
+      this.#answered = true
+      this.#asked.get(message.id)?.(message.answers)
+      this.#asked.delete(message.id)
+    }
     if (this.#isOver) return
-    if (message.kind === 'events') return message.events.forEach((event) => this.#listener.event(event))
-    if (message.kind === 'failed') return this.#listener.failed(Object.assign(new Error(message.message), message.code === null ? {} : { code: message.code }))
-    this.#asked.get(message.id)?.(message.answer)
-    this.#asked.delete(message.id)
+    if (message.kind === 'events') message.events.forEach((event) => this.#listener.event(event))
+    else if (message.kind === 'doubt') this.#listener.doubt()
+    else if (message.kind === 'sign') this.#listener.sign()
+    else if (message.kind === 'failed') this.#listener.failed(Object.assign(new Error(message.message), message.code === null ? {} : { code: message.code }))
   }
 
   #end(error: Error): void {
     if (this.#isOver) return
-    this.#endAll()
-    this.#listener.ended(error)
-  }
-
-  #endAll(): void {
     this.#isOver = true
-    for (const done of this.#asked.values()) done(null)
-    this.#asked.clear()
+    this.#listener.ended(error, this.#answered)
   }
 }

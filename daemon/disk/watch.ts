@@ -14,7 +14,7 @@ import { nameOf, parentOf, parseChild, parsePath, ROOT } from '../sync/path.ts'
 import { DirectoryWatcher, identityOf, watchedPathOf } from './directory-watcher.ts'
 import { eventFlood, type EventFlood } from './event-flood.ts'
 import type { FarLane } from './far-lane.ts'
-import { FarWatch } from './far-watch.ts'
+import { FarWatch, type FarAnswer, type FarWatchListener } from './far-watch.ts'
 import { OWN_DIR } from './layout.ts'
 import { far } from './sys.ts'
 
@@ -27,14 +27,24 @@ export interface WatcherOptions {
   makeRoom?(): boolean
   /** Default: that of the root now; null: its disk is one of this machine. */
   lane?(): FarLane | null
-  /** Default: that of the process. */
+  /** Default: that of this thread. */
   readonly flood?: EventFlood
+  /** Default: a thread of its own. */
+  startFar?(listener: FarWatchListener): FarWatch
+  /** Milliseconds; default: since the process began. */
+  now?(): number
 }
 
 /** More hinted paths than this are a full scan. */
 const MAX_PATHS = 10_000
 /** Before that, so many names of one directory are a hint of it: its names are read, in place of a look at each. */
 const MANY_NAMES = 64
+/** Asked for at once, of a thread that watches: more take no less time for each, and cannot be broken off. */
+const SLICE = 256
+/** A thread that ends so often within this time, or never came up, is left alone: each start would end in a full scan, and in the next start. */
+const MAX_ENDS = 3
+const ENDS_MS = 60_000
+const REST_MS = 10 * 60_000
 
 export class ChokidarWatcher implements Watcher {
   readonly #root: string
@@ -42,7 +52,13 @@ export class ChokidarWatcher implements Watcher {
   readonly #source = new DirectoryWatcher()
   /** While the folder is on a disk that may not answer. */
   #far: FarWatch | null = null
+  #lane: FarLane | null = null
   #last: Promise<unknown> = Promise.resolve()
+  /** Of that thread, just now: what becomes of their watches is not known yet. */
+  #asked: ReadonlySet<PathKey> = new Set()
+  /** When threads ended. */
+  #ends: number[] = []
+  #restsUntil = Number.NEGATIVE_INFINITY
   /** Watched directories with what was watched: device and inode. */
   readonly #watched = new Map<PathKey, string>()
   readonly #children = new Map<PathKey, Set<PathKey>>()
@@ -60,15 +76,20 @@ export class ChokidarWatcher implements Watcher {
     this.#options = options
     this.#flood = options.flood ?? eventFlood()
     this.#flood.add(this.#doubt)
-    this.#source.on('raw', (event, name, details) => this.#event(event, name, watchedPathOf(details)))
+    this.#source.on('raw', (event, name, details) => {
+      if (!this.#closed) this.#flood.count()
+      this.#event(event, name, watchedPathOf(details))
+    })
     this.#source.on('error', (error) => this.#failed(error))
   }
 
   /** The watches stand when it returns, or once it resolves. Idempotent; a directory that was replaced is watched anew. Rejects where the folder is closed meanwhile. */
-  watch(directories: readonly PathKey[]): Promise<void> | null {
+  watch(directories: readonly PathKey[], isOver: () => boolean = () => false): Promise<void> | null {
+    if (this.#closed) return null
     const lane = this.#options.lane === undefined ? far.laneOf(this.#root) : this.#options.lane()
-    if (lane !== null) return this.#watchFar(lane, directories)
-    for (const directory of directories) if (!this.#closed) this.#watch(directory)
+    if (lane !== this.#lane) this.#moveTo(lane)
+    if (lane !== null) return this.#watchFar(lane, directories, isOver)
+    for (const directory of directories) this.#watch(directory)
     return null
   }
 
@@ -76,9 +97,7 @@ export class ChokidarWatcher implements Watcher {
     this.#closed = true
     if (this.#flushing !== null) clearImmediate(this.#flushing)
     this.#flood.remove(this.#doubt)
-    this.#flood.closedEarly()
-    this.#watched.clear()
-    this.#children.clear()
+    this.#forgetAll()
     this.#far?.close()
     await this.#source.close()
   }
@@ -89,33 +108,107 @@ export class ChokidarWatcher implements Watcher {
     if (this.#isToBeWatched(directory, identity) && this.#source.watchDirectory(path)) this.#stands(directory, identity)
   }
 
-  /** One directory at a time: two who name the same one shall not both set a watch. */
-  async #watchFar(lane: FarLane, directories: readonly PathKey[]): Promise<void> {
+  /** Another file system stands there: none of the watches is of it. */
+  #moveTo(lane: FarLane | null): void {
+    this.#lane = lane
+    this.#last = Promise.resolve()
+    this.#ends = []
+    this.#restsUntil = Number.NEGATIVE_INFINITY
+    const watched = [...this.#watched.keys(), ...this.#leaving]
+    for (const directory of watched) this.#source.forgetDirectory(this.#absolute(directory))
+    this.#far?.close()
+    this.#far = null
+    this.#forgetAll()
+    if (watched.length > 0) this.#doubt()
+  }
+
+  #forgetAll(): void {
+    this.#asked = new Set()
+    this.#watched.clear()
+    this.#children.clear()
+    this.#leaving.clear()
+    this.#flood.closedEarly()
+  }
+
+  /** One list at a time: two who name the same directory shall not both set a watch. A watch that cannot be set is no reason to fail. */
+  async #watchFar(lane: FarLane, directories: readonly PathKey[], isOver: () => boolean): Promise<void> {
     const turn = this.#last.then(async () => {
-      for (const directory of directories) {
-        if (this.#closed) return
-        const source = (this.#far ??= this.#startFar())
-        const path = this.#absolute(directory)
-        const identity = await lane.run(async () => await source.identity(path, directory === ROOT))
-        if (this.#isToBeWatched(directory, identity) && (await lane.run(async () => await source.watch(path)))) this.#stands(directory, identity)
+      for (let from = 0; from < directories.length; from += SLICE) {
+        if (this.#closed || this.#lane !== lane) return
+        if (isOver()) return this.#doubt()
+        let slice = directories.slice(from, from + SLICE)
+        while (slice.length > 0) slice = await this.#watchSlice(lane, slice)
       }
     })
     this.#last = turn.catch(() => undefined)
-    await turn
+    try {
+      await turn
+    } catch (error) {
+      if (lane.isCut) throw error
+      this.#failed(error)
+    }
   }
 
-  #startFar(): FarWatch {
-    return new FarWatch({
-      event: ({ event, name, watchedPath }) => this.#event(event, name, watchedPath),
-      failed: (error) => this.#failed(error),
-      ended: (error) => {
-        this.#far = null
-        this.#watched.clear()
-        this.#children.clear()
-        this.#failed(error)
-        this.#doubt()
-      }
-    })
+  /** @returns those whose watch went while they were asked for: they are to be asked for again. */
+  async #watchSlice(lane: FarLane, slice: readonly PathKey[]): Promise<PathKey[]> {
+    const source = this.#far ?? this.#startFar(lane)
+    if (source === null) return []
+    try {
+      const answers = await lane.run(async () => {
+        if (source !== this.#far || this.#closed) return null
+        this.#asked = new Set(slice)
+        return await source.watch(slice.map((directory) => ({ path: this.#absolute(directory), root: directory === ROOT, known: this.#watched.get(directory) ?? null })))
+      })
+      if (answers === null || source !== this.#far || this.#closed) return []
+      return slice.filter((directory, i) => this.#isToBeAskedAgain(directory, answers[i] ?? null))
+    } finally {
+      if (source === this.#far) this.#asked = new Set()
+    }
+  }
+
+  #isToBeAskedAgain(directory: PathKey, answer: FarAnswer): boolean {
+    if (answer === 'known') return !this.#watched.has(directory)
+    if (answer === null) {
+      this.#endWatch(directory, false)
+      return false
+    }
+    this.#drop(directory)
+    // The thread has ended the earlier watch.
+    this.#leaving.delete(directory)
+    if (answer.stands) this.#stands(directory, answer.identity)
+    return false
+  }
+
+  /** Null: one ended too soon. */
+  #startFar(lane: FarLane): FarWatch | null {
+    if (this.#now() < this.#restsUntil) return null
+    const { startFar = (listener: FarWatchListener) => new FarWatch(listener) } = this.#options
+    try {
+      this.#far = startFar({
+        event: ({ event, name, watchedPath }) => this.#event(event, name, watchedPath),
+        doubt: this.#doubt,
+        sign: () => lane.sign(),
+        failed: (error) => this.#failed(error),
+        ended: (error, answered) => this.#farEnded(error, answered)
+      })
+    } catch (error) {
+      this.#farEnded(error, false)
+    }
+    return this.#far
+  }
+
+  #farEnded(error: unknown, answered: boolean): void {
+    this.#far = null
+    this.#forgetAll()
+    const now = this.#now()
+    this.#ends = [...this.#ends.filter((at) => now - at < ENDS_MS), now]
+    if (!answered || this.#ends.length >= MAX_ENDS) this.#restsUntil = now + REST_MS
+    this.#failed(error)
+    if (answered) this.#doubt()
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? performance.now()
   }
 
   /** `identity`: of what stands there. An earlier watch ends then. */
@@ -152,7 +245,6 @@ export class ChokidarWatcher implements Watcher {
 
   #event(event: string, name: unknown, watchedPath: string | null): void {
     if (this.#closed) return
-    this.#flood.count()
     const directory = this.#directoryOf(watchedPath)
     if (directory === null || !this.#watched.has(directory)) return
     if (typeof name !== 'string') return this.#hint(directory)
@@ -174,7 +266,7 @@ export class ChokidarWatcher implements Watcher {
   /** One turn of the event loop brings many events: together they are one call. */
   #flush(): void {
     this.#flushing = null
-    for (const directory of [...this.#leaving]) this.#endWatch(directory, false)
+    for (const directory of [...this.#leaving]) if (!this.#asked.has(directory)) this.#endWatch(directory, false)
     const hints = this.#hints
     this.#hints = new Hints()
     this.#options.inbox.localChanged(hints.take())

@@ -42,6 +42,8 @@ export interface PathChange {
 
 export interface FolderContext {
   readonly ports: FolderPorts
+  /** Paused, halted or closing: nothing is fetched, and what takes long is broken off. */
+  readonly held: () => boolean
   readonly work: Work
   readonly tally: Tally
   readonly rules: Rules

@@ -26,8 +26,8 @@ export interface ContextParts {
   readonly signal: AbortSignal
   readonly counter: Counter
   readonly resting: Resting
-  /** Paused, halted or closing: nothing is fetched. */
-  held(): boolean
+  /** As in the context. */
+  readonly held: () => boolean
   /** Marks work and wakes the cycle. */
   mark(mark: () => void): void
   wake(): void
@@ -55,7 +55,7 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
     peers,
     log,
     signal,
-    held: () => parts.held(),
+    held: parts.held,
     verified: (chunk, data) => recent.put(chunk, data),
     recent: (chunk) => recent.get(chunk),
     staged: (paths) => mark(() => work.markDirty(paths)),
@@ -68,6 +68,7 @@ export function createContext(ports: FolderPorts & Pick<FolderOptions, 'guard' |
   const pullRoom = new PullRoom(fetcher, work, ports.pullAhead)
   return {
     ports,
+    held: parts.held,
     work,
     tally,
     rules,

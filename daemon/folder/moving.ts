@@ -125,7 +125,7 @@ async function follow(context: FolderContext, device: DeviceId, move: DirectoryM
   const moved = await disk.moveDirectory(relocation, index)
   if (moved === null) return await record(context, null)
   moving.begin(relocation, moved.paths, clock.now())
-  await watcher.watch(moved.directories.map((path) => twinOf(move, path) ?? path))
+  await watcher.watch(moved.directories.map((path) => twinOf(move, path) ?? path), context.held)
   log.info({ device, paths: moved.paths }, 'a directory moved whole on another device moved here as well; what that device states of it follows')
 }
 

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import test, { type Assert } from 'brittle'
 import { EventFlood } from '../../daemon/disk/event-flood.ts'
 import { FarLane } from '../../daemon/disk/far-lane.ts'
-import { FarWatch } from '../../daemon/disk/far-watch.ts'
 import { ChokidarWatcher } from '../../daemon/disk/watch.ts'
 import type { Problem } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
@@ -228,29 +227,4 @@ test('a thousand directories are watched in little time and memory', async (t) =
   t.comment(`${ms.toFixed(0)} ms, ${megabytes.toFixed(1)} MB`)
   t.ok(megabytes < 60)
   await hints(() => fs.writeFileSync(join(root, 'd999/f'), ''), 'd999/f')
-})
-
-test('a folder that is given up while its disk does not answer: who waits for a watch is told', async (t) => {
-  const lane = new FarLane()
-  const { watcher, root, heard } = await watched(t, [''], { lane })
-  const waiting = watcher.watch(['d' as PathKey])
-  await new Promise((resolve) => setImmediate(resolve))
-  lane.cut()
-  await t.exception(async () => await waiting, /does not answer/)
-  await watcher.close()
-  fs.writeFileSync(join(root, 'f'), '')
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  t.alike([...heard()], [])
-})
-
-test('a thread that watches and ends is told of, and nobody waits for it', async (t) => {
-  const told: string[] = []
-  const ended = new Promise<void>((resolve) => {
-    const source = new FarWatch({ event: () => undefined, failed: () => undefined, ended: (error) => (told.push(error.message), resolve()) }, new URL('file:///nowhere.js'))
-    t.teardown(() => source.close())
-    source.identity('/', true).then((identity) => told.push(String(identity)), () => undefined)
-  })
-  await ended
-  await new Promise((resolve) => setImmediate(resolve))
-  t.alike(told.map((text) => (text.includes('/nowhere.js') ? 'nowhere' : text)), ['nowhere', 'null'])
 })

@@ -15,5 +15,82 @@ export const FAR_MUTATIONS: readonly Mutation[] = [
     find: 'while (isCalling() && performance.now() < deadline)',
     replace: 'while (false)',
     caughtBy: [by('daemon/last-resort', 'one that ends when it is told to has the time for it: the process ends in order')]
+  },
+  {
+    bug: 'a thread that watches and cannot start is started for each directory',
+    file: 'daemon/disk/watch.ts',
+    find: '!answered || ',
+    replace: '',
+    caughtBy: [by('disk/far-watch', 'a thread that does not come up is not started again for each directory, and calls for no scan; some time later it is')]
+  },
+  {
+    bug: 'a thread that could not start calls for a full scan, in which it cannot start',
+    file: 'daemon/disk/watch.ts',
+    find: 'if (answered)',
+    replace: 'if (true)',
+    caughtBy: [by('disk/far-watch', 'a thread that does not come up is not started again for each directory, and calls for no scan; some time later it is')]
+  },
+  {
+    bug: 'a thread that ends at each scan is started for the next one, without end',
+    file: 'daemon/disk/watch.ts',
+    find: 'this.#ends.length >= MAX_ENDS',
+    replace: 'false',
+    caughtBy: [by('disk/far-watch', 'one that ends again and again is started three times')]
+  },
+  {
+    bug: 'where the system gives no thread for the watches it is asked for one for each directory',
+    file: 'daemon/disk/watch.ts',
+    find: 'this.#farEnded(error, false)',
+    replace: 'throw error',
+    caughtBy: [by('disk/far-watch', 'where the system gives no thread, or does not let it be asked, a scan goes on, and it is told')]
+  },
+  {
+    bug: 'a long list of watches is set to its end although the folder is paused',
+    file: 'daemon/disk/watch.ts',
+    find: 'if (isOver())',
+    replace: 'if (false)',
+    caughtBy: [by('disk/far-watch', 'a long list is asked for in parts, between which it can be broken off: by who asks, then all is looked at, and by closing')]
+  },
+  {
+    bug: 'a watch that ended while it was asked for counts as one that stands',
+    file: 'daemon/disk/watch.ts',
+    find: 'return !this.#watched.has(directory)',
+    replace: 'return false',
+    caughtBy: [by('disk/far-watch', 'a directory that goes and comes back while it is asked for is watched')]
+  },
+  {
+    bug: 'calls of a folder count as over while its thread is in one',
+    file: 'daemon/disk/far-watch.ts',
+    find: 'this.#worker.terminate()',
+    replace: 'for (const done of this.#asked.values()) done(null); this.#worker.terminate()',
+    caughtBy: [by('disk/far-watch', 'the calls of a folder are over once its thread is out of the last one, and not before')]
+  },
+  {
+    bug: 'many directories of a slow disk count as silence',
+    file: 'daemon/disk/watch.ts',
+    find: 'sign: () => lane.sign()',
+    replace: 'sign: () => undefined',
+    caughtBy: [by('disk/far-watch', 'many slow directories in one list are no silence')]
+  },
+  {
+    bug: 'events of a thread that watches are lost, and nobody doubts it',
+    file: 'daemon/disk/far-watch-thread.ts',
+    find: 'flood.count()',
+    replace: 'undefined',
+    caughtBy: [by('disk/far-watch', 'a flood of events of the queue of the thread calls for a full scan')]
+  },
+  {
+    bug: 'watches of a file system that was unmounted count as those of the one below',
+    file: 'daemon/disk/watch.ts',
+    find: 'lane !== this.#lane)',
+    replace: 'lane !== null && this.#lane === null)',
+    caughtBy: [by('disk/far-watch', 'another file system in the same place: from a disk of this machine to another one, and back')]
+  },
+  {
+    bug: 'a scan fails because of a watch',
+    file: 'daemon/disk/watch.ts',
+    find: 'if (lane.isCut)',
+    replace: 'if (true)',
+    caughtBy: [by('disk/far-watch', 'where the system gives no thread, or does not let it be asked, a scan goes on, and it is told')]
   }
 ]

@@ -395,11 +395,11 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/far', 'a path that leads to a file system which is no disk of this machine, also by symlinks; nothing is asked of that one')]
   },
   {
-    bug: 'of a folder on a network the watch of a directory that is gone stays, and a new one of that name is not watched',
+    bug: 'of a folder on a network the watch of a directory that is gone stays',
     file: 'daemon/disk/watch.ts',
     find: 'this.#far?.forget(this.#absolute(directory))',
     replace: 'undefined',
-    caughtBy: [by('disk/watch', 'a directory that was replaced is watched anew, from a thread')]
+    caughtBy: [by('disk/far-watch', 'a directory that left the folder is not watched any more')]
   },
   {
     bug: 'attributes of a file are set although somebody wrote to it meanwhile',
