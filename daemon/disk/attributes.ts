@@ -6,7 +6,7 @@ import type { ApplyOp, ApplyResult } from '../ports.ts'
 import { changed, type Batch } from './batch.ts'
 import { at, type Directory } from './roots.ts'
 import { kindOf, MODE_BITS, sameStat, toSeen } from './seen.ts'
-import { close, fsync, inOneGo, lstatOrNull, open, POINT_FLAGS, READ_FLAGS, secondsOf, type Stat } from './sys.ts'
+import { close, fsync, inOneGo, lstatOrNull, open, POINT_FLAGS, READ_FLAGS, secondsOf, type Stat, type Step } from './sys.ts'
 
 type Setting = Extract<ApplyOp, { readonly kind: 'attributes' }>
 
@@ -56,12 +56,13 @@ export function setOpenFile(fd: number, before: Stat, op: Setting): Stat | null 
 }
 
 /** The same, for a disk that may not answer. */
-export async function setOpenFileInPool(fd: number, before: Stat, op: Setting): Promise<Stat | null> {
-  const now = await fstatInPool(fd, { bigint: true })
+export async function setOpenFileInPool(step: Step, fd: number, before: Stat, op: Setting): Promise<Stat | null> {
+  const now = await step(async () => await fstatInPool(fd, { bigint: true }))
   if (!isAsBefore(now, before)) return null
-  if (op.mode !== null) await fs.promises.chmod(nameOf(fd), modeOn(now, op.mode))
-  if (op.mtime !== null && !now.isDirectory()) await fs.promises.utimes(nameOf(fd), Date.now() / 1000, secondsOf(op.mtime))
-  return outcome(op, now, await fstatInPool(fd, { bigint: true }))
+  const { mode, mtime } = op
+  if (mode !== null) await step(async () => await fs.promises.chmod(nameOf(fd), modeOn(now, mode)))
+  if (mtime !== null && !now.isDirectory()) await step(async () => await fs.promises.utimes(nameOf(fd), Date.now() / 1000, secondsOf(mtime)))
+  return outcome(op, now, await step(async () => await fstatInPool(fd, { bigint: true })))
 }
 
 const fstatInPool = promisify(fs.fstat as (fd: number, options: { readonly bigint: true }, done: (error: Error | null, stat: Stat) => void) => void)
@@ -91,10 +92,11 @@ function setLinkTime(path: string, before: Stat, op: Setting): Stat | null {
   return fs.lstatSync(path, { bigint: true })
 }
 
-async function setLinkTimeInPool(path: string, before: Stat, op: Setting): Promise<Stat | null> {
-  if (!sameStat(await fs.promises.lstat(path, { bigint: true }), before)) return null
-  if (op.mtime !== null) await fs.promises.lutimes(path, Date.now() / 1000, secondsOf(op.mtime))
-  return await fs.promises.lstat(path, { bigint: true })
+async function setLinkTimeInPool(step: Step, path: string, before: Stat, { mtime }: Setting): Promise<Stat | null> {
+  const now = await step(async () => await fs.promises.lstat(path, { bigint: true }))
+  if (!sameStat(now, before)) return null
+  if (mtime !== null) await step(async () => await fs.promises.lutimes(path, Date.now() / 1000, secondsOf(mtime)))
+  return await step(async () => await fs.promises.lstat(path, { bigint: true }))
 }
 
 /** What may not be read (mode 0200) can still be pointed at. */

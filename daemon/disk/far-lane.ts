@@ -74,6 +74,16 @@ export class FarLane {
     })
   }
 
+  /** One of the calls of a turn that makes several: none is begun once the lane is cut, and each that comes back is a sign. */
+  async step<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#isCut) throw noAnswer()
+    try {
+      return await call()
+    } finally {
+      this.sign()
+    }
+  }
+
   /** Of a thread of its own: it may take long without a sign. Otherwise as `run`. */
   async task<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isCut) throw noAnswer()

@@ -201,10 +201,13 @@ export async function fstatOpen(fd: number): Promise<Stat> {
   return far.laneFor([fd]) === null ? fs.fstatSync(fd, { bigint: true }) : await fstat(fd)
 }
 
-/** For calls between which nothing of ours may lie: `atOnce` now, or `inPool` in one turn of a disk that is not of this machine. The first value is a path or a descriptor. */
-export async function inOneGo<Values extends readonly unknown[], Result>(atOnce: (...values: Values) => Result, inPool: (...values: Values) => Promise<Result>, values: Values): Promise<Result> {
+/** Makes a call, or rejects if the turn that it is of was given up. */
+export type Step = <T>(call: () => Promise<T>) => Promise<T>
+
+/** For calls between which nothing of ours may lie: `atOnce` now, or `inPool` in one turn of a disk that is not of this machine, step by step. The first value is a path or a descriptor. */
+export async function inOneGo<Values extends readonly unknown[], Result>(atOnce: (...values: Values) => Result, inPool: (step: Step, ...values: Values) => Promise<Result>, values: Values): Promise<Result> {
   const lane = far.laneFor(values)
-  return lane === null ? atOnce(...values) : await lane.run(async () => await inPool(...values))
+  return lane === null ? atOnce(...values) : await lane.run(async () => await inPool(async (call) => await lane.step(call), ...values))
 }
 
 export const statfs = paced((path: string) => fs.statfsSync(path), promisify(fs.statfs as (path: string, done: (error: Error | null, stats: fs.StatsFs) => void) => void))

@@ -4,8 +4,10 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'brittle'
 import { setOpenFile, setOpenFileInPool } from '../../daemon/disk/attributes.ts'
+import { FarLane } from '../../daemon/disk/far-lane.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
 import type { PathKey } from '../../daemon/sync/ids.ts'
+import type { Step } from '../../daemon/disk/sys.ts'
 import { applyOne, openFolder, scan, told } from './tree.ts'
 
 for (const [what, text, mtime] of [['of another size, a new mode', 'longer than before', null], ['of the same size, a new mode', 'TEXT', null], ['of another size, a new mtime', 'longer than before', '1700000000000000000']] as const) {
@@ -34,7 +36,9 @@ for (const [what, text, mtime] of [['of another size, a new mode', 'longer than 
   })
 }
 
-for (const [how, set] of [['at once', setOpenFile], ['in the pool', setOpenFileInPool]] as const) {
+const always: Step = async (call) => await call()
+
+for (const [how, set] of [['at once', setOpenFile], ['in the pool', async (...values: Parameters<typeof setOpenFile>) => await setOpenFileInPool(always, ...values)]] as const) {
   test(`what was written before the look at the open file keeps its attributes, ${how}`, async (t) => {
     const path = join(await t.tmp(), 'f')
     const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
@@ -53,3 +57,26 @@ for (const [how, set] of [['at once', setOpenFile], ['in the pool', setOpenFileI
     t.alike(await set(fd, after as NonNullable<typeof after>, { ...op, mode: null, mtime: null }), fs.fstatSync(fd, { bigint: true }))
   })
 }
+
+test('attributes of a folder that is given up meanwhile are not set', async (t) => {
+  const path = join(await t.tmp(), 'f')
+  const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
+  fs.writeFileSync(path, 'text', { mode: 0o644 })
+  const fd = fs.openSync(path, 'r')
+  t.teardown(() => fs.closeSync(fd))
+  const before = fs.fstatSync(fd, { bigint: true })
+  for (const [steps, mode] of [[1, 0o644], [2, 0o600]] as const) {
+    const lane = new FarLane()
+    let left = steps
+    const step: Step = async (call) =>
+      await lane.step(async () => {
+        const result = await call()
+        if (--left === 0) lane.cut()
+        return result
+      })
+    await t.exception(async () => await setOpenFileInPool(step, fd, before, op), /does not answer/)
+    const after = fs.fstatSync(fd, { bigint: true })
+    t.is(Number(after.mode) & 0o777, mode)
+    t.is(after.mtimeNs, before.mtimeNs)
+  }
+})

@@ -92,5 +92,19 @@ export const FAR_MUTATIONS: readonly Mutation[] = [
     find: 'if (lane.isCut)',
     replace: 'if (true)',
     caughtBy: [by('disk/far-watch', 'where the system gives no thread, or does not let it be asked, a scan goes on, and it is told')]
+  },
+  {
+    bug: 'attributes of a file on a disk that may not answer are set although somebody wrote to it meanwhile',
+    file: 'daemon/disk/attributes.ts',
+    find: 'const now = await step(async () => await fstatInPool(fd, { bigint: true }));',
+    replace: 'const now = await step(async () => await fstatInPool(fd, { bigint: true })); before = now;',
+    caughtBy: [by('disk/attributes-race', 'what was written before the look at the open file keeps its attributes, in the pool')]
+  },
+  {
+    bug: 'attributes of a folder that was given up are set when its disk answers',
+    file: 'daemon/disk/far-lane.ts',
+    find: 'async step(call) {',
+    replace: 'async step(call) { return await call();',
+    caughtBy: [by('disk/attributes-race', 'attributes of a folder that is given up meanwhile are not set')]
   }
 ]

@@ -404,8 +404,8 @@ export const OUTSIDE_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'attributes of a file are set although somebody wrote to it meanwhile',
     file: 'daemon/disk/attributes.ts',
-    find: '!isAsBefore(now, before)',
-    replace: 'false',
+    find: 'const now = fs.fstatSync(fd, { bigint: true });',
+    replace: 'const now = fs.fstatSync(fd, { bigint: true }); before = now;',
     caughtBy: [by('disk/attributes-race', 'what was written before the look at the open file keeps its attributes, at once')]
   },
   {
