@@ -189,7 +189,7 @@ export class FarLane {
   }
 }
 
-function noAnswer(): Error {
+export function noAnswer(): Error {
   return Object.assign(new Error('ETIMEDOUT: the disk does not answer'), { code: 'ETIMEDOUT' })
 }
 

@@ -5,7 +5,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
-import { ANSWER_MS, FarLane } from './far-lane.ts'
+import { ANSWER_MS, FarLane, noAnswer } from './far-lane.ts'
 
 /** Types that cannot wait for anybody but a disk, as /proc/self/mountinfo names them. */
 const NEAR: ReadonlySet<string> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'bcachefs', 'jfs', 'reiserfs', 'nilfs2', 'vfat', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'iso9660', 'udf', 'tmpfs', 'ramfs', 'rootfs', 'devtmpfs', 'squashfs', 'erofs', 'overlay', 'proc', 'sysfs'])
@@ -32,17 +32,17 @@ export function mountsIn(mountinfo: string): readonly Mount[] {
 }
 
 /**
- * The mount of such a file system to which the path leads, or that stands below it: a look at its name there asks it. Asks nothing of it.
+ * The mount of such a file system to which the path leads, or (`below`) that stands below it: a look at its name there asks it. Asks nothing of it.
  * @param target of a symlink; null: it is none.
  */
-export function farMount(path: string, mounts: readonly Mount[], target: (path: string) => string | null = symlinkTarget): Mount | null {
+export function farMount(path: string, mounts: readonly Mount[], target: (path: string) => string | null = symlinkTarget, below = true): Mount | null {
   const far = mounts.filter(({ type, point }) => !NEAR.has(type) && point !== '/')
   if (far.length === 0) return null
   let names = path.split('/').filter((name) => name !== '')
   let at = ''
   for (let links = 0; ; ) {
     const name = names.shift()
-    if (name === undefined) return far.find((mount) => mount.point.startsWith(`${at}/`) && isOnTop(mount, mounts)) ?? null
+    if (name === undefined) return !below ? null : far.find((mount) => mount.point.startsWith(`${at}/`) && isOnTop(mount, mounts)) ?? null
     if (name === '.') continue
     if (name === '..') {
       at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
@@ -89,6 +89,8 @@ export class FarCalls {
   readonly #former = new Map<string, Set<FarLane>>()
   /** Roots that are on disks of this machine: they may lie below another root, and mounts below that. */
   readonly #near = new Set<string>()
+  /** By mount, of paths that are in no folder. */
+  readonly #outside = new Map<string, FarLane>()
   readonly #descriptors = new Map<number, FarLane>()
   readonly #readMounts: () => readonly Mount[]
   readonly #mountsMs: number
@@ -102,15 +104,47 @@ export class FarCalls {
 
   /** Of the root of a folder; null: it is on a disk of this machine, as far as the system tells. One that was cut stays until all of its calls have come back. */
   laneOf(root: string): FarLane | null {
-    const now = performance.now()
-    if (now - this.#readAt > this.#mountsMs) {
-      this.#mounts = this.#readMounts()
-      this.#readAt = now
-      this.#roots.clear()
-    }
+    this.#lookAtMounts()
     let lane = this.#roots.get(root)
     if (lane === undefined || lane?.isOver === true) this.#roots.set(root, (lane = this.#lookFor(root)))
     return lane
+  }
+
+  /**
+   * What `work` gives, which is a look at this path, in a folder or elsewhere. Rejects with ETIMEDOUT once no call of its disk has come back for so
+   * long, and at once while another one waits for that. `mayGoOn` throws then, for what is not to be changed any more.
+   */
+  async inTime<T>(path: string, work: (mayGoOn: () => void) => Promise<T>, answerMs = ANSWER_MS): Promise<T> {
+    const lane = this.#laneAt(path)
+    if (lane === null) return await work(() => undefined)
+    let isGivenUp = false
+    const mayGoOn = (): void => {
+      if (isGivenUp || lane.isCut) throw noAnswer()
+      lane.sign()
+    }
+    const answer = await lane.answered(async () => ({ value: await lane.run(async () => await work(mayGoOn)) }), () => undefined, answerMs)
+    isGivenUp = answer === null
+    if (answer === null) throw noAnswer()
+    return answer.value
+  }
+
+  #laneAt(path: string): FarLane | null {
+    this.#lookAtMounts()
+    const own = this.laneFor([path])
+    const mount = own === null ? farMount(path, this.#mounts, symlinkTarget, false) : null
+    if (mount === null) return own
+    for (const [id, lane] of this.#outside) if (!lane.isBusy) this.#outside.delete(id)
+    const lane = this.#outside.get(mount.id) ?? new FarLane()
+    this.#outside.set(mount.id, lane)
+    return lane
+  }
+
+  #lookAtMounts(): void {
+    const now = performance.now()
+    if (now - this.#readAt <= this.#mountsMs) return
+    this.#mounts = this.#readMounts()
+    this.#readAt = now
+    this.#roots.clear()
   }
 
   /**

@@ -5,6 +5,7 @@ import type { DoctorCheck, Handlers } from '../../rpc/schema.ts'
 import type { App } from '../app.ts'
 import { REMOVED } from '../halts.ts'
 import { openToOthers } from '../own-modes.ts'
+import { inTime } from './in-time.ts'
 import { storeBytes } from './sizes.ts'
 
 type Part = Pick<Handlers, 'daemon.doctor'>
@@ -97,7 +98,7 @@ async function disks(daemon: App): Promise<DoctorCheck[]> {
 
 async function disk(name: string, path: string): Promise<DoctorCheck> {
   try {
-    const { bavail, blocks, bsize } = await statfs(path)
+    const { bavail, blocks, bsize } = await inTime(path, async () => await statfs(path))
     const [free, size] = [bavail * bsize, blocks * bsize]
     const text = `${Math.floor(free / 1024 ** 2)} MiB of ${Math.floor(size / 1024 ** 2)} MiB are free at ${path}`
     if (free >= Math.min(FREE_BYTES, size * FREE_SHARE)) return row(name, 'ok', text)

@@ -11,6 +11,7 @@ import type { FolderHost } from '../host.ts'
 import type { GroupFolder } from '../net/group.ts'
 import { selectFolder } from '../select.ts'
 import { RESERVED_NAME } from '../sync/path.ts'
+import { inTime } from './in-time.ts'
 import { realParent } from './real-parent.ts'
 
 type Part = Pick<Handlers, 'folders.list' | 'folders.add' | 'folders.remove' | 'folders.pause' | 'folders.resume'>
@@ -88,7 +89,7 @@ function listed(daemon: App, folder: GroupFolder, keys: boolean): ListedFolder {
 async function add(daemon: App, params: ParsedParams<'folders.add'>): Promise<{ folder: FolderRef; joined: boolean }> {
   await expectAnswer(params.path)
   await refuseBeforeMaking(daemon, params)
-  const path = await realpath(await prepareRoot(params.path))
+  const path = await inTime(params.path, async () => await realpath(await prepareRoot(params.path)))
   await unmarking.get(path)?.catch(() => undefined)
   const existing = [...daemon.hosts.values()].find((host) => host.path === path)
   if (existing !== undefined) {
@@ -122,7 +123,7 @@ async function refuseBeforeMaking(daemon: App, params: ParsedParams<'folders.add
 
 /** In the pool: it may be on a network. */
 async function exists(path: string): Promise<boolean> {
-  return await access(path).then(() => true, () => false)
+  return await inTime(path, async () => await access(path).then(() => true, () => false))
 }
 
 /** Adding again is no error, asking for something else is. */

@@ -11,6 +11,7 @@ import type { FolderHost } from '../host.ts'
 import { ancestorsOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { hostOf, refOf } from './folders.ts'
+import { inTime } from './in-time.ts'
 import { locate, locateOrNull } from './locate.ts'
 import { realParent } from './real-parent.ts'
 import { deviceOf } from './writers.ts'
@@ -82,8 +83,9 @@ async function exportOne(host: FolderHost, version: Version, to: string, signal:
 
 async function expectDirectory(path: string): Promise<void> {
   try {
-    if ((await stat(path)).isDirectory()) return
+    if ((await inTime(path, async () => await stat(path))).isDirectory()) return
   } catch (error) {
+    if (error instanceof P2psyncError) throw error
     const code = errnoOf(error)
     if (code === 'ENOENT') throw new P2psyncError('PATH_MISSING', `${path} does not exist; make it first`, { cause: error })
     throw new P2psyncError('PATH_DENIED', `cannot write into ${path} (${code ?? 'unknown error'}); choose another directory`, { cause: error })
@@ -107,7 +109,7 @@ async function restoreTree(daemon: App, params: ParsedParams<'folders.restoreTre
   const at = Date.parse(params.at)
   const tree = await host.folder.user.treeAt(at, under, signal)
   if (tree.leaves.length === 0) throw new P2psyncError('VERSION_UNKNOWN', `no file of ${host.name} is known to have been there at ${params.at}; connect the other devices and try again, or choose a later time`)
-  await makeEmpty(to)
+  await inTime(to, async () => await makeEmpty(to))
   const missing: ProblemRow[] = []
   const directories = await makeDirectories(tree, to, missing)
   const done = await putAll(host, tree.leaves, to, missing, signal)

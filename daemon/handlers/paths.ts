@@ -14,6 +14,7 @@ import type { FaultyRule } from '../folder/rules.ts'
 import { faultyLines, patternFault, type PatternFault } from '../sync/ignore.ts'
 import { IGNORE_FILE } from '../sync/path.ts'
 import { hostOf, hostsOf, refOf } from './folders.ts'
+import { inTime } from './in-time.ts'
 import { deviceOf } from './writers.ts'
 
 type Part = Pick<Handlers, 'folders.conflicts' | 'folders.ignore' | 'folders.ignored'>
@@ -81,10 +82,15 @@ function lines(text: string): string[] {
 
 /** What has its name may be of another device: a symlink there leads wherever that device likes. */
 async function append(file: string, text: string): Promise<void> {
+  await inTime(file, async (mayGoOn) => await appendNow(file, text, mayGoOn))
+}
+
+async function appendNow(file: string, text: string, mayGoOn: () => void): Promise<void> {
   const handle = await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o666)
   try {
     const { size } = await checked(handle, file)
     if (size + Buffer.byteLength(text) > MAX_IGNORE_BYTES) throw noText(file)
+    mayGoOn()
     await handle.appendFile(text)
   } finally {
     await handle.close()
@@ -93,18 +99,22 @@ async function append(file: string, text: string): Promise<void> {
 
 async function readText(file: string): Promise<string> {
   try {
-    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-      await checked(handle, file)
-      return await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
+    return await inTime(file, async () => await readNow(file))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return ''
     if (error instanceof P2psyncError) throw error
     if (errnoOf(error) === 'ELOOP') throw noText(file)
     throw new P2psyncError('PATH_DENIED', `cannot read ${file}: ${errnoOf(error) ?? 'unknown error'}`, { cause: error })
+  }
+}
+
+async function readNow(file: string): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    await checked(handle, file)
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
   }
 }
 
@@ -120,9 +130,9 @@ function noText(file: string): P2psyncError {
 
 async function isDirectory(path: string): Promise<boolean> {
   try {
-    return (await lstat(path)).isDirectory()
+    return (await inTime(path, async () => await lstat(path))).isDirectory()
   } catch (error) {
-    if (errnoOf(error) === null) throw error
+    if (errnoOf(error) === null || error instanceof P2psyncError) throw error
     return false
   }
 }

@@ -162,6 +162,34 @@ test('a folder on a disk of this machine below one that was given up is asked, a
   t.not(far.laneOf('/srv'), lane)
 })
 
+test('a look at any path of a disk that does not answer is given up, and nobody looks a second time before it has; paths of this machine, and those above, are looked at', async (t) => {
+  const mounts: Mount[] = [{ id: '1', point: '/', type: 'ext4' }, { id: '2', point: '/mnt/nas', type: 'nfs4' }, { id: '3', point: '/mnt/other', type: 'nfs4' }]
+  const far = new FarCalls(() => mounts)
+  const lane = far.laneOf('/mnt/nas/docs') as FarLane
+  for (const path of ['/mnt/nas/docs/x', '/mnt/nas/elsewhere']) {
+    let begun = 0
+    let end: (step: string) => void = () => undefined
+    let late: Promise<unknown> = Promise.resolve()
+    const look = async (mayGoOn: () => void): Promise<string> => {
+      begun++
+      const answer = new Promise<string>((resolve) => (end = resolve))
+      late = answer.then(mayGoOn)
+      await late
+      return await answer
+    }
+    await t.exception(async () => await far.inTime(path, look, 30), /does not answer/)
+    await t.exception(async () => await far.inTime(path, look, 30), /does not answer/)
+    t.is(begun, 1)
+    t.is(lane.isBusy, path === '/mnt/nas/docs/x', 'a path in a folder is one of its calls')
+    for (const other of ['/mnt', '/mnt/x', '/mnt/other/x', '/home/u']) t.is(await far.inTime(other, async () => await Promise.resolve(other), 30), other)
+    end('late')
+    await t.exception(async () => await late, /does not answer/, 'it goes no further')
+    await sleep(1)
+    t.is(await far.inTime(path, async () => await Promise.resolve('now'), 30), 'now')
+  }
+  await t.exception(async () => await far.inTime('/mnt/nas/x', async () => await Promise.reject(new Error('ENOENT'))), /ENOENT/)
+})
+
 test('descriptors of what was given up are closed one at a time', async (t) => {
   const lane = new FarLane()
   let end: () => void = () => undefined

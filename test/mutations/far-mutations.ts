@@ -106,5 +106,26 @@ export const FAR_MUTATIONS: readonly Mutation[] = [
     find: 'async step(call) {',
     replace: 'async step(call) { return await call();',
     caughtBy: [by('disk/attributes-race', 'attributes of a folder that is given up meanwhile are not set')]
+  },
+  {
+    bug: 'a command waits for a disk that does not answer, if its path is in no folder',
+    file: 'daemon/disk/far.ts',
+    find: 'if (mount === null)\n            return own',
+    replace: 'return own',
+    caughtBy: [by('disk/far', 'a look at any path of a disk that does not answer is given up, and nobody looks a second time before it has; paths of this machine, and those above, are looked at')]
+  },
+  {
+    bug: 'what a command was refused is done when the disk answers',
+    file: 'daemon/disk/far.ts',
+    find: 'isGivenUp = answer === null',
+    replace: 'isGivenUp = false',
+    caughtBy: [by('disk/far', 'a look at any path of a disk that does not answer is given up, and nobody looks a second time before it has; paths of this machine, and those above, are looked at')]
+  },
+  {
+    bug: 'a command fails at a path of this machine because of a mount below it',
+    file: 'daemon/disk/far.ts',
+    find: 'symlinkTarget, false)',
+    replace: 'symlinkTarget, true)',
+    caughtBy: [by('disk/far', 'a look at any path of a disk that does not answer is given up, and nobody looks a second time before it has; paths of this machine, and those above, are looked at')]
   }
 ]
