@@ -1,7 +1,7 @@
 /** A folder whose disk does not answer (a network file system whose server is gone): the daemon starts, goes on with its other folders, and ends. */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'brittle'
@@ -11,6 +11,7 @@ import { waitEqual, waitFor } from './tree.ts'
 
 const TIMEOUT_MS = 180_000
 const STEP_MS = 40_000
+const COMMANDS_MS = 15_000
 
 /** A FUSE file system whose program reads no request: each call waits until it is killed, or unmounted. */
 function hang(at: string): (() => void) | null {
@@ -60,6 +61,14 @@ test('a disk that hangs holds up neither the start, nor other folders, nor the e
     await device.start()
     const { reason } = await halted()
     t.is(reason?.code, 'root-unreadable', reason?.message)
+    const begun = Date.now()
+    const { checks } = await device.call('daemon.doctor', {})
+    t.is(checks.find(({ name }) => name === 'disk of far')?.state, 'fail')
+    await t.exception(async () => await device.call('folders.ignore', { folder: 'far' }), /does not answer/)
+    await t.exception(async () => await device.call('folders.ignore', { folder: 'far', add: ['x'] }), /does not answer/)
+    await t.exception(async () => await device.call('folders.ignored', { path: join(far, 'x') }), /does not answer/)
+    await t.exception(async () => await device.call('folders.history', { path: join(far, 'x') }), /does not answer/)
+    t.ok(Date.now() - begun < COMMANDS_MS, 'commands that ask it say so')
     await device.write('two.txt', 'two')
     await waitFor('another folder goes on', async () => (await status(device.path()))?.files === 2, STEP_MS)
     await device.stop()
@@ -99,6 +108,7 @@ if (unpassable !== null) console.log(`# a disk that hangs in the midst is skippe
 /** It takes a while to read them. */
 const FILES = 4000
 const APPLIED = 600
+const DIRECTORIES = 2000
 
 async function statusOf(device: Device, far: string): Promise<FolderStatus> {
   return (await device.call('status.get', {})).folders.find((folder) => folder.path === far) as FolderStatus
@@ -140,6 +150,30 @@ test('a disk that hangs in the midst of a scan: told, and its folder can be paus
   disk.goOn()
 })
 
+test('a disk that hangs while its directories are watched: the daemon ends in order', { timeout: TIMEOUT_MS, skip: unpassable !== null }, async (t) => {
+  const device = new Device(t, await createWorld(t), 'a')
+  const [under, far] = [device.beside('under'), device.beside('far')]
+  const disk = await passThrough(t, under, far)
+  for (let i = 0; i < DIRECTORIES; i++) await mkdir(join(under, `d${i}`))
+  await device.start()
+  await device.add(far)
+  await waitFor('all is read', async () => (await statusOf(device, far)).directories >= DIRECTORIES && (await statusOf(device, far)).state === 'idle', STEP_MS)
+  for (const ms of [0, 50]) {
+    device.call('folders.scan', { folder: 'far' }).catch(() => undefined)
+    for (let left = 2000; left > 0 && (await statusOf(device, far)).state !== 'scanning'; left--) await sleep(1)
+    await sleep(ms)
+    disk.stop()
+    const { pid } = device
+    const ending = device.stop()
+    await waitFor('it ends, but for a thread that the kernel keeps', async () => /^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State: Z')), STEP_MS)
+    disk.goOn()
+    await ending
+    t.pass('in order')
+    await device.start()
+    await waitFor('it is read again', async () => (await statusOf(device, far)).state === 'idle', STEP_MS)
+  }
+})
+
 test('a disk that hangs in the midst of an apply, and its folder is removed: it is as after a crash', { timeout: TIMEOUT_MS, skip: unpassable !== null }, async (t) => {
   const world = await createWorld(t)
   const [a, b] = [new Device(t, world, 'a'), new Device(t, world, 'b')]
@@ -177,6 +211,7 @@ async function traced(t: Scope, pid: number, at: string, file: string): Promise<
     strace.kill()
     await ended
     const lines = (await readFile(file, 'utf8')).split('\n')
+    if (!lines.some((line) => /^\w+\(/.test(line) && !line.includes(at))) throw new Error('no call at all was traced')
     // Names are opened from descriptors of their directories, and the folder below `at` is the only one. What is read and written elsewhere may name it.
     return lines.filter((line) => line.includes(`<${at}`) || (!/^p?(?:read|write)v?\d*\(/.test(line) && (line.includes(`"${at}`) || line.includes('"/proc/self/fd/'))))
   }
@@ -213,6 +248,27 @@ test('no thread that others wait for asks such a disk, whatever happens there', 
   await equal()
   await rm(a.path('k'), { recursive: true })
   await equal()
-  await b.call('folders.remove', { folder: 'docs' })
+  // What users do there.
+  await link(b.path('here'), b.path('hard'))
+  await equal()
+  const { versions } = await b.call('folders.history', { path: b.path('e/f0') })
+  const old = versions.find(({ current }) => !current)
+  await b.call('folders.restore', { path: b.path('e/f0'), version: old?.id ?? '' })
+  t.is(await readFile(join(under, 'e/f0'), 'utf8'), 'old 0')
+  await equal()
+  await b.call('folders.pause', { folder: 'docs' })
+  await a.write('paused', 'x')
+  await b.call('folders.resume', { folder: 'docs' })
+  await equal()
   t.alike(await asked(), [])
+  await b.stop()
+  const starting = b.start()
+  await waitFor('it begins', () => b.isRunning)
+  const askedAgain = await traced(t, b.pid, b.path(), join(world.root, 'trace-start'))
+  await starting
+  await a.write('started', 'x')
+  await b.write('started here', 'x')
+  await equal()
+  await b.call('folders.remove', { folder: 'docs' })
+  t.alike(await askedAgain(), [], 'nor at a start')
 })
