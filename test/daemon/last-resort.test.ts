@@ -19,7 +19,7 @@ async function ended(thread: string, end: string): Promise<{ readonly code: numb
     process.on('exit', () => console.log('in order'))
     const keep = setInterval(() => undefined, 1000)
     await new Promise((resolve) => {
-      const watch = globalThis.watch = new FarWatch({ event: () => undefined, failed: resolve, ended: () => undefined }, new URL(${JSON.stringify(thread)}))
+      const watch = globalThis.watch = new FarWatch({ event: () => undefined, failed: resolve, doubt: () => undefined, sign: () => undefined, ended: () => undefined }, { module: new URL(${JSON.stringify(thread)}) })
     })
     await new Promise((resolve) => setTimeout(resolve, 200))
     ${end}`
