@@ -251,10 +251,12 @@ test('no thread that others wait for asks such a disk, whatever happens there', 
   // What users do there.
   await link(b.path('here'), b.path('hard'))
   await equal()
+  await a.write('e/f0', 'newer 0')
+  await equal()
   const { versions } = await b.call('folders.history', { path: b.path('e/f0') })
   const old = versions.find(({ current }) => !current)
   await b.call('folders.restore', { path: b.path('e/f0'), version: old?.id ?? '' })
-  t.is(await readFile(join(under, 'e/f0'), 'utf8'), 'old 0')
+  t.is(await readFile(join(under, 'e/f0'), 'utf8'), 'new 0')
   await equal()
   await b.call('folders.pause', { folder: 'docs' })
   await a.write('paused', 'x')
