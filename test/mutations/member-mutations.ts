@@ -203,5 +203,19 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     find: 'this.#clock.after(HISTORY_TOTAL_MS',
     replace: 'this.#clock.after(100 * HISTORY_TOTAL_MS',
     caughtBy: [by('net/evil-history', 'an answer about history that does not come to its end is given up')]
+  },
+  {
+    bug: 'a content of any size seems to have room on the disk',
+    file: 'daemon/disk/stage.ts',
+    find: 'if (!present.has(cid))',
+    replace: 'if (false)',
+    caughtBy: [by('disk/foresee', 'a content larger than the disk is refused by its size alone, one that fits or has begun is not')]
+  },
+  {
+    bug: 'a content that is in staging for the most part is refused by its whole size',
+    file: 'daemon/disk/stage.ts',
+    find: 'if (!present.has(cid))',
+    replace: 'if (true)',
+    caughtBy: [by('disk/foresee', 'a content larger than the disk is refused by its size alone, one that fits or has begun is not')]
   }
 ]

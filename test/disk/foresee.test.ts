@@ -1,0 +1,20 @@
+/** Whether a content has room is told before anything of it is asked for. */
+import test from 'brittle'
+import { listOf, openFolder } from './tree.ts'
+
+const HUGE = 2 ** 52
+
+test('a content larger than the disk is refused by its size alone, one that fits or has begun is not', async (t) => {
+  const { disk } = await openFolder(t)
+  const refusal = async (cid: ReturnType<typeof listOf>['cid'], size: number): Promise<unknown> => await disk.foresee(cid, size).then(
+    () => null,
+    (error: unknown) => (error as { code?: string }).code
+  )
+  const list = listOf('some text')
+  t.is(await refusal(list.cid, HUGE), 'ENOSPC')
+  t.is(await refusal(list.cid, list.size), null)
+  await disk.keepStaged(new Set())
+  const staged = await disk.stage(list)
+  t.is(await refusal(list.cid, HUGE), null, 'how much of it is missing is not known yet')
+  await staged.release()
+})
