@@ -25,7 +25,7 @@ const COPY_PROBES = 9
 /** Chunks looked up in one read of the index. */
 const LOOKUPS_AT_ONCE = 256
 /** Pages of a list that are put together without a pause: some 5 ms. */
-const PAGES_AT_ONCE = 16
+const PAGES_AT_ONCE = 4
 /** Chunks read at once. */
 const READS_AT_ONCE = 16
 
