@@ -360,8 +360,10 @@ export interface HistoryRow {
 export interface HistoryClock {
   /** To the day. */
   readonly lookedAt: number
-  /** When the clock leaped last, by its new time; null: it never did. */
-  readonly leapedAt: number | null
+  /** When the clock leaped last, by its new time, … */
+  readonly leapedAt: number
+  /** … and how much it skipped then, in milliseconds; 0: it was set back. */
+  readonly skipped: number
 }
 
 /** One folder's part of the index; all methods are safe to call at once. */

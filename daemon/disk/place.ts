@@ -141,9 +141,15 @@ async function takeBack(batch: Batch, op: Exchanging, prepared: Prepared, out: s
   const { mover } = batch.parts
   const moved = await mover.replace({ kind: 'directory', area: SWAP_DIR, name: out, stat, cid: null }, parent, name, op.path)
   const stray = moved.kind === 'gone' || moved.out === null ? null : await takenBack(batch, op, prepared, moved.out)
-  if (moved.kind !== 'placed') return await batch.stray(SWAP_DIR, out, op.path)
+  if (moved.kind !== 'placed') return both(stray, await batch.stray(SWAP_DIR, out, op.path))
   await mover.forgetOut(out)
   return stray ?? (moved.out === null ? null : await batch.obstacle(op.path)) ?? changed(op.path)
+}
+
+/** Two things came out. */
+function both(first: ApplyResult | null, second: ApplyResult): ApplyResult {
+  if (first?.kind !== 'changed' || first.stray === null || second.kind !== 'changed') return second
+  return { ...second, paths: [...second.paths, first.stray] }
 }
 
 /** @returns null if it is what we had put there. */

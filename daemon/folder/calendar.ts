@@ -1,30 +1,37 @@
 /**
- * Whether the clock may end history by age. It is a wrong clock sooner or later: a small machine boots in 1970 and learns the time a
- * minute later, a typing error sets it ten years ahead; either way everything in history would be far too old at once (invariant 5: a
- * clock never decides whether content survives). So after a leap nothing goes by age until the new time has lasted as long as history
- * is kept, whatever is restarted meanwhile; and what comes into history by a clock that is behind counts from when history was looked at last.
- * The limit of size counts all the while.
+ * How old something in history is, by a clock that is wrong sooner or later: a small machine boots in 1970 and learns the time a minute later,
+ * a typing error sets it ten years ahead; either way everything would be far too old at once (invariant 5: a clock never decides whether content
+ * survives). A device that was off for a month looks the same. So what a leap skips is no age for what came before it, unless the new time itself
+ * has lasted as long as history is kept. The limit of size counts all the while.
  */
 import type { HistoryClock } from '../ports.ts'
 
 const DAY_MS = 24 * 3600 * 1000
-/** Machines sleep for days; less than this makes no history of weeks expire that was not about to. */
+/** More than that between two looks is a leap. */
 const LEAP_MS = 7 * DAY_MS
+/** For so long a smaller leap does not take the place of a larger one: a device that is on once a week leaps every time. */
+const HOLD_MS = 30 * DAY_MS
 
-/** At each look at the history. `newest`: when it got its latest file, by the clock of then; null: it is empty. @returns what is to be kept, if that is news. */
-export function look(known: HistoryClock | null, now: number, newest: number | null): HistoryClock | null {
-  const before = known?.lookedAt ?? newest ?? now
-  if (Math.abs(now - before) > LEAP_MS) return { lookedAt: now, leapedAt: now }
+/** At a start, before anything comes into history, and before history ends anything. @returns what is to be kept, if that is news. */
+export function look(known: HistoryClock | null, now: number): HistoryClock | null {
+  // What is there already may be of any time.
+  if (known === null) return { lookedAt: now, leapedAt: now, skipped: Number.MAX_SAFE_INTEGER }
+  const ms = now - known.lookedAt
   // Once a day: a device at rest writes nothing else.
-  return known !== null && Math.abs(now - before) < DAY_MS ? null : { lookedAt: now, leapedAt: known?.leapedAt ?? null }
+  if (Math.abs(ms) <= LEAP_MS) return Math.abs(ms) < DAY_MS ? null : { ...known, lookedAt: now }
+  const skipped = Math.max(0, ms)
+  const lasts = now - known.leapedAt
+  return known.skipped > skipped && lasts >= 0 && lasts < HOLD_MS ? { ...known, lookedAt: now } : { lookedAt: now, leapedAt: now, skipped }
 }
 
-/** Before this, in milliseconds since the epoch, what was displaced is too old. */
-export function oldest({ leapedAt }: HistoryClock, now: number, maxAgeMs: number): number {
-  return leapedAt !== null && now - leapedAt < maxAgeMs ? Number.NEGATIVE_INFINITY : now - maxAgeMs
+/** When it came into history, as far as that can be told: what a clock brought that was ahead came at the latest when that was set right. */
+export function cameAt({ leapedAt }: HistoryClock, now: number, at: number): number {
+  if (at <= now) return at
+  return at - now > LEAP_MS ? Math.min(now, leapedAt) : now
 }
 
-/** When something comes into history: `now`, or if that is long before the last look, the last look. */
-export function stamp(known: HistoryClock | null, now: number): number {
-  return known !== null && known.lookedAt - now > LEAP_MS ? known.lookedAt : now
+/** In milliseconds. `at`: of `cameAt`. */
+export function ageOf({ leapedAt, skipped }: HistoryClock, now: number, at: number): number {
+  if (at >= leapedAt) return now - at
+  return Math.max(now - at - skipped, now - leapedAt, 0)
 }

@@ -7,7 +7,6 @@ import type { BlobRange, FreshFile, HistoryRow, IndexBatch, OpenContent, Publica
 import { chunkId, type ContentList } from '../sync/content.ts'
 import type { Entry } from '../sync/entry.ts'
 import type { ContentId, PathKey } from '../sync/ids.ts'
-import { stamp } from './calendar.ts'
 import { endProblem, newestPerDevice, type FolderContext, type PathChange } from './context.ts'
 import { compareWithDevice } from './divergence.ts'
 import type { Coming } from './foretelling.ts'
@@ -74,7 +73,7 @@ async function publishBatch(context: FolderContext, changes: readonly Change[], 
   for (const [i, change] of changes.entries()) {
     const result = published[i] as Published
     // What an apply displaced is in history, whatever becomes of what it put there.
-    if (change.kept !== null) recordHistory(context, batch, change, change.kept, displaced[i] ?? null, stamp(index.historyClock, clock.now()))
+    if (change.kept !== null) recordHistory(context, batch, change, change.kept, displaced[i] ?? null, clock.now())
     if (result.kind === 'unreadable') unreadable.push(change.path)
     else {
       done.push(change)

@@ -52,9 +52,9 @@ export class Displacements {
     return due.map(({ name }) => name)
   }
 
-  /** Its first look is still to come. */
-  waits(name: string): boolean {
-    return this.#fresh.some((each) => each.name === name)
+  /** Those whose first look is still to come. */
+  get waiting(): ReadonlySet<string> {
+    return new Set(this.#fresh.map(({ name }) => name))
   }
 
   takePending(): boolean {
@@ -91,13 +91,13 @@ async function recheck(context: FolderContext, names: readonly string[]): Promis
     const rows = await Promise.all(names.slice(start, start + ROWS_AT_ONCE).map((name) => index.historyRow(name)))
     for (const row of rows) {
       if (context.signal.aborted) return context.displaced.keep()
-      if (row !== null) await isOld(context, row)
+      if (row !== null) await isUntouched(context, row)
     }
   }
 }
 
 /** False if somebody wrote to it since: then it stands under a name of its own, and is in history no more. */
-export async function isOld(context: FolderContext, row: HistoryRow): Promise<boolean> {
+export async function isUntouched(context: FolderContext, row: HistoryRow): Promise<boolean> {
   const { disk, log } = context.ports
   const { name, path, entry } = row
   if (entry.kind !== 'file') return true

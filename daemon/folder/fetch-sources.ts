@@ -1,6 +1,6 @@
 /** What the lanes of the fetcher share: this device's own copies of chunks, the devices that may have others, and asking them. */
 import { messageOf } from '../../base/errors.ts'
-import type { Disk, FileAttributes, FolderIndex, FolderPeers, FoundObject, Log } from '../ports.ts'
+import type { Disk, FileAttributes, FolderIndex, FolderPeer, FolderPeers, FoundObject, Log } from '../ports.ts'
 import { chunkId, type Chunk, type ContentList } from '../sync/content.ts'
 import type { ChunkId, ContentId, DeviceId, ObjectId } from '../sync/ids.ts'
 
@@ -85,7 +85,7 @@ export class Sources {
   /** Connected devices whose drives name one of these contents, and the others, which may have one all the same. */
   usable(jobs: readonly Job[]): { readonly named: readonly DeviceId[]; readonly others: readonly DeviceId[] } {
     const named = new Set(jobs.flatMap((job) => [...job.sources]))
-    const usable = this.ports.peers.connected().filter((peer) => peer.report !== null && peer.report.state !== 'paused' && peer.report.state !== 'halted')
+    const usable = this.ports.peers.connected().filter(canGive)
     const devices = usable.map((peer) => peer.device)
     return { named: devices.filter((device) => named.has(device)), others: devices.filter((device) => !named.has(device)) }
   }
@@ -101,6 +101,11 @@ export class Sources {
       return false
     }
   }
+}
+
+/** It says what it does, and serves what it has. */
+export function canGive({ report }: Pick<FolderPeer, 'report'>): boolean {
+  return report !== null && report.state !== 'paused' && report.state !== 'halted'
 }
 
 /** Work that is waited for later: a failure before that is not an unhandled one. */

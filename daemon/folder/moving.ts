@@ -7,6 +7,7 @@
  */
 import { MOVED_SILENCE_MS, MOVED_TOLD_MS } from '../../base/limits.ts'
 import type { ApplyOp, ApplyResult, FolderReport, Problem, Row } from '../ports.ts'
+import { messageOf } from '../../base/errors.ts'
 import { isLive } from '../sync/entry-compare.ts'
 import type { DeviceId, PathKey } from '../sync/ids.ts'
 import { isBelow, parentOf, ROOT } from '../sync/path.ts'
@@ -16,6 +17,8 @@ import { contested, isPlain, livingBelow, rowsIn } from './settled-tree.ts'
 
 /** Changes on disk in one go when things are moved back. */
 const GIVE_BACK_OPS = 1000
+/** Some minutes: a full disk has room again, a mount comes back. */
+const MAX_TRIES = 60
 /** Something stands there: that is no failure. */
 const SPECIAL = 'special-file'
 
@@ -24,6 +27,8 @@ export class Moving {
   /** Found by our own scan, and not stated yet: the others are told. */
   told: DirectoryMove | null = null
   readonly waiting = new Set<PathKey>()
+  /** Times in a row that it could not be given back. */
+  failures = 0
   /** What was tried already, by device. */
   readonly tried = new Map<DeviceId, DirectoryMove>()
   #current: Relocation | null = null
@@ -180,7 +185,7 @@ export async function endMove(context: FolderContext): Promise<void> {
   if (current === null) return
   const [old, next] = [await livingBelow(context, current.from), await livingBelow(context, current.to)]
   const left = Math.max(moving.left, old.count)
-  if (left > 0) await giveBack(context, current)
+  if (left > 0) await orGiveUp(context, async () => await giveBack(context, current))
   ports.log.info({ left }, 'the move of a directory is over')
   await record(context, null)
   const dirty = [...waiting]
@@ -194,12 +199,26 @@ export async function endMoveOfBefore(context: FolderContext): Promise<void> {
   const { disk, index } = context.ports
   const { relocation } = index
   if (relocation === null) return
-  const [old, next] = await Promise.all([disk.look({ area: 'tree', path: relocation.from }), disk.look({ area: 'tree', path: relocation.to })])
-  // Where it cannot be told nothing may be looked at: to a scan what stood at the old name would be deleted.
-  for (const look of [old, next]) if (look.kind === 'problem' && look.problem.code !== SPECIAL) throw failure(look.problem)
-  // Anything else is as if the user had moved it: the scan finds it so.
-  if (old.kind === 'nothing' && next.kind === 'directory' && next.seen.ino === relocation.ino) await giveBack(context, relocation)
+  await orGiveUp(context, async () => {
+    const next = await disk.look({ area: 'tree', path: relocation.to })
+    // Where it cannot be told nothing may be looked at: to a scan what stood at the old name would be deleted.
+    if (next.kind === 'problem' && next.problem.code !== SPECIAL) throw failure(next.problem)
+    // Whatever has the old name by now. Anything else at the new one is as if the user had moved it: the scan finds it so.
+    if (next.kind === 'directory' && next.seen.ino === relocation.ino) await giveBack(context, relocation)
+  })
   await record(context, null)
+}
+
+/** A cause that lasts must not hold up the folder for ever: then it is as if the user had moved it. */
+async function orGiveUp(context: FolderContext, act: () => Promise<void>): Promise<void> {
+  const { moving, ports } = context
+  try {
+    await act()
+  } catch (error) {
+    if (++moving.failures < MAX_TRIES) throw error
+    ports.log.error({ error: messageOf(error) }, 'a directory that moved on the word of another device stays where it is')
+  }
+  moving.failures = 0
 }
 
 async function giveBack(context: FolderContext, { from, to, ino }: Relocation): Promise<void> {

@@ -12,6 +12,7 @@ import { examineFiles } from './doubt.ts'
 import { judgeEpoch, nextEpoch, type EpochVerdict } from './epoch.ts'
 import { moveToDrive } from './move.ts'
 import { endMoveOfBefore } from './moving.ts'
+import { lookAtClock } from './retention.ts'
 import { listUnlisted } from './unlisted.ts'
 
 /** What the index of another drive means for this one. */
@@ -56,6 +57,7 @@ async function recoverIndex(context: FolderContext, options: RecoveryOptions): P
     options.onTimeTravel?.(travel)
     if (options.onTimeTravel !== null) return 'rotate'
   }
+  await lookAtClock(context)
   await endMoveOfBefore(context)
   if (context.aside.active) await endAside(context)
   context.work.markScan(await disk.recover())

@@ -6,7 +6,8 @@ import { messageOf } from '../../base/errors.ts'
 import type { HistoryClock, HistoryFile, HistoryRow } from '../ports.ts'
 import * as calendar from './calendar.ts'
 import type { FolderContext } from './context.ts'
-import { isOld } from './displaced.ts'
+import { isUntouched } from './displaced.ts'
+import { listNames } from './unlisted.ts'
 
 export interface Retention {
   readonly maxAgeMs: number
@@ -35,22 +36,19 @@ interface Aged extends HistoryFile {
 export async function expireHistory(context: FolderContext, retention: Retention): Promise<number> {
   const { disk, index, clock, log } = context.ports
   const { files, fileSystemBytes } = await disk.history()
-  const rows = new Map<string, HistoryRow>()
-  for await (const batch of index.history(null)) for (const row of batch) rows.set(row.name, row)
-  const kept = files.map((file): Kept => ({ ...file, at: rows.get(file.name)?.at ?? file.at, row: rows.get(file.name) ?? null }))
-  const now = clock.now()
-  const looked = calendar.look(index.historyClock, now, kept.reduce<number | null>((newest, { at }) => Math.max(newest ?? at, at), null))
-  // Before anything goes: a crash after that must not take the new time for the old one.
-  if (looked !== null) await remember(context, looked)
-  const oldest = index.historyClock === null ? Number.NEGATIVE_INFINITY : calendar.oldest(index.historyClock, now, retention.maxAgeMs)
-  const expired = expiredOf(kept, now, oldest, retention.maxBytes ?? shareOf(fileSystemBytes))
+  const rows = await rowsOf(context, files)
+  await lookAtClock(context)
+  const [times, now] = [index.historyClock as HistoryClock, clock.now()]
+  const kept = files.map((file): Kept => ({ ...file, at: calendar.cameAt(times, now, rows.get(file.name)?.at ?? file.at), row: rows.get(file.name) ?? null }))
+  const isOld = (at: number): boolean => calendar.ageOf(times, now, at) > retention.maxAgeMs
+  const expired = expiredOf(kept, now, isOld, retention.maxBytes ?? shareOf(fileSystemBytes))
   let removed = 0
   for (let start = 0; start < expired.length && !context.signal.aborted; start += AT_ONCE) {
     removed += await removeSome(context, expired.slice(start, start + AT_ONCE))
   }
   if (removed > 0) log.info({ files: removed }, 'history was shortened to what the settings allow')
   const there = new Set(files.map((file) => file.name))
-  await forget(context, [...rows.values()].filter((row) => !there.has(row.name) && row.at < oldest))
+  await forget(context, [...rows.values()].filter((row) => !there.has(row.name) && isOld(calendar.cameAt(times, now, row.at))))
   return removed
 }
 
@@ -60,10 +58,10 @@ function shareOf(fileSystemBytes: number): number {
 }
 
 /** Pure: what must go. Times in milliseconds since the epoch. */
-export function expiredOf<T extends Aged>(files: readonly T[], now: number, oldest: number, maxBytes: number): readonly T[] {
+export function expiredOf<T extends Aged>(files: readonly T[], now: number, isOld: (at: number) => boolean, maxBytes: number): readonly T[] {
   const byAge = [...files].sort((a, b) => a.at - b.at || (a.name < b.name ? -1 : 1))
-  const expired = byAge.filter((file) => file.at < oldest)
-  const young = byAge.slice(expired.length)
+  const expired = byAge.filter((file) => isOld(file.at))
+  const young = byAge.filter((file) => !isOld(file.at))
   const close = closeOnes(young, now)
   let left = young.reduce((sum, file) => sum + file.size, 0)
   for (const file of [...young.filter((each) => close.has(each)), ...young.filter((each) => !close.has(each))]) {
@@ -88,19 +86,38 @@ function closeOnes<T extends Aged>(byAge: readonly T[], now: number): ReadonlySe
   return close
 }
 
-async function remember({ ports: { index } }: FolderContext, looked: HistoryClock): Promise<void> {
+/** Before anything comes into history, or goes: neither may be of a time of which nothing is known. */
+export async function lookAtClock({ ports: { index, clock } }: FolderContext): Promise<void> {
+  const looked = calendar.look(index.historyClock, clock.now())
+  if (looked === null) return
   const batch = index.batch()
   batch.setHistoryClock(looked)
   await batch.flush()
 }
 
+/** What a crash left without one gets it: then it is known what it was, and whether somebody wrote to it since. */
+async function rowsOf(context: FolderContext, files: readonly HistoryFile[]): Promise<ReadonlyMap<string, HistoryRow>> {
+  const rows = await allRows(context)
+  const unlisted = files.filter(({ name }) => !rows.has(name)).map(({ name }) => name)
+  if (unlisted.length === 0) return rows
+  await listNames(context, unlisted)
+  return await allRows(context)
+}
+
+async function allRows({ ports: { index } }: FolderContext): Promise<ReadonlyMap<string, HistoryRow>> {
+  const rows = new Map<string, HistoryRow>()
+  for await (const batch of index.history(null)) for (const row of batch) rows.set(row.name, row)
+  return rows
+}
+
 async function removeSome(context: FolderContext, files: readonly Kept[]): Promise<number> {
   const { disk, log } = context.ports
   const gone: Kept[] = []
+  const waiting = context.displaced.waiting
   for (const file of files) {
     try {
       // R35: what was written to it since it came there is nobody's old version.
-      if (context.displaced.waits(file.name) || (file.row !== null && !(await isOld(context, file.row)))) continue
+      if (waiting.has(file.name) || (file.row !== null && !(await isUntouched(context, file.row)))) continue
       if (await disk.removeHistory(file.name)) gone.push(file)
     } catch (error) {
       log.warn({ name: file.name, error: messageOf(error) }, 'a file of the history could not be removed; it is tried again later')

@@ -11,7 +11,6 @@ import type { ContentList } from '../sync/content.ts'
 import type { Entry, FileEntry, LiveEntry } from '../sync/entry.ts'
 import { hasBytes, sameContent } from '../sync/entry-compare.ts'
 import type { WriterId } from '../sync/ids.ts'
-import { stamp } from './calendar.ts'
 import type { FolderContext } from './context.ts'
 
 /** Names of one look and of one batch of the index. */
@@ -74,7 +73,7 @@ export async function listSome(context: FolderContext, names: readonly string[])
     const note = notes[i] ?? null
     const found = note === null ? null : await versionOf(context, name, note)
     if (note === null || found === null) continue
-    batch.putHistory({ name, path: note.path, entry: found.entry, at: stamp(index.historyClock, note.at), reason: note.reason })
+    batch.putHistory({ name, path: note.path, entry: found.entry, at: note.at, reason: note.reason })
     if (found.list !== null) batch.putContent(found.list, { area: 'history', path: name }, null)
     listed++
   }

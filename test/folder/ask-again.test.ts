@@ -1,4 +1,4 @@
-/** What nobody can give is not asked for at each word of another device. */
+/** What nobody can give is not asked for at each word of another device. Devices: `b?` has not said what it does, `b!` is paused. */
 import test from 'brittle'
 import { ASK_GATHER_LAST_MS, ASK_GATHER_MS, FEW_UNAVAILABLE } from '../../base/limits.ts'
 import { AskAgain } from '../../daemon/folder/ask-again.ts'
@@ -12,7 +12,7 @@ function scene(refused: number): { readonly clock: FakeClock; readonly hear: (..
   const again = new AskAgain(new Notices(clock, new AbortController().signal))
   let asked = 0
   const fetcher = { refused, peersChanged: () => void asked++ }
-  const hear = (...devices: string[]): void => again.heard({ connected: () => devices.map((device) => ({ device: device as DeviceId, report: null }) as FolderPeer) }, fetcher)
+  const hear = (...devices: string[]): void => again.heard({ connected: () => devices.map((device) => ({ device: device.replace(/\W/, '') as DeviceId, report: device.endsWith('?') ? null : { state: device.endsWith('!') ? 'paused' : 'idle' } }) as FolderPeer) }, fetcher)
   return { clock, hear, asked: () => asked }
 }
 
@@ -25,6 +25,10 @@ test('a few are asked for at each word', (t) => {
 test('many are asked for when a device comes, and else once for many words', async (t) => {
   const refused = FEW_UNAVAILABLE * 2
   const { clock, hear, asked } = scene(refused)
+  // Connected, and then it says what it does; or it was paused.
+  hear('b?')
+  hear('b!')
+  t.is(asked(), 0)
   hear('b')
   t.is(asked(), 1)
   for (let i = 0; i < 50; i++) hear('b')

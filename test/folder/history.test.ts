@@ -2,7 +2,7 @@
 import test from 'brittle'
 import { Export, makeEmpty } from '../../daemon/export.ts'
 import { versionId, type Version } from '../../daemon/folder/history.ts'
-import { look, oldest, stamp } from '../../daemon/folder/calendar.ts'
+import { ageOf, cameAt, look } from '../../daemon/folder/calendar.ts'
 import { expiredOf } from '../../daemon/folder/retention.ts'
 import type { HistoryClock, HistoryFile } from '../../daemon/ports.ts'
 import { chunkId, contentList } from '../../daemon/sync/content.ts'
@@ -152,32 +152,64 @@ test('retention: a file system that tells of no size ends nothing by size', asyn
   t.is(b.disk.history.size, 0, 'age')
 })
 
-test('retention: after a leap of the clock nothing goes by age until the new time has lasted as long', (t) => {
-  const start = 1_000 * DAY_MS
-  const first = look(null, start, start - DAY_MS)
-  t.alike(first, { lookedAt: start, leapedAt: null })
-  t.is(oldest(first as HistoryClock, start, 30 * DAY_MS), start - 30 * DAY_MS)
-  t.is(look(first, start + DAY_MS / 2, start), null, 'nothing to write down')
-  const third = look(first, start + 3 * DAY_MS, start)
-  t.alike(third, { lookedAt: start + 3 * DAY_MS, leapedAt: null }, 'a machine may sleep')
-  t.is(oldest(third as HistoryClock, start + 3 * DAY_MS, 30 * DAY_MS), start - 27 * DAY_MS)
-  const later = start + 3_650 * DAY_MS
-  const leaped = look(third, later, later) as HistoryClock
-  t.alike(leaped, { lookedAt: later, leapedAt: later }, 'also where the newest of the history is of the new time')
-  t.is(oldest(leaped, later, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
-  const after = look(leaped, later + 5 * DAY_MS, start) as HistoryClock
-  t.is(oldest(after, later + 29 * DAY_MS, 30 * DAY_MS), Number.NEGATIVE_INFINITY)
-  t.is(oldest(after, later + 30 * DAY_MS, 30 * DAY_MS), later)
-  t.is(oldest(look(null, later, start) as HistoryClock, later, 30 * DAY_MS), Number.NEGATIVE_INFINITY, 'history is older than what is known of the clock')
+const START = 1_000 * DAY_MS
+const YEARS = 3_650 * DAY_MS
+
+function age(clock: HistoryClock, now: number, at: number): number {
+  return ageOf(clock, now, cameAt(clock, now, at)) / DAY_MS
+}
+
+test('the age of an old version: nothing is older than what is known of the clock', (t) => {
+  const first = look(null, START) as HistoryClock
+  t.is(age(first, START, 5), 0)
+  t.is(age(first, START + 31 * DAY_MS, 5), 31)
+  t.is(age(first, START + 31 * DAY_MS, START + DAY_MS), 30)
 })
 
-test('what comes into history by a clock that is behind counts from the last look at it', (t) => {
-  const known = { lookedAt: 1_000 * DAY_MS, leapedAt: null }
-  t.is(stamp(known, 5), 1_000 * DAY_MS)
-  t.is(stamp(known, 999 * DAY_MS), 999 * DAY_MS, 'a clock that was set right by a little')
-  t.is(stamp(known, 1_001 * DAY_MS), 1_001 * DAY_MS)
-  t.is(stamp(null, 5), 5)
+test('the age of an old version: a machine may sleep for days, and at rest nothing is written but once a day', (t) => {
+  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
+  t.is(look(known, START + DAY_MS / 2), null)
+  t.alike(look(known, START + 3 * DAY_MS), { ...known, lookedAt: START + 3 * DAY_MS })
+  t.is(age(known, START, START - 29 * DAY_MS), 29)
 })
+
+test('the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever', (t) => {
+  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
+  const later = START + YEARS
+  const leaped = look(known, later) as HistoryClock
+  t.is(age(leaped, later, START - 29 * DAY_MS), 29)
+  t.is(age(leaped, later + 2 * DAY_MS, START - 29 * DAY_MS), 31)
+  t.is(age(leaped, later + 2 * DAY_MS, later + DAY_MS), 1)
+  // And back again.
+  const back = look({ ...leaped, lookedAt: later + 2 * DAY_MS }, START + DAY_MS) as HistoryClock
+  t.alike(back, { lookedAt: START + DAY_MS, leapedAt: START + DAY_MS, skipped: 0 })
+  t.is(age(back, START + 2 * DAY_MS, START - DAY_MS), 3)
+  t.is(age(back, START + 2 * DAY_MS, later + DAY_MS), 1, 'what came while it was ahead came before it was set right')
+  t.is(age(back, START + 2 * DAY_MS, START + 2 * DAY_MS + 1000), 0, 'a second ahead is now')
+})
+
+test('the age of an old version: what a clock at 1970 brought, and what was there before', (t) => {
+  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
+  const behind = look(known, 5) as HistoryClock
+  const right = look(behind, START + DAY_MS) as HistoryClock
+  t.alike(right, { lookedAt: START + DAY_MS, leapedAt: START + DAY_MS, skipped: START + DAY_MS - 5 })
+  for (const at of [10, START - 29 * DAY_MS]) t.ok(age(right, START + 2 * DAY_MS, at) <= 1)
+  // Off for a week: that does not end what the larger leap says.
+  const week = look({ ...right, lookedAt: START + 2 * DAY_MS }, START + 10 * DAY_MS) as HistoryClock
+  t.is(age(week, START + 10 * DAY_MS, 10), 9)
+  t.is(age(week, START + 32 * DAY_MS, 10), 31)
+})
+
+for (const days of [8, 31]) {
+  test(`a device that is on every ${days} days ends its history by age as well`, (t) => {
+    let clock = look(null, START) as HistoryClock
+    let now = START
+    for (let i = 0; i < 12; i++) clock = look(clock, (now += days * DAY_MS)) ?? clock
+    t.ok(age(clock, now, START + days * DAY_MS) > 30)
+    t.ok(age(clock, now, now - days * DAY_MS) <= days, 'and nothing too early')
+    t.is(age(clock, now, now), 0)
+  })
+}
 
 for (const [which, years] of [['ten years ahead', 10], ['at 1970', -47]] as const) {
   test(`invariant 5: a device that starts with its clock ${which}, gets something, and starts again, keeps its history`, async (t) => {
@@ -208,10 +240,13 @@ for (const [which, years] of [['ten years ahead', 10], ['at 1970', -47]] as cons
     await restart(years * 365 * DAY_MS)
     await edit('four')
     await restart(0)
+    await edit('five')
     await made.rest(16 * 60_000)
-    t.is(b.disk.history.size, 3)
-    await made.rest(31 * DAY_MS)
-    t.ok(b.disk.history.size < 3, 'what is old by the right clock goes in time')
+    t.is(b.disk.history.size, 4)
+    await made.rest(29 * DAY_MS)
+    t.is(b.disk.history.size, 4)
+    await made.rest(3 * DAY_MS)
+    t.is(b.disk.history.size, 0, 'each in its time')
   })
 }
 
@@ -243,7 +278,7 @@ const versionOf = (path: string, at: number, reason: 'replaced' | 'deleted' = 'r
 
 test('retention: what must go', (t) => {
   const file = (name: string, at: number, size: number): Aged => ({ name, at, size, row: null })
-  const names = (files: readonly Aged[], oldest: number, maxBytes: number): string[] => namesOf(expiredOf(files, 1000, oldest, maxBytes))
+  const names = (files: readonly Aged[], oldest: number, maxBytes: number): string[] => namesOf(expiredOf(files, 1000, (at) => at < oldest, maxBytes))
   const three = [file('c', 30, 5), file('a', 10, 5), file('b', 20, 5)]
   t.alike(names(three, 0, 15), [])
   t.alike(names(three, 0, 14), ['a'])
@@ -256,18 +291,18 @@ test('retention: a file that changes all the time drives out its own versions fi
   const log = Array.from({ length: 100 }, (_, i) => versionOf('log', 900 + i))
   const others = [versionOf('plan', 100), versionOf('letter', 200, 'deleted'), versionOf('plan', 500)]
   const files = [...log, ...others]
-  t.alike(expiredOf(files, 1000, 0, 103 * 5), [], 'while there is room all of them stay')
-  t.alike(namesOf(expiredOf(files, 1000, 0, 101 * 5)), ['log 900', 'log 901'])
+  t.alike(expiredOf(files, 1000, () => false, 103 * 5), [], 'while there is room all of them stay')
+  t.alike(namesOf(expiredOf(files, 1000, () => false, 101 * 5)), ['log 900', 'log 901'])
   const left = new Set(files)
-  for (const file of expiredOf(files, 1000, 0, 20 * 5)) left.delete(file)
+  for (const file of expiredOf(files, 1000, () => false, 20 * 5)) left.delete(file)
   t.is(left.size, 20)
   t.ok(others.every((file) => left.has(file)))
   const ages = [...left].flatMap(({ row, at }) => (row?.path === 'log' ? [1000 - at] : [])).sort((a, b) => a - b)
   t.is(ages[0], 1, 'the newest is not close to any')
-  const order = namesOf(expiredOf(files, 1000, 0, 0))
+  const order = namesOf(expiredOf(files, 1000, () => false, 0))
   t.alike(order.filter((name) => !name.startsWith('log')), ['plan 100', 'letter 200', 'plan 500'])
   t.ok(order.indexOf('plan 100') > 80, 'of what is not close to another one the oldest goes first')
-  t.alike(namesOf(expiredOf([versionOf('f', 10, 'deleted'), versionOf('f', 11), versionOf('g', 1)], 1000, 0, 2 * 5)), ['g 1'], 'what somebody deleted is close to nothing')
+  t.alike(namesOf(expiredOf([versionOf('f', 10, 'deleted'), versionOf('f', 11), versionOf('g', 1)], 1000, () => false, 2 * 5)), ['g 1'], 'what somebody deleted is close to nothing')
 })
 
 test('a version id is of content and time, nothing else', (t) => {

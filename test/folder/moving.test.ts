@@ -106,6 +106,39 @@ for (const failing of ['d', 'd/e/c']) {
   })
 }
 
+test('R46: a start goes on with what could not go back, whatever has the old name by then', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  const { length } = b.drive
+  hear({ moved: MOVE, dirty: true })
+  await world.rest(SOON_MS)
+  // So it goes back path by path, and one of them is refused.
+  b.disk.tree.attach('d', b.disk.tree.newDirectory(0o755))
+  b.disk.failing.set('d/e/c', 'ENOSPC')
+  hear({})
+  await world.rest(20_000)
+  t.ok(names(b).includes('d/a') && names(b).includes('n/e/c'), names(b))
+  b.kill()
+  b.start()
+  await world.rest(20_000)
+  t.is(b.drive.length, length)
+  b.disk.failing.clear()
+  await world.rest()
+  t.alike([names(a), names(b)], [BEFORE, BEFORE])
+  t.is(b.drive.length, length)
+})
+
+test('R46: a cause that lasts does not hold up the folder for ever', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  hear({ moved: MOVE, dirty: true })
+  await world.rest(SOON_MS)
+  b.disk.failing.set('d', 'EACCES')
+  hear({})
+  await world.rest(10 * 60_000)
+  b.user.write('other', 'other')
+  await world.rest()
+  t.ok(a.files().includes('other'), names(a))
+})
+
 test('R46: a directory with something that the other device does not hold stays where it is', async (t) => {
   const { world, a, b, hear } = await twoDevices()
   const report = a.report

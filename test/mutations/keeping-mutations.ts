@@ -3,11 +3,25 @@ import { by, type Mutation } from './mutation.ts'
 
 export const KEEPING_MUTATIONS: readonly Mutation[] = [
   {
-    bug: 'what a clock at 1970 brought into history is old at once when it is right again',
+    bug: 'what came while a clock was ten years ahead is kept for ten years',
     file: 'daemon/folder/calendar.ts',
-    find: 'known.lookedAt - now > LEAP_MS',
+    find: 'at - now > LEAP_MS',
     replace: 'false',
-    caughtBy: [by('folder/history', 'what comes into history by a clock that is behind counts from the last look at it')]
+    caughtBy: [by('folder/history', 'the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever')]
+  },
+  {
+    bug: 'a device that was off for a week forgets that its clock was at 1970',
+    file: 'daemon/folder/calendar.ts',
+    find: 'known.skipped > skipped && lasts >= 0 && lasts < HOLD_MS',
+    replace: 'false',
+    caughtBy: [by('folder/history', 'the age of an old version: what a clock at 1970 brought, and what was there before')]
+  },
+  {
+    bug: 'a start goes on with a directory that moved only if nothing has its old name',
+    file: 'daemon/folder/moving.ts',
+    find: "next.kind === 'directory' && next.seen.ino === relocation.ino",
+    replace: "next.kind === 'directory' && (await disk.look({ area: 'tree', path: relocation.from })).kind === 'nothing'",
+    caughtBy: [by('folder/moving', 'R46: a start goes on with what could not go back, whatever has the old name by then')]
   },
   {
     bug: 'a start forgets when history was looked at last, and takes a wrong clock for the right one',
@@ -19,7 +33,7 @@ export const KEEPING_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'history ends what somebody wrote into it after it came there',
     file: 'daemon/folder/retention.ts',
-    find: 'file.row !== null && !(await isOld(context, file.row))',
+    find: 'file.row !== null && !(await isUntouched(context, file.row))',
     replace: 'false',
     caughtBy: [by('folder/history', 'R35: what was written to in history is no old version, and retention does not end it')]
   },
@@ -33,8 +47,8 @@ export const KEEPING_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a start that cannot look at where a directory moved to states its deletion',
     file: 'daemon/folder/moving.ts',
-    find: 'throw failure(look.problem)',
-    replace: 'void look',
+    find: 'throw failure(next.problem)',
+    replace: 'void next',
     caughtBy: [by('folder/moving', 'R46: a start that cannot look at the new place states nothing, and moves it back once it can')]
   },
   {

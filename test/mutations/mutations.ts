@@ -309,9 +309,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a clock that leaps ends all history at once',
     file: 'daemon/folder/calendar.ts',
-    find: 'if (Math.abs(now - before) > LEAP_MS)',
-    replace: 'if (false)',
-    caughtBy: [by('folder/history', 'retention: after a leap of the clock nothing goes by age until the new time has lasted as long')]
+    find: 'at >= leapedAt',
+    replace: 'true',
+    caughtBy: [by('folder/history', 'the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever')]
   },
   {
     bug: 'index and files of two times are taken for one (R18)',
