@@ -41,12 +41,7 @@ export class Spoken {
     row.report = report
     row.reportBytes = bytes
     this.#put(folder, row)
-    if (this.#bytes <= MAX_SPOKEN_BYTES || this.#unknown.has(folder)) return
-    // What matters of it, without its lists.
-    const { state, dirty, drive, length } = report
-    this.#bytes -= row.reportBytes
-    row.report = { state, dirty, drive, length, blocked: [] }
-    row.reportBytes = 0
+    if (this.#bytes > MAX_SPOKEN_BYTES && !this.#unknown.has(folder)) this.#strip(row)
   }
 
   setHeads(folder: FolderId, heads: readonly DriveHead[], bytes: number): void {
@@ -54,7 +49,26 @@ export class Spoken {
     row.heads = heads
     row.headsBytes = bytes
     this.#put(folder, row)
-    if (this.#bytes > MAX_SPOKEN_BYTES && !this.#unknown.has(folder)) throw new Error('heads of more drives than a group has')
+    if (this.#bytes <= MAX_SPOKEN_BYTES || this.#unknown.has(folder)) return
+    this.#makeRoom()
+    if (this.#bytes > MAX_SPOKEN_BYTES) throw new Error('heads of more drives than a group has')
+  }
+
+  /** Heads come before the lists of reports, which an honest device may have many of. */
+  #makeRoom(): void {
+    for (const [folder, row] of this.#rows) {
+      if (this.#bytes <= MAX_SPOKEN_BYTES) return
+      if (!this.#unknown.has(folder)) this.#strip(row)
+    }
+  }
+
+  /** What matters of a report is kept, without its lists. */
+  #strip(row: Row): void {
+    if (row.report === null || row.reportBytes === 0) return
+    const { state, dirty, drive, length } = row.report
+    this.#bytes -= row.reportBytes
+    row.report = { state, dirty, drive, length, blocked: [] }
+    row.reportBytes = 0
   }
 
   #take(folder: FolderId): Row {

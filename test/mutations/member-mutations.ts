@@ -95,16 +95,25 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'reports are as long as a member likes, of every folder there is',
     file: 'daemon/net/spoken.ts',
-    find: 'this.#bytes <= MAX_SPOKEN_BYTES ||',
-    replace: 'true ||',
-    caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together, and heads end the connection')]
+    find: 'if (this.#bytes > MAX_SPOKEN_BYTES && ',
+    replace: 'if (false && ',
+    caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together')]
+  },
+  {
+    bug: 'long reports of an honest member leave no room for its heads, and end its connection',
+    file: 'daemon/net/spoken.ts',
+    find: 'this.#makeRoom();',
+    replace: ';',
+    caughtBy: [by('net/spoken', 'reports of folders of the group give way to heads, and heads alone end the connection')]
   },
   {
     bug: 'heads are as many as a member likes, of every folder there is',
     file: 'daemon/net/spoken.ts',
-    find: 'if (this.#bytes > MAX_SPOKEN_BYTES && ',
-    replace: 'if (false && ',
-    caughtBy: [by('net/spoken', 'reports of folders of the group are kept without their lists where they are too long together, and heads end the connection')]
+    find: `if (this.#bytes > MAX_SPOKEN_BYTES)
+            throw`,
+    replace: `if (false)
+            throw`,
+    caughtBy: [by('net/spoken', 'reports of folders of the group give way to heads, and heads alone end the connection')]
   },
   {
     bug: 'a small part of a message holds on to all of it',

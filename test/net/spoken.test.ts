@@ -64,7 +64,7 @@ test('what was said of a folder before this device knew it is kept once it does'
   t.absent(spoken.report(folder(1)))
 })
 
-test('reports of folders of the group are kept without their lists where they are too long together, and heads end the connection', (t) => {
+test('reports of folders of the group are kept without their lists where they are too long together', (t) => {
   const spoken = new Spoken(() => true)
   const most = MAX_SPOKEN_BYTES / MIB
   for (let n = 0; n < 2 * most; n++) spoken.setReport(folder(n), report(n), MIB)
@@ -74,8 +74,18 @@ test('reports of folders of the group are kept without their lists where they ar
   spoken.setReport(folder(0), report(1), KIB)
   spoken.setReport(folder(2 * most - 1), report(7), KIB)
   t.alike(spoken.report(folder(2 * most - 1)), report(7), 'where there is room it is kept whole')
-  spoken.setHeads(folder(0), heads, KIB)
-  t.exception(() => spoken.setHeads(folder(1), heads, 2 * MIB), /heads/)
+})
+
+test('reports of folders of the group give way to heads, and heads alone end the connection', (t) => {
+  const spoken = new Spoken(() => true)
+  for (let n = 0; n < 1000; n++) spoken.setReport(folder(n), report(n), 17 * KIB)
+  for (let n = 0; n < 1000; n++) spoken.setHeads(folder(n), heads, KIB)
+  const all = Array.from({ length: 1000 }, (_, n) => n)
+  t.ok(all.every((n) => spoken.heads(folder(n)) !== null && spoken.report(folder(n))?.length === n), 'of each folder both are there')
+  const whole = all.filter((n) => spoken.report(folder(n))?.blocked.length === 1).length
+  t.ok(whole > 800 && whole < 950, `${whole} reports with their lists: no more give way than must`)
+  t.exception(() => spoken.setHeads(folder(1), heads, MAX_SPOKEN_BYTES), /heads/)
+  t.is(all.filter((n) => spoken.report(folder(n))?.blocked.length === 1).length, 0)
 })
 
 test('more folders than a group has are not spoken of', (t) => {
