@@ -14,9 +14,12 @@ export interface ChannelOptions {
   onOpen(): void
   /** Once. `opened` is false if the peer does not know or want the channel. */
   onClose(opened: boolean): void
-  /** A handler failed, or the peer broke the protocol. */
+  /** A handler failed, the peer broke the protocol, or too much waits for it (UnreadError). */
   onFault(error: unknown): void
 }
+
+/** It is answered and does not read, or its line is slower than what it asks for. */
+export class UnreadError extends Error {}
 
 export class Channel {
   readonly #mux: Protomux
@@ -110,7 +113,7 @@ export class Channel {
   #overflow(): void {
     this.#overflowed = true
     queueMicrotask(() => {
-      if (!this.#closed) this.#options.onFault(new Error('the device does not read what it is sent'))
+      if (!this.#closed) this.#options.onFault(new UnreadError('the device does not read what it is sent'))
     })
   }
 

@@ -75,6 +75,11 @@ export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
  * wait (records, twice where they are handed over, heads, small changes) is below half of this. More waits only for who asks and never reads.
  */
 export const MAX_WAITING_BYTES = 64 * 1024 * 1024
+/**
+ * Where so much waits to be sent, what nobody asked for is offered in place of sent: a slow line falls behind by offers alone. A burst of some
+ * small changes is below it.
+ */
+export const MAX_WAITING_PUSHES_BYTES = 256 * 1024
 /** What a record takes of memory besides its bytes. */
 export const RECORD_OBJECT_BYTES = 300
 /** Records that show a device that it is no member any more: they are about nothing else. */

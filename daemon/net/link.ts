@@ -6,11 +6,12 @@ import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import { messageOf } from '../../base/errors.ts'
 import type { BlockRun, Clock, DriveHead, FolderReport, HistoryQuery, KeptVersion, Log, RunRequest } from '../ports.ts'
 import type { DeviceId, DriveKey, FolderId, ObjectId } from '../sync/ids.ts'
+import { UnreadError, waitingIn } from './channel.ts'
 import type { OnObject } from './chunk-client.ts'
 import { ChunkLane } from './chunk-lane.ts'
 import { Control } from './control.ts'
 import type { Group } from './group.ts'
-import { DISMISS_MS, HELLO_TIMEOUT_MS, SIGNS_LOOKED_FOR, SIGN_LOOK_MS } from './limits.ts'
+import { DISMISS_MS, HELLO_TIMEOUT_MS, MAX_WAITING_PUSHES_BYTES, SIGNS_LOOKED_FOR, SIGN_LOOK_MS } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import type { HashAt } from './probes.ts'
 import type { SignedRecord } from './records.ts'
@@ -187,6 +188,11 @@ export class PeerLink {
     return this.#control.treeHash(drive, length)
   }
 
+  /** It has not read what it was sent, and gets no more than it must. */
+  get isBehind(): boolean {
+    return waitingIn(this.stream) > MAX_WAITING_PUSHES_BYTES
+  }
+
   offerRun(offer: Offer): void {
     if (!this.#closed) this.#runs?.offer(offer)
   }
@@ -352,7 +358,7 @@ export class PeerLink {
 
   #fault(error: unknown): void {
     if (this.#closed) return
-    this.#log.warn({ reason: messageOf(error) }, 'connection ended: the peer broke the protocol')
+    this.#log.warn({ reason: messageOf(error) }, error instanceof UnreadError ? 'connection ended: too much waited to be sent' : 'connection ended: the peer broke the protocol')
     this.close()
   }
 

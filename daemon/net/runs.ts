@@ -96,7 +96,7 @@ export class Runs {
   ahead(drive: DriveKey, files: readonly FreshFile[]): void {
     const state = this.drives.state(drive)
     if (state === null || !state.author) return
-    for (const link of this.#attachedTo(drive)) if (this.#isNear(link, drive, state.length)) link.sendAhead({ drive, files })
+    for (const link of this.#attachedTo(drive)) if (!link.isBehind && this.#isNear(link, drive, state.length)) link.sendAhead({ drive, files })
   }
 
   onAhead(link: PeerLink, { drive, files }: Ahead): void {
@@ -184,7 +184,7 @@ export class Runs {
       this.#log.debug({ drive: drive.slice(0, 12), reason: messageOf(error) }, 'cannot read what a drive grew by')
       return null
     })
-    if (run !== null && start + run.blocks.length >= length && isSmall(run)) {
+    if (run !== null && !link.isBehind && start + run.blocks.length >= length && isSmall(run)) {
       link.pushRun({ drive, fork, start, blocks: run.blocks, signature: run.signature })
     } else link.offerRun({ drive, fork, length })
   }

@@ -116,6 +116,20 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('net/spoken', 'reports of folders of the group give way to heads, and heads alone end the connection')]
   },
   {
+    bug: 'a device that does not keep up is sent bytes ahead until too much waits for it',
+    file: 'daemon/net/runs.ts',
+    find: 'if (!link.isBehind && ',
+    replace: 'if (',
+    caughtBy: [by('net/runs', 'runs: a device that does not keep up is sent nothing unasked, and catches up by what it is offered')]
+  },
+  {
+    bug: 'a small change is pushed to a device that does not keep up',
+    file: 'daemon/net/runs.ts',
+    find: 'run !== null && !link.isBehind && ',
+    replace: 'run !== null && ',
+    caughtBy: [by('net/runs', 'runs: a device that does not keep up is sent nothing unasked, and catches up by what it is offered')]
+  },
+  {
     bug: 'a small part of a message holds on to all of it',
     file: 'base/kept-view.ts',
     find: 'Buffer.from(view)',

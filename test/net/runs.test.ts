@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto'
 import test from 'brittle'
 import type { Assert } from 'brittle'
 import type Hypercore from 'hypercore'
+import { FRESH_CHUNK_BYTES, FRESH_CHUNKS } from '../../base/limits.ts'
 import type { Drives } from '../../daemon/drive/drives.ts'
 import type { Own } from '../../daemon/drive/own.ts'
 import type { Remote } from '../../daemon/drive/remote.ts'
-import { RUN_IDLE_MS, RUN_SLOW_MS } from '../../daemon/net/limits.ts'
+import { waitingIn } from '../../daemon/net/channel.ts'
+import { MAX_WAITING_PUSHES_BYTES, RUN_IDLE_MS, RUN_SLOW_MS } from '../../daemon/net/limits.ts'
 import type { NetworkHandlers } from '../../daemon/net/swarm.ts'
 import type { BlockRun, Clock, DriveRuns, FreshFile, RunRequest } from '../../daemon/ports.ts'
 import type { DriveKey, FolderId } from '../../daemon/sync/ids.ts'
@@ -170,6 +172,33 @@ test('runs: R52: bytes go ahead to those alone who have the drive nearly whole, 
   await publish(own, 1)
   await caughtUp(core, own)
   t.alike(b.taken.map(({ text }) => text), ['now'])
+})
+
+test('runs: a device that does not keep up is sent nothing unasked, and catches up by what it is offered', { timeout: 120_000 }, async (t) => {
+  const { a, b, own, core } = await scene(t, truth)
+  await caughtUp(core, own)
+  const link = must(a.device.network.link(b.device.group.self.id))
+  const full = Array.from({ length: FRESH_CHUNKS }, () => fresh('x'.repeat(FRESH_CHUNK_BYTES)))
+  // All in one turn, in which nothing leaves.
+  for (let i = 0; i < 500; i++) a.device.network.ahead(own.key, full)
+  t.ok(link.isBehind)
+  t.ok(waitingIn(link.stream) < 2 * MAX_WAITING_PUSHES_BYTES, `${waitingIn(link.stream)} bytes wait`)
+  let [pushed, offered] = [0, 0]
+  const [push, offer] = [link.pushRun.bind(link), link.offerRun.bind(link)]
+  link.pushRun = (run) => (pushed++, push(run))
+  link.offerRun = (run) => (offered++, offer(run))
+  // As where the line takes nothing for longer.
+  Object.defineProperty(link, 'isBehind', { value: true, configurable: true })
+  for (let round = 0; round < 5; round++) {
+    await publish(own, 1)
+    await caughtUp(core, own)
+  }
+  t.alike([pushed, offered], [0, 5])
+  t.is(stock(core), 0)
+  Reflect.deleteProperty(link, 'isBehind')
+  await publish(own, 1)
+  await caughtUp(core, own)
+  t.is(pushed, 1, 'from then on it is pushed again')
 })
 
 test('runs: several small changes at once arrive, whichever push overtakes another', async (t) => {
