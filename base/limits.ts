@@ -40,6 +40,13 @@ export const CLOSE_TIMEOUT_MS = 5000
 export const MAX_WANT_BYTES = 4 * 1024 * 1024
 /** One `want` names at most this many objects. */
 export const MAX_WANT_OBJECTS = 4096
+/**
+ * Of one content; a list is held in memory by who fetches it, some hundred bytes a chunk, and costs its author one page of 36 KB. At the least
+ * length of a chunk it is 1 TiB, at the average that the cutter makes some 4 TiB of a file.
+ */
+export const MAX_CONTENT_CHUNKS = 4 * 1024 * 1024
+/** A larger file would have more chunks than that, and is not read to find out. */
+export const MAX_CONTENT_BYTES = 4 * 1024 ** 4
 /** Columns of a version vector; one per writer of a folder over its life. */
 export const MAX_WRITERS = 1024
 /** Dots of an entry. */

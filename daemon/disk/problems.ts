@@ -65,6 +65,7 @@ const READ_ADVICE: Readonly<Record<string, string>> = {
   EPERM: 'give this user the right to read it, or ignore it',
   EIO: 'the disk reports an error; check it',
   ESTALE: 'the network file system lost it; mount it again',
+  'too-large': 'it would be cut into more than four million chunks, as files of more than 4 TiB are; split or ignore it',
   EMFILE: 'too many open files; raise the limit (ulimit -n)',
   mount: 'it is a mount point, which is not synced; add it as a folder of its own'
 }

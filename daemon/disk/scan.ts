@@ -19,7 +19,7 @@ import { Newcomers } from './newcomers.ts'
 import { mountProblem, nameProblem, readProblem, specialProblem, type Problems } from './problems.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { entryTime, inoOf, kindOf, MODE_BITS, sameSeen, toSeen } from './seen.ts'
-import { mayHideEdit, readStable } from './stable-read.ts'
+import { mayHideEdit, readStable, TooLargeError } from './stable-read.ts'
 import { fstat, isGone, lstat, lstatOrNull, readlink, readlinkBytes, type NodeStat } from './sys.ts'
 import { TaskPool } from './task-pool.ts'
 import { canAsk, unchanged, type Known } from './unchanged.ts'
@@ -426,7 +426,7 @@ class Walk {
     if (isHeavy && (read.kind !== 'unstable' || read.read)) this.#request.onLongRead?.(path, Number(stat.size), performance.now() - began)
     if (read.kind === 'unstable') return this.#pool.found({ kind: 'unstable', path })
     if (read.kind === 'failed') {
-      if (!isSystemError(read.error)) throw read.error
+      if (!isSystemError(read.error) && !(read.error instanceof TooLargeError)) throw read.error
       return this.#cannotRead(path, read.error)
     }
     const node = { kind: 'file' as const, mode: Number(read.stat.mode) & MODE_BITS, size: read.content.size, mtime: entryTime(read.stat.mtimeNs), content: read.content }

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../../base/errors.ts'
-import type { ContentList } from '../sync/content.ts'
+import { isTooLarge, type ContentList } from '../sync/content.ts'
 import { parentOf, nameOf } from '../sync/path.ts'
 import type { PathKey } from '../sync/ids.ts'
 import { readContent, type ReadOptions } from './read-content.ts'
@@ -19,6 +19,11 @@ export type StableRead =
   /** `read`: some of it was, in vain. */
   | { readonly kind: 'unstable'; readonly read: boolean }
   | { readonly kind: 'failed'; readonly error: unknown }
+
+/** No other device would take it. */
+export class TooLargeError extends Error {
+  readonly code = 'too-large'
+}
 
 /** The longest tick of a kernel clock (100 Hz), and some more. */
 const TICK_MS = 12
@@ -63,8 +68,10 @@ async function readOpen(roots: Roots, path: PathKey, fd: number, options: Stable
     before = settled.stat
     if (!settled.quiet) continue
     if (kindOf(before) !== 'file') break
+    if (isTooLarge(Number(before.size))) throw new TooLargeError('the file has more chunks than a content may have')
     read = true
     const content = await readContent(fd, Number(before.size), options)
+    if (content !== null && isTooLarge(content.size, content.chunks.length)) throw new TooLargeError('the file has more chunks than a content may have')
     const after = await fstat(fd)
     const sure = attempt === 0 && !waited && before.size < LONG_READ_BYTES
     if (content !== null && sameStat(before, after) && (sure || (await standsAt(roots, path, after)))) return { kind: 'read', content, stat: after }

@@ -78,8 +78,8 @@ export class Staging {
 
   /** See Disk.foresee. */
   async foresee(cid: ContentId, size: number): Promise<void> {
-    const present = this.#present ?? (await this.#list())
-    if (!present.has(cid)) await this.#space.foresee(size, this.#pending)
+    this.#present ??= await this.#list()
+    if (!this.#present.has(cid)) await this.#space.foresee(size, this.#pending)
   }
 
   /** See Disk.stageAll. */
@@ -248,17 +248,31 @@ export class Staging {
     const fd = await this.#roots.useOwn(FETCH_DIR, async (directory) => await openStaged(directory, list))
     try {
       this.#present?.add(list.cid)
-      const missing = fd.fresh || this.#sealed.has(list.cid) ? allChunks(list) : await missingChunks(fd.fd, list)
-      if (this.#sealed.has(list.cid) && !fd.fresh) missing.clear()
-      else this.#unseal(list.cid)
-      const needs = bytesOf(missing)
-      await this.#space.admit(needs, this.#pending)
-      this.#pending += needs
+      const missing = await this.#admitMissing(list, fd)
       return { list, fd: fd.fd, missing, writes: new GatheredWrites(fd.fd), writeBack: new WriteBack(fd.fd), users: 0 }
     } catch (error) {
       await close(fd.fd)
       throw error
     }
+  }
+
+  /** What is missing of it, by offset; there is room for that. */
+  async #admitMissing(list: ContentList, { fd, fresh }: { readonly fd: number; readonly fresh: boolean }): Promise<Map<number, Chunk>> {
+    if (!fresh && this.#sealed.has(list.cid)) return new Map()
+    this.#unseal(list.cid)
+    if (fresh) {
+      // Before the chunks are gone through: there may be millions.
+      await this.#admit(list.size)
+      return allChunks(list)
+    }
+    const missing = await missingChunks(fd, list)
+    await this.#admit(bytesOf(missing))
+    return missing
+  }
+
+  async #admit(bytes: number): Promise<void> {
+    await this.#space.admit(bytes, this.#pending)
+    this.#pending += bytes
   }
 }
 

@@ -26,6 +26,8 @@ const COPY_PROBES = 9
 const LOOKUPS_AT_ONCE = 256
 /** Pages of a list that are put together without a pause: some 5 ms. */
 const PAGES_AT_ONCE = 4
+/** Places of one chunk that are written at once: it may belong in millions. */
+const OFFSETS_AT_ONCE = 64
 /** Chunks read at once. */
 const READS_AT_ONCE = 16
 
@@ -193,7 +195,7 @@ export class LargeLane {
         left.delete(id)
         this.#outcomes.received(data.length)
         const kept = keptView(data, FULL_MESSAGE_BYTES)
-        for (const offset of item.offsets) hold(writes, staged.write(offset, kept))
+        hold(writes, writeAll(staged, item.offsets, kept))
       },
       signal
     )
@@ -206,6 +208,12 @@ export class LargeLane {
       if (data !== null && valid(id, data)) got.set(id, keptView(data))
     })
     return got
+  }
+}
+
+async function writeAll(staged: StagedFile, offsets: readonly number[], data: Buffer): Promise<void> {
+  for (let at = 0; at < offsets.length; at += OFFSETS_AT_ONCE) {
+    await allSettled(offsets.slice(at, at + OFFSETS_AT_ONCE).map(async (offset) => await staged.write(offset, data)))
   }
 }
 

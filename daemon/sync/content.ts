@@ -7,6 +7,7 @@
  *     header = size class (u8) · size (u64 LE) · page count (u32 LE) · page ids (32 bytes each)
  *     cid    = SHA-256('p2psync/content/1\0' · header)
  */
+import { MAX_CONTENT_BYTES, MAX_CONTENT_CHUNKS } from '../../base/limits.ts'
 import { sha256Text } from '../../base/sha256.ts'
 import type { ChunkId, ContentId, ObjectId } from './ids.ts'
 
@@ -77,6 +78,11 @@ export function sizeClassOf(size: number): SizeClass {
   return size >= LARGE_CLASS_FROM_BYTES ? 1 : 0
 }
 
+/** Others would not take its list (decodeHeader). `chunks`: as far as known. */
+export function isTooLarge(size: number, chunks = 0): boolean {
+  return size > MAX_CONTENT_BYTES || chunks > MAX_CONTENT_CHUNKS
+}
+
 export function contentId(header: Uint8Array): ContentId {
   return sha256Text(CONTENT_DOMAIN, header) as ContentId
 }
@@ -114,7 +120,7 @@ export function encodeHeader(header: ContentHeader): Buffer {
 }
 
 /**
- * Null for anything that is not exactly a header within the format's limits, or names more pages than a content of its size can have. The
+ * Null for anything that is not exactly a header within the format's limits, or names more pages than a content of its size, or any, can have. The
  * caller has checked its hash. `minChunk`: as of ListReader.
  */
 export function decodeHeader(bytes: Uint8Array, minChunk?: number): ContentHeader | null {
@@ -132,7 +138,7 @@ export function decodeHeader(bytes: Uint8Array, minChunk?: number): ContentHeade
 }
 
 function maxPages(size: number, minChunk: number): number {
-  return Math.ceil(Math.ceil(size / minChunk) / PAGE_CHUNKS)
+  return Math.ceil(Math.min(Math.ceil(size / minChunk), MAX_CONTENT_CHUNKS) / PAGE_CHUNKS)
 }
 
 /**

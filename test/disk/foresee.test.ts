@@ -4,6 +4,26 @@ import { listOf, openFolder } from './tree.ts'
 
 const HUGE = 2 ** 52
 
+test('a content without room is refused before its chunks are gone through', async (t) => {
+  const { disk } = await openFolder(t)
+  let looked = 0
+  const { chunks, ...rest } = listOf('some text')
+  const list = {
+    ...rest,
+    size: HUGE,
+    get chunks() {
+      looked++
+      return chunks
+    }
+  }
+  const code = await disk.stage(list).then(
+    () => null,
+    (error: unknown) => (error as { code?: string }).code
+  )
+  t.is(code, 'ENOSPC')
+  t.is(looked, 0)
+})
+
 test('a content larger than the disk is refused by its size alone, one that fits or has begun is not', async (t) => {
   const { disk } = await openFolder(t)
   const refusal = async (cid: ReturnType<typeof listOf>['cid'], size: number): Promise<unknown> => await disk.foresee(cid, size).then(

@@ -3,6 +3,7 @@ import * as fs from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import test from 'brittle'
+import { MAX_CONTENT_BYTES } from '../../base/limits.ts'
 import type { Workers } from '../../base/workers.ts'
 import { run as cutPart, type CutInput } from '../../daemon/disk/cut-task.ts'
 import type { Finding, Row } from '../../daemon/ports.ts'
@@ -266,6 +267,19 @@ test('a large file does not hold back what was found beside it', async (t) => {
   const order: string[] = []
   for await (const findings of folder.disk.scan({ paths: 'all', ignored: () => false }, folder.rows, new AbortController().signal)) order.push(...findings.map((finding) => finding.path), '|')
   t.alike(order, ['small', '|', 'large', '|'])
+})
+
+test('a file that others could not take is a problem, and is not read', { timeout: 60_000 }, async (t) => {
+  const folder = await openFolder(t)
+  fs.writeFileSync(join(folder.root, 'huge'), 'x')
+  // Sparse.
+  fs.truncateSync(join(folder.root, 'huge'), MAX_CONTENT_BYTES + 1)
+  fs.writeFileSync(join(folder.root, 'small'), 'x')
+  const findings = await scan(folder)
+  t.alike(findings.flatMap((finding) => (finding.kind === 'problem' ? [finding.path, finding.problem.code] : [])), ['huge', 'too-large'])
+  t.alike(told(findings).filter((line) => line.includes('small')).length, 1)
+  fs.truncateSync(join(folder.root, 'huge'), 1)
+  t.ok((await scan(folder)).some((finding) => finding.kind === 'healed'))
 })
 
 test('an abort in the middle of a large file ends the scan without a word of it', async (t) => {

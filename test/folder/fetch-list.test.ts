@@ -22,6 +22,9 @@ interface Outcome {
   readonly held: number
   /** Of what the chunks that were written held on to, the most. */
   readonly heldByWrite: number
+  /** Writes that had ended when it was sealed, and that were under way at once at most. */
+  readonly written: number
+  readonly writing: number
 }
 
 setFlagsFromString('--expose-gc')
@@ -37,7 +40,7 @@ function framed(data: Buffer): Buffer {
 }
 
 /** Fetches a content whose header names these pages, in this order, and has this size. */
-async function fetch(size: number, pages: readonly Buffer[], room = Infinity, data: Buffer | null = null): Promise<Outcome> {
+async function fetch(size: number, pages: readonly Buffer[], room = Infinity, data: Buffer | null = null, places = 1): Promise<Outcome> {
   const header = encodeHeader({ sizeClass: 0, size, pages: pages.map(pageId) })
   const cid = contentId(header)
   const objects = new Map<ObjectId, Buffer>([[cid as string as ObjectId, header], ...pages.map((page) => [pageId(page), page] as const)])
@@ -49,11 +52,18 @@ async function fetch(size: number, pages: readonly Buffer[], room = Infinity, da
     if (!isOver) setImmediate(count)
   }
   let list: ContentList | null = null
-  const missing = data === null ? [] : [{ chunk: { id: chunkId(data), length: data.length }, offset: 0 }]
+  const missing = data === null ? [] : Array.from({ length: places }, (_, i) => ({ chunk: { id: chunkId(data), length: data.length }, offset: i * data.length }))
+  let [written, running, writing, sealedAfter] = [0, 0, 0, 0]
   const write: StagedFile['write'] = async (_offset, bytes) => {
     heldByWrite = Math.max(heldByWrite, bytes.buffer.byteLength)
+    writing = Math.max(writing, ++running)
+    await new Promise((resolve) => setImmediate(resolve))
+    running--
+    written++
   }
-  const staged: StagedFile = { cid, missing: () => missing, write, seal: async () => undefined, release: async () => undefined }
+  const staged: StagedFile = { cid, missing: () => missing, write, seal: async () => {
+    sealedAfter = written
+  }, release: async () => undefined }
   const ports: SourcePorts = {
     disk: {
       stage: async (given) => {
@@ -95,7 +105,7 @@ async function fetch(size: number, pages: readonly Buffer[], room = Infinity, da
     (thrown: unknown) => (thrown as { code?: string }).code ?? 'failed'
   )
   isOver = true
-  return { list, error, asked, turns, held, heldByWrite }
+  return { list, error, asked, turns, held, heldByWrite, written: sealedAfter, writing }
 }
 
 function chunks(count: number, length = MIN): readonly Chunk[] {
@@ -145,4 +155,11 @@ test('a page is kept without the frame it came in, and so is a chunk until it is
   t.ok(list)
   t.ok(held <= 1, `${held} frames`)
   t.ok(heldByWrite > 0 && heldByWrite <= 2 * 1024 * 1024, `${heldByWrite} bytes`)
+})
+
+test('a chunk that belongs in very many places is written to a few of them at a time, and to all before the end', async (t) => {
+  const places = 10 * PAGE_CHUNKS
+  const { written, writing } = await fetch(10 * PAGE_CHUNKS * MIN, Array.from({ length: 10 }, () => FULL), Infinity, Buffer.alloc(MIN, 1), places)
+  t.is(written, places)
+  t.is(writing, 64)
 })

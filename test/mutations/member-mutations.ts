@@ -10,6 +10,37 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('sync/content', 'a header names no more pages than a content of its size can have'), by('folder/fetch-list', 'a page is not even asked for where a header names more of them than its size can have')]
   },
   {
+    bug: 'a list may have as many chunks as the disk has room for',
+    file: 'daemon/sync/content.ts',
+    find: 'Math.min(Math.ceil(size / minChunk), MAX_CONTENT_CHUNKS)',
+    replace: 'Math.ceil(size / minChunk)',
+    caughtBy: [by('sync/content', 'a header names no more pages than any content can have, and no larger file is published')]
+  },
+  {
+    bug: 'a file is published that no other device would take',
+    file: 'daemon/disk/stable-read.ts',
+    find: 'if (isTooLarge(Number(before.size)))',
+    replace: 'if (false)',
+    caughtBy: [by('disk/scan', 'a file that others could not take is a problem, and is not read')]
+  },
+  {
+    bug: 'a chunk is written to the millions of places that a member made up for it at once',
+    file: 'daemon/folder/fetch-large.ts',
+    find: 'const OFFSETS_AT_ONCE = 64',
+    replace: 'const OFFSETS_AT_ONCE = 1e9',
+    caughtBy: [by('folder/fetch-list', 'a chunk that belongs in very many places is written to a few of them at a time, and to all before the end')]
+  },
+  {
+    bug: 'all chunks of a content are gone through before it is known whether there is room for it',
+    file: 'daemon/disk/stage.ts',
+    find: `await this.#admit(list.size);
+            return allChunks(list);`,
+    replace: `const all = allChunks(list);
+            await this.#admit(list.size);
+            return all;`,
+    caughtBy: [by('disk/foresee', 'a content without room is refused before its chunks are gone through')]
+  },
+  {
     bug: 'a large content may be listed with the small chunks of the other class',
     file: 'daemon/sync/content.ts',
     find: 'sizeClass !== sizeClassOf(Number(size)) || ',

@@ -1,7 +1,8 @@
 /** The ids of contents: what they are hashes of, for every number of chunks. */
 import { createHash } from 'node:crypto'
 import test from 'brittle'
-import { chunkId, contentId, contentList, decodeHeader, encodeHeader, encodePages, LARGE_CLASS_FROM_BYTES, ListReader, MIN_CHUNK_BYTES, PAGE_CHUNKS, pageId, type Chunk, type SizeClass } from '../../daemon/sync/content.ts'
+import { MAX_CONTENT_BYTES, MAX_CONTENT_CHUNKS } from '../../base/limits.ts'
+import { chunkId, contentId, contentList, decodeHeader, encodeHeader, encodePages, isTooLarge, LARGE_CLASS_FROM_BYTES, ListReader, MIN_CHUNK_BYTES, PAGE_CHUNKS, pageId, type Chunk, type SizeClass } from '../../daemon/sync/content.ts'
 
 function sha256(...parts: readonly Buffer[]): string {
   return createHash('sha256').update(Buffer.concat(parts)).digest('base64url')
@@ -44,6 +45,16 @@ test('a header names no more pages than a content of its size can have', (t) => 
   const large = LARGE_CLASS_FROM_BYTES / MIN_CHUNK_BYTES[1] / PAGE_CHUNKS
   t.is(decodeHeader(header(LARGE_CLASS_FROM_BYTES, large, 1))?.pages.length, large)
   t.is(decodeHeader(header(LARGE_CLASS_FROM_BYTES, large + 1, 1)), null)
+})
+
+test('a header names no more pages than any content can have, and no larger file is published', (t) => {
+  const most = MAX_CONTENT_CHUNKS / PAGE_CHUNKS
+  for (const size of [MAX_CONTENT_CHUNKS * MIN_CHUNK_BYTES[1], 2 ** 52]) {
+    t.is(decodeHeader(header(size, most, 1))?.pages.length, most)
+    t.is(decodeHeader(header(size, most + 1, 1)), null)
+    t.is(decodeHeader(header(size, most + 1, 1), 1), null)
+  }
+  t.alike([isTooLarge(MAX_CONTENT_BYTES, MAX_CONTENT_CHUNKS), isTooLarge(MAX_CONTENT_BYTES + 1), isTooLarge(1, MAX_CONTENT_CHUNKS + 1)], [false, true, true])
 })
 
 test('a header of another class than that of its size is none', (t) => {
