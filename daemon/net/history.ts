@@ -48,10 +48,11 @@ export class HistoryQuestions {
     const question = this.#open.get(id)
     if (question === undefined) return
     question.stopWaiting()
-    if (question.versions.length + versions.length > MAX_VERSIONS) return this.#fail(id, new Error('the device has more versions than can be listed'))
-    for (const version of versions) question.versions.push(version)
     question.bytes += bytes
-    if (more && question.bytes < MAX_VERSIONS_BYTES) {
+    // A part of them is no answer: what is missing would be taken for never kept.
+    if (question.versions.length + versions.length > MAX_VERSIONS || question.bytes > MAX_VERSIONS_BYTES) return this.#fail(id, new Error('the device has more versions than can be listed'))
+    for (const version of versions) question.versions.push(version)
+    if (more) {
       question.stopWaiting = this.#waitFor(id)
       return
     }
@@ -113,7 +114,8 @@ export class HistoryAnswers {
   }
 
   async #answer(id: number, folder: FolderId, query: HistoryQuery): Promise<void> {
-    const all = (await this.#source.history(folder, query)).slice(0, MAX_VERSIONS)
+    // With one too many the asker knows that they cannot be listed.
+    const all = (await this.#source.history(folder, query)).slice(0, MAX_VERSIONS + 1)
     for (let start = 0; !this.#ended; start += MAX_VERSIONS_IN_MESSAGE) {
       const more = start + MAX_VERSIONS_IN_MESSAGE < all.length
       if (!this.#send({ id, more, versions: all.slice(start, start + MAX_VERSIONS_IN_MESSAGE) })) await this.#drained()

@@ -247,9 +247,16 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'an answer about history has any number of bytes',
     file: 'daemon/net/history.ts',
-    find: ' && question.bytes < MAX_VERSIONS_BYTES',
+    find: ' || question.bytes > MAX_VERSIONS_BYTES',
     replace: '',
-    caughtBy: [by('net/evil-history', 'an answer about history is listed as far as its bytes go')]
+    caughtBy: [by('net/evil-history', 'an answer about history that is too long is none')]
+  },
+  {
+    bug: 'a part of a history is told as all of it',
+    file: 'daemon/net/history.ts',
+    find: 'MAX_VERSIONS + 1',
+    replace: 'MAX_VERSIONS',
+    caughtBy: [by('net/evil-history', 'a device with more versions than can be listed does not tell a part of them as all')]
   },
   {
     bug: 'an answer about history may take for ever',

@@ -1,9 +1,10 @@
 /** A member whose history holds times that are none, or has no end. */
 import test from 'brittle'
 import c from 'compact-encoding'
-import { HistoryQuestions } from '../../daemon/net/history.ts'
-import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_VERSIONS_BYTES } from '../../daemon/net/limits.ts'
+import { HistoryAnswers, HistoryQuestions } from '../../daemon/net/history.ts'
+import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_VERSIONS, MAX_VERSIONS_BYTES } from '../../daemon/net/limits.ts'
 import * as wire from '../../daemon/net/protocol.ts'
+import type { Versions } from '../../daemon/net/protocol.ts'
 import type { KeptVersion } from '../../daemon/ports.ts'
 import type { ContentId, FolderId, PathKey } from '../../daemon/sync/ids.ts'
 import { FakeClock } from '../fakes/clock.ts'
@@ -41,7 +42,7 @@ function asked(): Asked {
   return state
 }
 
-test('an answer about history is listed as far as its bytes go', async (t) => {
+test('an answer about history that is too long is none', async (t) => {
   const state = asked()
   const { clock, questions } = state
   let sent = 0
@@ -49,10 +50,29 @@ test('an answer about history is listed as far as its bytes go', async (t) => {
     questions.onVersions({ id: 1, more: true, versions: [VERSION] }, 1024 * 1024)
     await clock.run(0)
   }
-  t.is(sent * 1024 * 1024, MAX_VERSIONS_BYTES)
-  t.is(state.outcome.length, sent)
+  t.is((sent - 1) * 1024 * 1024, MAX_VERSIONS_BYTES)
+  t.is(state.outcome, 'the device has more versions than can be listed', 'a part of it would look like all')
   t.is(clock.nextAt, null, 'and nothing waits any more')
   questions.onVersions({ id: 1, more: false, versions: [VERSION] }, 100)
+})
+
+test('a device with more versions than can be listed does not tell a part of them as all', async (t) => {
+  for (const [count, outcome] of [[MAX_VERSIONS, MAX_VERSIONS], [MAX_VERSIONS + 10, 'the device has more versions than can be listed']] as const) {
+    const state = asked()
+    const { clock, questions } = state
+    let end = (): void => undefined
+    const told = new Promise<void>((resolve) => (end = resolve))
+    const send = (message: Versions): boolean => {
+      questions.onVersions(message, 100)
+      if (!message.more) end()
+      return true
+    }
+    const history = async (): Promise<readonly KeptVersion[]> => Array.from({ length: count }, () => VERSION)
+    new HistoryAnswers(send, async () => undefined, { history, onFault: (error) => t.fail(String(error)) }).onRequest({ id: 1, folder: 'f'.repeat(64) as FolderId, query: { path: null, after: 0 } })
+    await told
+    await clock.run(0)
+    t.is(typeof state.outcome === 'string' ? state.outcome : state.outcome.length, outcome)
+  }
 })
 
 test('an answer about history that does not come to its end is given up', async (t) => {
