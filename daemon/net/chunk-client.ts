@@ -1,6 +1,6 @@
 /**
  * Asking a peer for objects. Bytes are handed on as they come and are not verified here. A want ends when each id was answered,
- * when the signal aborts, when the connection ends, after a minute without any answer or byte, or when the answers come by drops.
+ * when the signal aborts, when the connection ends, after a minute without any answer or byte, when bytes come by drops, or after an hour.
  */
 import { MAX_WANT_OBJECTS } from '../../base/limits.ts'
 import type { Clock } from '../ports.ts'
@@ -34,8 +34,6 @@ export class ChunkClient {
   #running = 0
   #ended: Error | null = null
   readonly #heard: () => number
-  /** Of what was asked for. */
-  #receivedBytes = 0
 
   /** `heard`: bytes that the connection has brought so far, of whatever kind. */
   constructor(send: ChunkSender, clock: Clock, heard: () => number) {
@@ -119,7 +117,6 @@ export class ChunkClient {
   #answer(want: number, id: ObjectId, bytes: Buffer | null): void {
     const pending = this.#pending.get(want)
     if (pending === undefined || !pending.open.delete(id)) return
-    this.#receivedBytes += bytes?.length ?? 0
     this.#watch(want, pending)
     try {
       pending.onObject(id, bytes)
@@ -140,11 +137,11 @@ export class ChunkClient {
     })
   }
 
-  /** Of all answers together: this want may wait for those that were asked for before it. */
+  /** Of all that comes: this want may wait for those that were asked for before it, and of a long answer nothing is known until it is there. */
   #pace(id: number, pending: Pending): void {
-    const before = this.#receivedBytes
+    const before = this.#heard()
     pending.stopPace = this.#clock.after(WANT_PACE_MS, () => {
-      if (this.#receivedBytes - before < WANT_PACE_BYTES) this.#giveUp(id, 'the peer answers by drops')
+      if (this.#heard() - before < WANT_PACE_BYTES) this.#giveUp(id, 'the peer answers by drops')
       else this.#pace(id, pending)
     })
   }

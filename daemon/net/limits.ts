@@ -107,13 +107,14 @@ export const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 export const WANT_IDLE_MS = 60_000
 export const WANT_IDLE_BYTES = 64 * 1024
 /**
- * What the answers of a device bring in each such time, or its wants are given up: by drops it would hold a place of each kind for hours. A line
- * of 20 KB/s brings twelve times as much; an answer of 5 MiB, which counts when all of it is there, takes it less than five minutes.
+ * What a connection brings in each such time, or its wants are given up: by drops it would hold a place of each kind for hours. An answer counts
+ * when all of it is there, and of 4 MiB that is after more than ten minutes where three devices share a line of 20 KB/s; so bytes count, and a
+ * line of 2 KB/s brings twice as many.
  */
 export const WANT_PACE_MS = 10 * 60_000
-export const WANT_PACE_BYTES = 1024 * 1024
-/** A want with all that is asked for before it, some 20 MiB, at little more than half of that. */
-export const WANT_TOTAL_MS = 30 * 60_000
+export const WANT_PACE_BYTES = 512 * 1024
+/** However many bytes come beside. A want with all that is asked for before it, some 20 MiB, at a third of 20 KB/s; one of 4 MiB at 2 KB/s. */
+export const WANT_TOTAL_MS = 60 * 60_000
 /** Settle requests of one peer under way at once. */
 export const MAX_SETTLES = 64
 /** History requests of one peer under way at once. */

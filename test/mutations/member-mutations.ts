@@ -226,9 +226,16 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a device that answers by drops holds those who ask it',
     file: 'daemon/net/chunk-client.ts',
-    find: 'this.#receivedBytes - before < WANT_PACE_BYTES',
+    find: 'this.#heard() - before < WANT_PACE_BYTES',
     replace: 'false',
     caughtBy: [by('net/want-pace', 'a device that answers one small object a minute is given up, with whatever bytes beside them')]
+  },
+  {
+    bug: 'an honest device on a very slow line answers by drops',
+    file: 'daemon/net/chunk-client.ts',
+    find: 'this.#heard() - before < WANT_PACE_BYTES',
+    replace: 'this.#heard() - before < 4 * WANT_PACE_BYTES',
+    caughtBy: [by('net/want-pace', 'over a slow line all that is asked for at once comes, the largest objects too')]
   },
   {
     bug: 'a want that others overtake for ever never ends',
