@@ -40,8 +40,9 @@ export class Staging {
   readonly #completed = new Map<ContentId, Completed>()
   /** Being staged with others at this moment: who wants one of them otherwise waits for that. */
   readonly #together = new Map<ContentId, Promise<unknown>>()
-  /** What stands in the directory, as far as known; null until it was listed. */
-  #present: Set<ContentId> | null = null
+  /** What stands in the directory; what stood there before is known once it was listed. */
+  readonly #present = new Set<ContentId>()
+  #listed = false
 
   readonly #space: FreeSpace
   /** Bytes that open contents still miss. */
@@ -78,7 +79,7 @@ export class Staging {
 
   /** See Disk.foresee. */
   async foresee(cid: ContentId, size: number): Promise<void> {
-    this.#present ??= await this.#list()
+    await this.#list()
     if (!this.#present.has(cid)) await this.#space.foresee(size, this.#pending)
   }
 
@@ -130,7 +131,7 @@ export class Staging {
   #complete(cid: ContentId, completed: Completed): void {
     this.#completed.set(cid, completed)
     this.#sealed.add(cid)
-    this.#present?.add(cid)
+    this.#present.add(cid)
   }
 
   async #stageOne({ list, data }: WholeFile): Promise<void> {
@@ -150,7 +151,7 @@ export class Staging {
   /** Gone from here: an apply moved it to its name, or found it missing. */
   forget(cid: ContentId): void {
     this.#unseal(cid)
-    this.#present?.delete(cid)
+    this.#present.delete(cid)
   }
 
   #unseal(cid: ContentId): void {
@@ -166,16 +167,16 @@ export class Staging {
   /** An apply brought it back unused. */
   readmit(cid: ContentId): void {
     this.#sealed.add(cid)
-    this.#present?.add(cid)
+    this.#present.add(cid)
   }
 
   /** It stands in staging, whatever is known of it. */
   found(cid: ContentId): void {
-    this.#present?.add(cid)
+    this.#present.add(cid)
   }
 
   async keep(wanted: ReadonlySet<ContentId>): Promise<void> {
-    this.#present ??= await this.#list()
+    await this.#list()
     const unwanted = [...this.#present].filter((cid) => !wanted.has(cid) && !this.#open.has(cid) && !this.#together.has(cid))
     if (unwanted.length === 0) return
     await this.#roots.useOwn(FETCH_DIR, async (directory) => {
@@ -239,15 +240,21 @@ export class Staging {
     }
   }
 
-  async #list(): Promise<Set<ContentId>> {
+  /** Once. What goes meanwhile may count as there. */
+  async #list(): Promise<void> {
+    if (this.#listed) return
     const names = await this.#roots.useOwn(FETCH_DIR, async (directory) => await readNames(self(directory)))
-    return new Set(names.flatMap((name) => parseContentId(name) ?? []))
+    for (const name of names) {
+      const cid = parseContentId(name)
+      if (cid !== null) this.#present.add(cid)
+    }
+    this.#listed = true
   }
 
   async #openShared(list: ContentList): Promise<Shared> {
     const fd = await this.#roots.useOwn(FETCH_DIR, async (directory) => await openStaged(directory, list))
     try {
-      this.#present?.add(list.cid)
+      this.#present.add(list.cid)
       const missing = await this.#admitMissing(list, fd)
       return { list, fd: fd.fd, missing, writes: new GatheredWrites(fd.fd), writeBack: new WriteBack(fd.fd), users: 0 }
     } catch (error) {

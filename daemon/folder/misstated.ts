@@ -4,8 +4,6 @@ import type { DriveKey } from '../sync/ids.ts'
 
 /** Of one drive (a device has one that counts, or two for a while): more are no news for anybody. */
 const MAX_TOLD = 100
-/** In characters; names of a drive that are not valid are of any length. */
-const MAX_NAME = 1024
 
 interface OfDrive {
   readonly told: Map<string, Problem>
@@ -27,8 +25,8 @@ export class Misstated {
     const drive = this.#drives.get(key) ?? { told: new Map<string, Problem>(), more: 0 }
     this.#drives.set(key, drive)
     for (const problem of problems) {
-      const path = problem.path.slice(0, MAX_NAME)
-      if (drive.told.size < MAX_TOLD || drive.told.has(path)) drive.told.set(path, { ...problem, path })
+      const { path } = problem
+      if (drive.told.size < MAX_TOLD || drive.told.has(path)) drive.told.set(path, problem)
       else drive.more++
     }
   }

@@ -92,8 +92,8 @@ export const MAX_BLOCKED_PATHS = 256
 export const MAX_FOLDERS = 1024
 /** Of what a peer said of folders of the group, in messages: all that matters of a thousand folders on a dozen devices is 2 MiB, and in memory it is some times more. */
 export const MAX_SPOKEN_BYTES = 16 * 1024 * 1024
-/** Of folders that this device does not know (yet): as much as an honest peer says of all that it has, if a key is late. */
-export const MAX_UNKNOWN_BYTES = 2 * 1024 * 1024
+/** Of folders that this device does not know (yet): twice all that matters of a thousand of them, if their keys are late. */
+export const MAX_UNKNOWN_BYTES = 4 * 1024 * 1024
 /** What a row of these takes besides the messages. */
 export const SPOKEN_ROW_BYTES = 300
 /** Wants of one peer that wait to be answered; more are refused. */

@@ -37,9 +37,3 @@ test('what a drive stated that does not count any more is forgotten', (t) => {
   t.alike(misstated.of([]), [])
   t.ok(misstated.isEmpty)
 })
-
-test('a name is kept as far as it can be told', (t) => {
-  const misstated = new Misstated()
-  misstated.add(drive(1), [{ path: 'x'.repeat(500_000), code: 'invalid-name', message: '' }])
-  t.ok((misstated.of([drive(1)])[0]?.path.length ?? Infinity) <= 4096)
-})

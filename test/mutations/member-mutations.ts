@@ -41,6 +41,13 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('disk/foresee', 'a content without room is refused before its chunks are gone through')]
   },
   {
+    bug: 'staging is listed for each content that a member names',
+    file: 'daemon/disk/stage.ts',
+    find: 'this.#listed = true',
+    replace: 'this.#listed = false',
+    caughtBy: [by('disk/foresee', 'what stands in staging is listed once, before the first content is foreseen')]
+  },
+  {
     bug: 'a large content may be listed with the small chunks of the other class',
     file: 'daemon/sync/content.ts',
     find: 'sizeClass !== sizeClassOf(Number(size)) || ',
@@ -217,13 +224,6 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/misstated', 'what a drive stated that does not count any more is forgotten')]
   },
   {
-    bug: 'a name that is not valid is kept at any length',
-    file: 'daemon/folder/misstated.ts',
-    find: 'problem.path.slice(0, MAX_NAME)',
-    replace: 'problem.path',
-    caughtBy: [by('folder/misstated', 'a name is kept as far as it can be told')]
-  },
-  {
     bug: 'a device that answers by drops holds those who ask it',
     file: 'daemon/net/chunk-client.ts',
     find: 'this.#heard() - before < WANT_PACE_BYTES',
@@ -275,14 +275,14 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a content of any size seems to have room on the disk',
     file: 'daemon/disk/stage.ts',
-    find: 'if (!present.has(cid))',
+    find: 'if (!this.#present.has(cid))',
     replace: 'if (false)',
     caughtBy: [by('disk/foresee', 'a content larger than the disk is refused by its size alone, one that fits or has begun is not')]
   },
   {
     bug: 'a content that is in staging for the most part is refused by its whole size',
     file: 'daemon/disk/stage.ts',
-    find: 'if (!present.has(cid))',
+    find: 'if (!this.#present.has(cid))',
     replace: 'if (true)',
     caughtBy: [by('disk/foresee', 'a content larger than the disk is refused by its size alone, one that fits or has begun is not')]
   }
