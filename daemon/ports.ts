@@ -356,14 +356,22 @@ export interface HistoryRow {
   readonly reason: DisplacedReason
 }
 
-/** Of the last look at the history, by the clock of then, in milliseconds since the epoch. */
+/** Times in milliseconds, by the clock of then. */
+export interface ClockLeap {
+  /** The new time. */
+  readonly at: number
+  /** How much it is later than the one before; of several leaps in all. */
+  readonly skipped: number
+}
+
+/** What is known of the clock by which things come into history. */
 export interface HistoryClock {
   /** To the day. */
   readonly lookedAt: number
-  /** When the clock leaped last, by its new time, … */
-  readonly leapedAt: number
-  /** … and how much it skipped then, in milliseconds; 0: it was set back. */
-  readonly skipped: number
+  /** The last time it was set, as it seems. */
+  readonly set: ClockLeap
+  /** The last time that the device was off, as it seems. */
+  readonly away: ClockLeap
 }
 
 /** One folder's part of the index; all methods are safe to call at once. */

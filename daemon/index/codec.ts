@@ -17,7 +17,7 @@
  *     own        1 · drive 32 · generation · writer 8 · counter · length · epoch [· generation of its blobs]
  *     totals     1 · files · directories · bytes
  *     relocation 1 · device 32 · ino u64 · from · to
- *     clock      1 · looked at · leaped at · skipped
+ *     clock      1 · looked at · set at, skipped · away at, skipped
  */
 import { P2psyncError, messageOf } from '../../base/errors.ts'
 import type { BlobRange, HistoryClock, HistoryRow, KnownRow, OwnCheckpoint, Place, RemoteCheckpoint, Row, SeenStat, StatNumbers, Totals } from '../ports.ts'
@@ -421,12 +421,12 @@ export function decodeRelocation(bytes: Buffer): Relocation {
   }))
 }
 
-export function encodeHistoryClock({ lookedAt, leapedAt, skipped }: HistoryClock): Buffer {
-  return encode((out) => out.uint(whole(lookedAt)).uint(whole(leapedAt)).uint(whole(skipped)))
+export function encodeHistoryClock({ lookedAt, set, away }: HistoryClock): Buffer {
+  return encode((out) => out.uint(whole(lookedAt)).uint(whole(set.at)).uint(whole(set.skipped)).uint(whole(away.at)).uint(whole(away.skipped)))
 }
 
 export function decodeHistoryClock(bytes: Buffer): HistoryClock {
-  return decode(bytes, (from) => ({ lookedAt: from.uint(), leapedAt: from.uint(), skipped: from.uint() }))
+  return decode(bytes, (from) => ({ lookedAt: from.uint(), set: { at: from.uint(), skipped: from.uint() }, away: { at: from.uint(), skipped: from.uint() } }))
 }
 
 /** A clock may stand before 1970. */

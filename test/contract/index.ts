@@ -207,7 +207,7 @@ function rows(check: Check): void {
 
   check('when history was looked at last is known, also after a restart', async (t, bench) => {
     t.is(bench.index.historyClock, null)
-    for (const clock of [{ lookedAt: 1_700_000_000_000, leapedAt: 1_600_000_000_001, skipped: 5 }, { lookedAt: 1_700_000_000_001, leapedAt: 1_700_000_000_001, skipped: Number.MAX_SAFE_INTEGER }]) {
+    for (const clock of [{ lookedAt: 1_700_000_000_000, set: { at: 1_600_000_000_001, skipped: Number.MAX_SAFE_INTEGER }, away: { at: 1_700_000_000_001, skipped: 5 } }, { lookedAt: 1, set: { at: 2, skipped: 3 }, away: { at: 4, skipped: 5 } }]) {
       const batch = bench.index.batch()
       batch.setHistoryClock(clock)
       await batch.flush()

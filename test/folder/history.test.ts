@@ -9,6 +9,7 @@ import { chunkId, contentList } from '../../daemon/sync/content.ts'
 import type { ContentId, PathKey } from '../../daemon/sync/ids.ts'
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Random } from '../fakes/random.ts'
 import { FolderWorld, type FolderDevice } from './world.ts'
 
 const NEVER = new AbortController().signal
@@ -152,8 +153,9 @@ test('retention: a file system that tells of no size ends nothing by size', asyn
   t.is(b.disk.history.size, 0, 'age')
 })
 
-const START = 1_000 * DAY_MS
+const START = 20_000 * DAY_MS
 const YEARS = 3_650 * DAY_MS
+const KNOWN: HistoryClock = { lookedAt: START, set: { at: 0, skipped: 0 }, away: { at: 0, skipped: 0 } }
 
 function age(clock: HistoryClock, now: number, at: number): number {
   return ageOf(clock, now, cameAt(clock, now, at)) / DAY_MS
@@ -167,37 +169,23 @@ test('the age of an old version: nothing is older than what is known of the cloc
 })
 
 test('the age of an old version: a machine may sleep for days, and at rest nothing is written but once a day', (t) => {
-  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
-  t.is(look(known, START + DAY_MS / 2), null)
-  t.alike(look(known, START + 3 * DAY_MS), { ...known, lookedAt: START + 3 * DAY_MS })
-  t.is(age(known, START, START - 29 * DAY_MS), 29)
+  t.is(look(KNOWN, START + DAY_MS / 2), null)
+  t.alike(look(KNOWN, START + 3 * DAY_MS), { ...KNOWN, lookedAt: START + 3 * DAY_MS })
+  t.is(age(KNOWN, START, START - 29 * DAY_MS), 29)
 })
 
 test('the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever', (t) => {
-  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
   const later = START + YEARS
-  const leaped = look(known, later) as HistoryClock
+  const leaped = look(KNOWN, later) as HistoryClock
   t.is(age(leaped, later, START - 29 * DAY_MS), 29)
   t.is(age(leaped, later + 2 * DAY_MS, START - 29 * DAY_MS), 31)
   t.is(age(leaped, later + 2 * DAY_MS, later + DAY_MS), 1)
   // And back again.
-  const back = look({ ...leaped, lookedAt: later + 2 * DAY_MS }, START + DAY_MS) as HistoryClock
-  t.alike(back, { lookedAt: START + DAY_MS, leapedAt: START + DAY_MS, skipped: 0 })
+  const back = look({ ...leaped, lookedAt: later + 2 * DAY_MS }, START + 2 * DAY_MS) as HistoryClock
+  t.alike(back.set, { at: START + 2 * DAY_MS, skipped: 0 })
   t.is(age(back, START + 2 * DAY_MS, START - DAY_MS), 3)
-  t.is(age(back, START + 2 * DAY_MS, later + DAY_MS), 1, 'what came while it was ahead came before it was set right')
-  t.is(age(back, START + 2 * DAY_MS, START + 2 * DAY_MS + 1000), 0, 'a second ahead is now')
-})
-
-test('the age of an old version: what a clock at 1970 brought, and what was there before', (t) => {
-  const known: HistoryClock = { lookedAt: START, leapedAt: 0, skipped: 0 }
-  const behind = look(known, 5) as HistoryClock
-  const right = look(behind, START + DAY_MS) as HistoryClock
-  t.alike(right, { lookedAt: START + DAY_MS, leapedAt: START + DAY_MS, skipped: START + DAY_MS - 5 })
-  for (const at of [10, START - 29 * DAY_MS]) t.ok(age(right, START + 2 * DAY_MS, at) <= 1)
-  // Off for a week: that does not end what the larger leap says.
-  const week = look({ ...right, lookedAt: START + 2 * DAY_MS }, START + 10 * DAY_MS) as HistoryClock
-  t.is(age(week, START + 10 * DAY_MS, 10), 9)
-  t.is(age(week, START + 32 * DAY_MS, 10), 31)
+  t.is(age(back, START + 3 * DAY_MS, later + DAY_MS), 1, 'what came while it was ahead came before it was set right')
+  t.is(age(back, START + 3 * DAY_MS, START + 3 * DAY_MS + 1000), 0, 'a second ahead is now')
 })
 
 for (const days of [8, 31]) {
@@ -210,6 +198,43 @@ for (const days of [8, 31]) {
     t.is(age(clock, now, now), 0)
   })
 }
+
+test('invariant 5: whatever clocks and absences there are, nothing ends before its time, and once the clock is right all does in time', (t) => {
+  const random = new Random('calendar')
+  for (let round = 0; round < 60; round++) {
+    let [time, wrong] = [START, 0]
+    let clock: HistoryClock | null = null
+    let versions: { readonly at: number; readonly came: number }[] = []
+    const early: number[] = []
+    const start = (): void => {
+      const now = time + wrong
+      clock = look(clock, now) ?? clock
+      versions = versions.filter(({ at, came }) => {
+        const stays = age(clock as HistoryClock, now, at) <= 30
+        if (!stays && time - came < 30 * DAY_MS) early.push((time - came) / DAY_MS)
+        return stays
+      })
+    }
+    const passes = (hours: number): void => {
+      for (let hour = 0; hour < hours; hour++) {
+        time += DAY_MS / 24
+        if (random.chance(0.05)) versions.push({ at: time + wrong, came: time })
+        start()
+      }
+    }
+    for (let step = 0; step < 40; step++) {
+      if (random.chance(0.1)) wrong = random.chance(0.5) ? YEARS / (1 + random.below(5)) : random.below(DAY_MS) - time
+      else if (random.chance(0.3)) wrong = 0
+      if (random.chance(0.1)) time += random.below(40) * DAY_MS
+      if (random.chance(0.3)) start()
+      passes(random.below(120))
+    }
+    t.alike(early, [], `round ${round}`)
+    wrong = 0
+    passes(100 * 24)
+    t.is(versions.filter(({ came }) => time - came > 95 * DAY_MS).length, 0)
+  }
+})
 
 for (const [which, years] of [['ten years ahead', 10], ['at 1970', -47]] as const) {
   test(`invariant 5: a device that starts with its clock ${which}, gets something, and starts again, keeps its history`, async (t) => {

@@ -90,7 +90,7 @@ test('format 1 stays: contents, chunks, history, checkpoints, totals', (t) => {
     t.is(codec.encodeHistoryClock(row).toString('hex'), hex)
     t.alike(codec.decodeHistoryClock(Buffer.from(hex, 'hex')), row)
   }
-  t.alike(codec.decodeHistoryClock(codec.encodeHistoryClock({ lookedAt: -5, leapedAt: -5.5, skipped: 0.5 })), { lookedAt: 0, leapedAt: 0, skipped: 0 }, 'a clock before 1970')
+  t.alike(codec.decodeHistoryClock(codec.encodeHistoryClock({ lookedAt: -5, set: { at: -5.5, skipped: 0.5 }, away: { at: 0, skipped: 0 } })), { lookedAt: 0, set: { at: 0, skipped: 0 }, away: { at: 0, skipped: 0 } }, 'a clock before 1970')
 })
 
 test('a damaged value is a clear error', (t) => {

@@ -10,11 +10,11 @@ export const KEEPING_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/history', 'the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever')]
   },
   {
-    bug: 'a device that was off for a week forgets that its clock was at 1970',
+    bug: 'a clock that is set twice is taken for right the second time',
     file: 'daemon/folder/calendar.ts',
-    find: 'known.skipped > skipped && lasts >= 0 && lasts < HOLD_MS',
-    replace: 'false',
-    caughtBy: [by('folder/history', 'the age of an old version: what a clock at 1970 brought, and what was there before')]
+    find: 'known.set.skipped + ms',
+    replace: 'ms',
+    caughtBy: [by('folder/history', 'invariant 5: whatever clocks and absences there are, nothing ends before its time, and once the clock is right all does in time')]
   },
   {
     bug: 'a start goes on with a directory that moved only if nothing has its old name',

@@ -309,7 +309,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a clock that leaps ends all history at once',
     file: 'daemon/folder/calendar.ts',
-    find: 'at >= leapedAt',
+    find: 'at >= leap.at',
     replace: 'true',
     caughtBy: [by('folder/history', 'the age of an old version: what a clock skips is none, until the new time has lasted as long; what comes then ages as ever')]
   },
