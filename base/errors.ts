@@ -53,6 +53,17 @@ export class P2psyncError extends Error {
   }
 }
 
+/** It did not come to its end; `part` is what there was until then. */
+export class PartialError<Part> extends Error {
+  readonly part: Part
+
+  constructor(message: string, part: Part) {
+    super(message)
+    this.name = 'PartialError'
+    this.part = part
+  }
+}
+
 /** For the `default` of a switch over a union: the compiler proves it is never reached. */
 export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)

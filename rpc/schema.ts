@@ -186,7 +186,7 @@ export const methods = {
   'folders.history': method({
     summary: 'Versions of a file that this device and the connected ones hold, newest first',
     params: z.strictObject(fileParams),
-    result: z.object({ folder: folderRef, path: z.string(), versions: z.array(keptVersion), /** Connected devices that did not answer. */ silent: z.array(deviceRef) }),
+    result: z.object({ folder: folderRef, path: z.string(), versions: z.array(keptVersion), /** Connected devices that did not answer, or not in full. */ silent: z.array(deviceRef) }),
   }),
   'folders.restore': method({
     summary: 'Puts a version of a file back; what stands there goes to history',

@@ -77,5 +77,5 @@ function tellMissing(out: Output, missing: Result<'folders.restoreTree'>['missin
 }
 
 function tellSilent(out: Output, silent: readonly { readonly name: string }[]): void {
-  if (silent.length > 0) out.line(`Did not answer: ${silent.map((device) => printable(device.name)).join(', ')}`)
+  if (silent.length > 0) out.line(`Did not answer, or not in full: ${silent.map((device) => printable(device.name)).join(', ')}`)
 }

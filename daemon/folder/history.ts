@@ -3,7 +3,7 @@
  * is a content with its modification time; the same one on several devices is one version.
  */
 import { sha256 } from '../../base/sha256.ts'
-import { messageOf } from '../../base/errors.ts'
+import { messageOf, PartialError } from '../../base/errors.ts'
 import type { FolderIndex, HistoryQuery, HistoryRow, KeptVersion } from '../ports.ts'
 import { contentOf, hasBytes } from '../sync/entry-compare.ts'
 import type { FileEntry, SymlinkEntry } from '../sync/entry.ts'
@@ -60,6 +60,7 @@ export async function versionsOf(context: FolderContext, path: PathKey, signal: 
 
 export interface Answers {
   readonly answers: ReadonlyMap<DeviceId, readonly KeptVersion[]>
+  /** Those that did not tell all. */
   readonly silent: readonly DeviceId[]
 }
 
@@ -67,14 +68,15 @@ export interface Answers {
 export async function askOthers({ ports }: FolderContext, query: HistoryQuery, signal: AbortSignal): Promise<Answers> {
   const answers = new Map<DeviceId, readonly KeptVersion[]>()
   const silent: DeviceId[] = []
+  const take = (device: DeviceId, versions: readonly KeptVersion[]): void => void answers.set(device, versions.filter((version) => query.path === null || version.path === query.path))
   const ask = async (device: DeviceId): Promise<void> => {
     try {
-      const versions = await ports.peers.history(device, query, signal)
-      answers.set(device, versions.filter((version) => query.path === null || version.path === query.path))
+      take(device, await ports.peers.history(device, query, signal))
     } catch (error) {
       if (signal.aborted) throw error
-      ports.log.debug({ device, error: messageOf(error) }, 'a device did not tell its history')
+      ports.log.debug({ device, error: messageOf(error) }, 'a device did not tell its history, or a part of it only')
       silent.push(device)
+      if (error instanceof PartialError) take(device, error.part as readonly KeptVersion[])
     }
   }
   await Promise.all(ports.peers.connected().filter((peer) => peer.report !== null).map(async (peer) => await ask(peer.device)))

@@ -19,6 +19,8 @@ import { contested, isPlain, livingBelow, rowsIn } from './settled-tree.ts'
 const GIVE_BACK_OPS = 1000
 /** Some minutes: a full disk has room again, a mount comes back. */
 const MAX_TRIES = 60
+/** Causes that may be gone in a moment. */
+const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'ESTALE', 'ETIMEDOUT', 'EBUSY', 'EMFILE', 'ENFILE', 'ENOMEM'])
 /** Something stands there: that is no failure. */
 const SPECIAL = 'special-file'
 
@@ -256,9 +258,9 @@ async function giveBackDirectory(context: FolderContext, move: DirectoryMove, di
   return { directories: rows.filter(([, row]) => row.entry.kind === 'directory').map(([path]) => path), left }
 }
 
-/** What a disk refuses is tried again: a scan in between would find it deleted. */
+/** What a disk refuses for now is tried again: a scan in between would find it deleted. What it refuses for good is as if the user had moved it. */
 function done(results: readonly ApplyResult[]): void {
-  for (const result of results) if (result.kind === 'problem') throw failure(result.problem)
+  for (const result of results) if (result.kind === 'problem' && PASSING.has(result.problem.code)) throw failure(result.problem)
 }
 
 function failure({ code, message }: Problem): Error {

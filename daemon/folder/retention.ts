@@ -2,7 +2,7 @@
  * History ends here and nowhere else: by age, then by size, never more than needed. By size first what stands close to a newer version of
  * its path: a log of which there is one for each minute would else drive out all that was ever deleted. Then the oldest.
  */
-import { messageOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import type { HistoryClock, HistoryFile, HistoryRow } from '../ports.ts'
 import * as calendar from './calendar.ts'
 import type { FolderContext } from './context.ts'
@@ -117,7 +117,7 @@ async function removeSome(context: FolderContext, files: readonly Kept[]): Promi
   for (const file of files) {
     try {
       // R35: what was written to it since it came there is nobody's old version.
-      if (waiting.has(file.name) || (file.row !== null && !(await isUntouched(context, file.row)))) continue
+      if (waiting.has(file.name) || (file.row !== null && (await wasWrittenTo(context, file.row)))) continue
       if (await disk.removeHistory(file.name)) gone.push(file)
     } catch (error) {
       log.warn({ name: file.name, error: messageOf(error) }, 'a file of the history could not be removed; it is tried again later')
@@ -125,6 +125,16 @@ async function removeSome(context: FolderContext, files: readonly Kept[]): Promi
   }
   await forget(context, gone.flatMap(({ row }) => row ?? []))
   return gone.length
+}
+
+/** What cannot be read is not kept for that. */
+async function wasWrittenTo(context: FolderContext, row: HistoryRow): Promise<boolean> {
+  try {
+    return !(await isUntouched(context, row))
+  } catch (error) {
+    if (errnoOf(error) === null) throw error
+    return false
+  }
 }
 
 async function forget(context: FolderContext, rows: readonly HistoryRow[]): Promise<void> {

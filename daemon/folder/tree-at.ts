@@ -21,7 +21,7 @@ export interface PastTree {
   readonly leaves: readonly PastLeaf[]
   /** Those that stand now: when they came is not known. */
   readonly directories: readonly { readonly path: PathKey; readonly mode: number }[]
-  /** Connected devices that did not tell their history. */
+  /** Connected devices that did not tell all of their history. */
   readonly silent: readonly DeviceId[]
 }
 

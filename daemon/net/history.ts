@@ -2,10 +2,13 @@
  * Asking a member for what its history holds, and answering. An answer is many messages, sent no faster than the connection takes
  * them; a member that does not answer (an older one) is given up after a while.
  */
+import { PartialError } from '../../base/errors.ts'
 import type { Clock, HistoryQuery, KeptVersion } from '../ports.ts'
 import type { FolderId } from '../sync/ids.ts'
 import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_HISTORY_REQUESTS, MAX_VERSIONS, MAX_VERSIONS_BYTES, MAX_VERSIONS_IN_MESSAGE } from './limits.ts'
 import type { HistoryRequest, Versions } from './protocol.ts'
+
+const TOO_MANY = 'the device has more versions than can be listed'
 
 interface Question {
   readonly versions: KeptVersion[]
@@ -28,6 +31,7 @@ export class HistoryQuestions {
     this.#clock = clock
   }
 
+  /** Rejects with a PartialError where not all of it could be had. */
   async ask(folder: FolderId, query: HistoryQuery, signal: AbortSignal): Promise<readonly KeptVersion[]> {
     signal.throwIfAborted()
     const id = ++this.#lastId
@@ -35,7 +39,7 @@ export class HistoryQuestions {
     signal.addEventListener('abort', abort)
     try {
       return await new Promise<readonly KeptVersion[]>((done, fail) => {
-        this.#open.set(id, { versions: [], bytes: 0, done, fail, stopWaiting: this.#waitFor(id), stopTotal: this.#clock.after(HISTORY_TOTAL_MS, () => this.#fail(id, new Error('the device does not come to the end of its history'))) })
+        this.#open.set(id, { versions: [], bytes: 0, done, fail, stopWaiting: this.#waitFor(id), stopTotal: this.#clock.after(HISTORY_TOTAL_MS, () => this.#endEarly(id, 'the device does not come to the end of its history')) })
         this.#send({ id, folder, query })
       })
     } finally {
@@ -49,13 +53,14 @@ export class HistoryQuestions {
     if (question === undefined) return
     question.stopWaiting()
     question.bytes += bytes
-    // A part of them is no answer: what is missing would be taken for never kept.
-    if (question.versions.length + versions.length > MAX_VERSIONS || question.bytes > MAX_VERSIONS_BYTES) return this.#fail(id, new Error('the device has more versions than can be listed'))
+    if (question.versions.length + versions.length > MAX_VERSIONS || question.bytes > MAX_VERSIONS_BYTES) return this.#endEarly(id, TOO_MANY)
     for (const version of versions) question.versions.push(version)
     if (more) {
       question.stopWaiting = this.#waitFor(id)
       return
     }
+    // Who has more tells as many.
+    if (question.versions.length === MAX_VERSIONS) return this.#endEarly(id, TOO_MANY)
     this.#open.delete(id)
     question.stopTotal()
     question.done(question.versions)
@@ -66,7 +71,12 @@ export class HistoryQuestions {
   }
 
   #waitFor(id: number): () => void {
-    return this.#clock.after(HISTORY_IDLE_MS, () => this.#fail(id, new Error('the device does not say what its history holds')))
+    return this.#clock.after(HISTORY_IDLE_MS, () => this.#endEarly(id, 'the device does not say what its history holds'))
+  }
+
+  /** A part of it alone would be taken for all. */
+  #endEarly(id: number, why: string): void {
+    this.#fail(id, new PartialError(why, this.#open.get(id)?.versions ?? []))
   }
 
   #fail(id: number, error: unknown): void {
@@ -114,8 +124,7 @@ export class HistoryAnswers {
   }
 
   async #answer(id: number, folder: FolderId, query: HistoryQuery): Promise<void> {
-    // With one too many the asker knows that they cannot be listed.
-    const all = (await this.#source.history(folder, query)).slice(0, MAX_VERSIONS + 1)
+    const all = (await this.#source.history(folder, query)).slice(0, MAX_VERSIONS)
     for (let start = 0; !this.#ended; start += MAX_VERSIONS_IN_MESSAGE) {
       const more = start + MAX_VERSIONS_IN_MESSAGE < all.length
       if (!this.#send({ id, more, versions: all.slice(start, start + MAX_VERSIONS_IN_MESSAGE) })) await this.#drained()

@@ -123,7 +123,7 @@ export const MAX_HISTORY_REQUESTS = 8
 export const MAX_VERSIONS_IN_MESSAGE = 1000
 /** Versions that one request may bring, in memory of the asker. */
 export const MAX_VERSIONS = 200_000
-/** The same in messages: 335 bytes for each, which is a path of some 200. A device that has more counts as silent. */
+/** The same in messages: 335 bytes for each, which is a path of some 200. A device that has more counts as one that did not tell all. */
 export const MAX_VERSIONS_BYTES = 64 * 1024 * 1024
 /** A device that says nothing to a request for its history: it may be an older one. */
 export const HISTORY_IDLE_MS = 10_000

@@ -1,5 +1,6 @@
 /** Versions, restore, resolve and retention on fakes: what no real clock should be waited for. */
 import test from 'brittle'
+import { PartialError } from '../../base/errors.ts'
 import { Export, makeEmpty } from '../../daemon/export.ts'
 import { versionId, type Version } from '../../daemon/folder/history.ts'
 import { ageOf, cameAt, look } from '../../daemon/folder/calendar.ts'
@@ -102,6 +103,18 @@ test('a version that a device shows falsely is not put back', async (t) => {
     (error: { code?: string }) => t.is(error.code, 'VERSION_UNAVAILABLE')
   )
   t.is(a.user.read('doc').toString(), 'two')
+})
+
+test('what came of a history that cannot be had in full is there, and the device is named', async (t) => {
+  const [made, a, b] = await edited()
+  const { network } = made
+  const history = network.history.bind(network)
+  network.history = async (...args) => {
+    throw new PartialError('too many', await history(...args))
+  }
+  const { versions: listed, silent } = await made.whenDone(a.folder.user.history(key('doc'), NEVER))
+  t.alike(silent, [b.device])
+  t.is(listed.at(-1)?.holders.length, 2)
 })
 
 test('the tree at a time: what was there, not what came later', async (t) => {

@@ -131,7 +131,7 @@ test('R46: a cause that lasts does not hold up the folder for ever', async (t) =
   const { world, a, b, hear } = await twoDevices()
   hear({ moved: MOVE, dirty: true })
   await world.rest(SOON_MS)
-  b.disk.failing.set('d', 'EACCES')
+  b.disk.failing.set('d', 'EIO')
   hear({})
   await world.rest(10 * 60_000)
   b.user.write('other', 'other')

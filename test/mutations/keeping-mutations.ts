@@ -24,6 +24,13 @@ export const KEEPING_MUTATIONS: readonly Mutation[] = [
     caughtBy: [by('folder/moving', 'R46: a start goes on with what could not go back, whatever has the old name by then')]
   },
   {
+    bug: 'what came of a history that cannot be had in full is thrown away',
+    file: 'daemon/folder/history.ts',
+    find: 'error instanceof PartialError',
+    replace: 'false',
+    caughtBy: [by('folder/history', 'what came of a history that cannot be had in full is there, and the device is named')]
+  },
+  {
     bug: 'a start forgets when history was looked at last, and takes a wrong clock for the right one',
     file: 'daemon/folder/retention.ts',
     find: 'calendar.look(index.historyClock,',
@@ -33,7 +40,7 @@ export const KEEPING_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'history ends what somebody wrote into it after it came there',
     file: 'daemon/folder/retention.ts',
-    find: 'file.row !== null && !(await isUntouched(context, file.row))',
+    find: 'file.row !== null && (await wasWrittenTo(context, file.row))',
     replace: 'false',
     caughtBy: [by('folder/history', 'R35: what was written to in history is no old version, and retention does not end it')]
   },

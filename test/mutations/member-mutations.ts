@@ -261,8 +261,8 @@ export const MEMBER_MUTATIONS: readonly Mutation[] = [
   {
     bug: 'a part of a history is told as all of it',
     file: 'daemon/net/history.ts',
-    find: 'MAX_VERSIONS + 1',
-    replace: 'MAX_VERSIONS',
+    find: 'question.versions.length === MAX_VERSIONS',
+    replace: 'false',
     caughtBy: [by('net/evil-history', 'a device with more versions than can be listed does not tell a part of them as all')]
   },
   {

@@ -3,6 +3,7 @@ import test from 'brittle'
 import c from 'compact-encoding'
 import { HistoryAnswers, HistoryQuestions } from '../../daemon/net/history.ts'
 import { HISTORY_IDLE_MS, HISTORY_TOTAL_MS, MAX_VERSIONS, MAX_VERSIONS_BYTES } from '../../daemon/net/limits.ts'
+import { PartialError } from '../../base/errors.ts'
 import * as wire from '../../daemon/net/protocol.ts'
 import type { Versions } from '../../daemon/net/protocol.ts'
 import type { KeptVersion } from '../../daemon/ports.ts'
@@ -27,6 +28,8 @@ interface Asked {
   readonly clock: FakeClock
   readonly questions: HistoryQuestions
   outcome: 'open' | readonly KeptVersion[] | string
+  /** How many came of one that has no end. */
+  part: number | null
 }
 
 const VERSION: KeptVersion = { path: 'file' as PathKey, content: { kind: 'file', mtime: '0', mode: 0o600, size: 1, cid: 'a'.repeat(43) as ContentId }, writer: null, at: 1, reason: 'deleted' }
@@ -34,10 +37,13 @@ const VERSION: KeptVersion = { path: 'file' as PathKey, content: { kind: 'file',
 function asked(): Asked {
   const clock = new FakeClock()
   const questions = new HistoryQuestions(() => true, clock)
-  const state: Asked = { clock, questions, outcome: 'open' }
+  const state: Asked = { clock, questions, outcome: 'open', part: null }
   questions.ask('f'.repeat(64) as FolderId, { path: null, after: 0 }, NEVER).then(
     (versions) => (state.outcome = versions),
-    (error: unknown) => (state.outcome = (error as Error).message)
+    (error: unknown) => {
+      state.outcome = (error as Error).message
+      state.part = error instanceof PartialError ? (error.part as readonly KeptVersion[]).length : null
+    }
   )
   return state
 }
@@ -52,12 +58,13 @@ test('an answer about history that is too long is none', async (t) => {
   }
   t.is((sent - 1) * 1024 * 1024, MAX_VERSIONS_BYTES)
   t.is(state.outcome, 'the device has more versions than can be listed', 'a part of it would look like all')
+  t.is(state.part, sent - 1, 'which can be had all the same')
   t.is(clock.nextAt, null, 'and nothing waits any more')
   questions.onVersions({ id: 1, more: false, versions: [VERSION] }, 100)
 })
 
 test('a device with more versions than can be listed does not tell a part of them as all', async (t) => {
-  for (const [count, outcome] of [[MAX_VERSIONS, MAX_VERSIONS], [MAX_VERSIONS + 10, 'the device has more versions than can be listed']] as const) {
+  for (const [count, outcome] of [[MAX_VERSIONS - 1, MAX_VERSIONS - 1], [MAX_VERSIONS + 10, 'the device has more versions than can be listed']] as const) {
     const state = asked()
     const { clock, questions } = state
     let end = (): void => undefined
@@ -72,6 +79,7 @@ test('a device with more versions than can be listed does not tell a part of the
     await told
     await clock.run(0)
     t.is(typeof state.outcome === 'string' ? state.outcome : state.outcome.length, outcome)
+    t.is(state.part, typeof outcome === 'string' ? MAX_VERSIONS : null)
   }
 })
 
