@@ -207,6 +207,27 @@ test('R48: what the user makes at the old place meanwhile is found, whether the 
   }
 })
 
+test('R48: what somebody writes to a file that is set aside, and whose name the user takes, stands under a name of its own', async (t) => {
+  const { world, a, b, hear } = await twoDevices()
+  const node = b.disk.tree.node('d/a')
+  hear(gone('d'))
+  await world.rest(SOON_MS)
+  t.is(b.disk.aside.size, 1)
+  b.user.write('d', 'a file of the user of B')
+  if (node?.kind === 'file') {
+    node.data = Buffer.from('written through a descriptor')
+    node.mtimeNs = node.ctimeNs = b.disk.tree.stamp()
+  }
+  hear({})
+  await world.rest()
+  t.is(names(a), names(b))
+  for (const device of [a, b]) {
+    const texts = device.files().map((path) => device.user.read(path).toString())
+    t.ok(texts.includes('written through a descriptor') && texts.includes('a file of the user of B'), names(device))
+  }
+  t.absent(kept(b).includes('written through a descriptor'), 'it is no old version')
+})
+
 test('R48: deleted and made again at once, whenever it is: one tree', async (t) => {
   for (const ms of [0, 1, 5, 10, 20, 40, 80]) {
     const { world, a, b } = await twoDevices()

@@ -168,7 +168,7 @@ export const SETTING_ASIDE: readonly Mutation[] = [
     file: 'daemon/folder/unlisted.ts',
     find: '!(await isShown(context, name, note))',
     replace: 'true',
-    caughtBy: [by('sim/regressions', 'what is written into a directory that is set aside, and whose name the user gives to a file, stands under a name of its own')]
+    caughtBy: [by('folder/aside', 'R48: what somebody writes to a file that is set aside, and whose name the user takes, stands under a name of its own')]
   },
   {
     bug: 'what is gone where it was set aside waits because the place cannot be removed',
