@@ -52,7 +52,8 @@ for (const [how, set] of [['at once', setOpenFile], ['in the pool', async (...va
     t.alike(fs.fstatSync(fd, { bigint: true }), written)
     const after = await set(fd, written, op)
     t.is(Number(after?.mode) & 0o777, 0o600)
-    t.is(after?.mtimeNs, 1_700_000_000_000_000_000n)
+    // What is below a microsecond differs between versions of Node.
+    t.is((after?.mtimeNs ?? 0n) / 1000n, 1_700_000_000_000_000n)
     t.is(await set(fd, before, { ...op, mode: null, mtime: null }), null)
     t.alike(await set(fd, after as NonNullable<typeof after>, { ...op, mode: null, mtime: null }), fs.fstatSync(fd, { bigint: true }))
   })
