@@ -5,7 +5,7 @@
 import * as fs from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import type { Stat } from './sys.ts'
-import { close, exchange, fstat, fsync, link, lstat, lstatOrNull, mkdir, open, rename, renameNew, statfs, unlink, unlinkIfThere, writeFully } from './sys.ts'
+import { close, exchange, fstat, link, lstat, lstatOrNull, mkdir, open, rename, renameNew, statfs, unlink, unlinkIfThere, writeNew } from './sys.ts'
 import { OWN_DIR_MODE, SWAP_DIR } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { at, self, type Directory, type Roots } from './roots.ts'
@@ -289,13 +289,7 @@ interface SwapNote {
 }
 
 async function writeNote(swap: Directory, name: string, note: SwapNote): Promise<void> {
-  const fd = await open(at(swap, name), 'wx', 0o600)
-  try {
-    await writeFully(fd, Buffer.from(JSON.stringify(note)), 0)
-    await fsync(fd)
-  } finally {
-    await close(fd)
-  }
+  await writeNew(at(swap, name), Buffer.from(JSON.stringify(note)))
   await syncDirectory(swap.fd)
 }
 

@@ -10,7 +10,7 @@ import { errnoOf } from '../../base/errors.ts'
 import type { HaltCode, RootState } from '../ports.ts'
 import { parseFolderId, type FolderId } from '../sync/ids.ts'
 import { MARKER_NAME, OWN_DIR, OWN_DIR_MODE } from './layout.ts'
-import { close, far, fstat, fsync, lstat, mkdir, open, readFully, READ_FLAGS, rename, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS, writeFully, type Stat } from './sys.ts'
+import { close, far, fstat, fsync, lstat, mkdir, open, READ_FLAGS, readFully, rename, ROOT_FLAGS, unlinkIfThere, WALK_FLAGS, writeNew, type Stat } from './sys.ts'
 
 export interface Marker {
   readonly folder: FolderId
@@ -118,13 +118,7 @@ async function replaceSmall(directory: number, name: string, data: Uint8Array): 
   const path = `/proc/self/fd/${directory}/${name}`
   const draft = draftOf(path)
   try {
-    const fd = await open(draft, 'wx', 0o600)
-    try {
-      await writeFully(fd, data, 0)
-      await fsync(fd)
-    } finally {
-      await close(fd)
-    }
+    await writeNew(draft, data)
     await rename(draft, path)
   } catch (error) {
     await unlinkIfThere(draft).catch(() => undefined) // what went wrong first is told

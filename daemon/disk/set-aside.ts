@@ -19,7 +19,7 @@ import { ASIDE_DIR, ASIDE_NOTE } from './layout.ts'
 import { syncDirectory } from './marker.ts'
 import { at, self, WalkError, type Directory, type Roots } from './roots.ts'
 import { inoOf, kindOf } from './seen.ts'
-import { close, fsync, isGone, lstatOrNull, open, readNames, rename, rmdir, unlink, writeFully } from './sys.ts'
+import { isGone, lstatOrNull, readNames, rename, rmdir, unlink, writeNew } from './sys.ts'
 
 export interface SetAsideParts extends AsKnownParts {
   readonly folding: Folding
@@ -64,13 +64,7 @@ export async function setAside(parts: SetAsideParts, directories: readonly Direc
 }
 
 async function writeNote(area: Directory, paths: readonly PathKey[]): Promise<void> {
-  const fd = await open(at(area, ASIDE_NOTE), 'wx', 0o600)
-  try {
-    await writeFully(fd, Buffer.from(JSON.stringify({ paths })), 0)
-    await fsync(fd)
-  } finally {
-    await close(fd)
-  }
+  await writeNew(at(area, ASIDE_NOTE), Buffer.from(JSON.stringify({ paths })))
   await syncDirectory(area.fd)
 }
 

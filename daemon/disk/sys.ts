@@ -304,6 +304,17 @@ export async function writeFully(fd: number, data: Uint8Array, position: number)
   while (done < data.length) done += await writeOnce(fd, data, done, position + done)
 }
 
+/** A small file under a name that nothing has: its bytes are on the disk when it resolves, its name once its directory is synced. */
+export async function writeNew(path: string, data: Uint8Array): Promise<void> {
+  const fd = await open(path, 'wx', 0o600)
+  try {
+    await writeFully(fd, data, 0)
+    await fsync(fd)
+  } finally {
+    await close(fd)
+  }
+}
+
 function writeOnce(fd: number, data: Uint8Array, start: number, position: number): Promise<number> {
   const lane = far.laneFor([fd])
   if (lane === null) return data.length - start > AT_ONCE_BYTES ? writePooled(fd, data, start, position) : pace.run(writeAtOnce, writePooled, [fd, data, start, position])

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import test from 'brittle'
+import test, { type Assert } from 'brittle'
 import { setOpenFile, setOpenFileInPool } from '../../daemon/disk/attributes.ts'
 import { FarLane } from '../../daemon/disk/far-lane.ts'
 import type { ApplyOp } from '../../daemon/ports.ts'
@@ -36,16 +36,21 @@ for (const [what, text, mtime] of [['of another size, a new mode', 'longer than 
   })
 }
 
+const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
+
+async function opened(t: Assert): Promise<{ readonly path: string; readonly fd: number; readonly before: fs.BigIntStats }> {
+  const path = join(await t.tmp(), 'f')
+  fs.writeFileSync(path, 'text', { mode: 0o644 })
+  const fd = fs.openSync(path, 'r')
+  t.teardown(() => fs.closeSync(fd))
+  return { path, fd, before: fs.fstatSync(fd, { bigint: true }) }
+}
+
 const always: Step = async (call) => await call()
 
 for (const [how, set] of [['at once', setOpenFile], ['in the pool', async (...values: Parameters<typeof setOpenFile>) => await setOpenFileInPool(always, ...values)]] as const) {
   test(`what was written before the look at the open file keeps its attributes, ${how}`, async (t) => {
-    const path = join(await t.tmp(), 'f')
-    const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
-    fs.writeFileSync(path, 'text', { mode: 0o644 })
-    const fd = fs.openSync(path, 'r')
-    t.teardown(() => fs.closeSync(fd))
-    const before = fs.fstatSync(fd, { bigint: true })
+    const { path, fd, before } = await opened(t)
     fs.writeFileSync(path, 'longer than before')
     const written = fs.fstatSync(fd, { bigint: true })
     t.is(await set(fd, before, op), null)
@@ -60,12 +65,7 @@ for (const [how, set] of [['at once', setOpenFile], ['in the pool', async (...va
 }
 
 test('attributes of a folder that is given up meanwhile are not set', async (t) => {
-  const path = join(await t.tmp(), 'f')
-  const op = { kind: 'attributes', path: 'f' as PathKey, expect: null as never, mode: 0o600, mtime: '1700000000000000000' } as const
-  fs.writeFileSync(path, 'text', { mode: 0o644 })
-  const fd = fs.openSync(path, 'r')
-  t.teardown(() => fs.closeSync(fd))
-  const before = fs.fstatSync(fd, { bigint: true })
+  const { fd, before } = await opened(t)
   for (const [steps, mode] of [[1, 0o644], [2, 0o600]] as const) {
     const lane = new FarLane()
     let left = steps

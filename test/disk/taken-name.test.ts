@@ -20,16 +20,20 @@ import { applyOne, fileOp, FOLDER, historyTexts, leftInStaging, openFolder, read
 
 const D = 'd' as PathKey
 
+function putIntoWhatCameOut(root: string): void {
+  const swap = join(root, '.p2psync/staging/swap')
+  for (const name of fs.readdirSync(swap)) if (fs.statSync(join(swap, name)).isDirectory()) fs.writeFileSync(join(swap, name, 'in'), 'theirs')
+}
+
 /** A file comes in the place of the empty directory `d`, into which somebody puts a file in that moment. `also`: what else is done then. */
 async function takenBack(t: Assert, also: (root: string) => void): Promise<Folder> {
   const hooks = { afterMove: (): void => undefined }
   const folder = await openFolder(t, { hooks })
   const { root } = folder
   fs.mkdirSync(join(root, 'd'))
-  const swap = join(root, '.p2psync/staging/swap')
   hooks.afterMove = () => {
     hooks.afterMove = () => undefined
-    for (const name of fs.readdirSync(swap)) if (fs.statSync(join(swap, name)).isDirectory()) fs.writeFileSync(join(swap, name, 'in'), 'theirs')
+    putIntoWhatCameOut(root)
     also(root)
   }
   await stage(folder.disk, 'new')
@@ -156,10 +160,9 @@ test('invariant 1: where names cannot be exchanged, a file that is taken back is
   const folder = await openFolder(t, { hooks, capabilities: { noReplace: false, links: true, exchange: false } })
   const { root } = folder
   fs.mkdirSync(join(root, 'd'))
-  const swap = join(root, '.p2psync/staging/swap')
   hooks.afterMove = () => {
     hooks.afterMove = () => undefined
-    for (const name of fs.readdirSync(swap)) if (fs.statSync(join(swap, name)).isDirectory()) fs.writeFileSync(join(swap, name, 'in'), 'theirs')
+    putIntoWhatCameOut(root)
     // The directory is about to get its name again.
     restore(((path: string, options: fs.MakeDirectoryOptions) => {
       if (path.endsWith('/d')) fs.writeFileSync(path, "the user's")
